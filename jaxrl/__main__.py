@@ -1,0 +1,8 @@
+"""`python -m jaxrl` and the `jaxrl` command."""
+
+import sys
+
+from jaxrl.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

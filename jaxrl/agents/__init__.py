@@ -1,0 +1,1 @@
+"""Algorithms: one file each, behind the `Agent` record of `jaxrl.types`."""

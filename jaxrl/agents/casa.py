@@ -1,0 +1,156 @@
+"""CASA, Critic AS an Actor (Xiao, Shi, Fan, Deng, arXiv 2105.03923): one advantage head is critic and policy.
+
+    pi(a|s) = softmax(A(s,.) / temperature)[a]
+    Abar    = A - sum_b sg(pi(b)) A(b),      Q = Abar + sg(V)            (sg: stop-gradient)
+
+so that `sum_a pi(a) Q(a) = V` and `grad Q(a) = temperature * grad log pi(a)`: evaluation and improvement pull the same
+way, and regressing Q is an entropy-regularised improvement without an entropy term in the loss.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jaxrl import ops
+from jaxrl.agents import base
+from jaxrl.agents.optimiser import OptimiserConfig
+from jaxrl.ops.rewards import RewardTransform
+from jaxrl.types import Agent, EnvSpec, Metrics, Params, Trajectory
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Hypers:
+    """Floats that a sweep may touch.
+
+    Args:
+        learning_rate: peak step size.
+        weight_decay: of AdamW, follows the learning rate's schedule.
+        discount_factor: per env step.
+        temperature: of the policy `softmax(A / temperature)`, in units of transformed reward.
+        advantage_scale: A is this times the network's output. It changes no objective, only the optimiser's
+            conditioning: with `advantage_scale = temperature` the output is the logits, and a step of Adam moves the
+            policy as it does in other actor-critics; with 1 it moves the logits 1/temperature times as far.
+        value_cost: xi, weight of V's regression.
+        q_cost: alpha, weight of Q's regression.
+        policy_cost: beta, weight of the policy gradient.
+        rho_clip: upper bound of the importance ratio in DR-Trace and in the policy gradient.
+        c_clip: upper bound of the trace's ratio; at most rho_clip.
+        reward_scale: factor on transformed rewards.
+    """
+
+    learning_rate: float = 5e-4
+    weight_decay: float = 0.0
+    discount_factor: float = 0.99
+    temperature: float = 0.1
+    advantage_scale: float = 0.1
+    value_cost: float = 1.0
+    q_cost: float = 10.0
+    policy_cost: float = 10.0
+    rho_clip: float = 1.05
+    c_clip: float = 1.05
+    reward_scale: float = 1.0
+
+
+@dataclass(frozen=True)
+class Config:
+    """CASA with DR-Trace.
+
+    Args:
+        hypers: floats; see below.
+        optimiser: see below.
+        reward_transform: `clip` to [-1, 1], the authors' `log`, or `identity`.
+        num_epochs: how often each sample is trained.
+        num_minibatches: gradient steps per epoch; must divide the number of environments.
+        temperature_factor: multiply the policy term by the temperature, which keeps it on the scale of Q's regression.
+    """
+
+    hypers: Hypers = field(default_factory=Hypers)
+    optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
+    reward_transform: RewardTransform = "clip"
+    num_epochs: int = 1
+    num_minibatches: int = 1
+    temperature_factor: bool = False
+
+
+class Heads(NamedTuple):
+    """CASA's functions of one state."""
+
+    logits: jax.Array  # [..., A], log pi
+    q_values: jax.Array  # [..., A]
+
+
+def casa_heads(
+    advantages: jax.Array, value: jax.Array, temperature: jax.Array, legal: jax.Array | None = None
+) -> Heads:
+    """Policy and Q from the advantage head [..., A], the value [...] and the temperature [...]."""
+    logits = ops.softmax_policy(advantages, temperature, legal)
+    policy = jax.lax.stop_gradient(jnp.exp(logits))
+    centred = advantages - jnp.sum(policy * advantages, axis=-1, keepdims=True)
+    return Heads(logits, centred + jax.lax.stop_gradient(value)[..., None])
+
+
+def loss(
+    params: Params, hypers: Hypers, trajectory: Trajectory, *, config: Config, network: base.Network
+) -> tuple[jax.Array, Metrics]:
+    """Mean over unmasked rows of
+
+        xi/2 (sg(v) - V)^2  +  alpha/2 (sg(q) - Q(a))^2  -  beta sg(rho (q - V)) log pi(a)
+
+    with `v, q` from DR-Trace and `pi` at the temperature that acted.
+    """
+    head, value = base.unroll_network(network, params, trajectory)
+    temperature = trajectory.extras.temperature
+    legal = None if trajectory.legal is None else trajectory.legal[:-1]
+    heads = casa_heads(hypers.advantage_scale * head, value[:-1], temperature, legal)
+    q_taken = ops.log_prob(heads.q_values, trajectory.action)
+    log_pi = ops.log_prob(heads.logits, trajectory.action)
+    mask = trajectory.mask
+
+    ratio = jax.lax.stop_gradient(ops.importance_ratio(heads.logits, trajectory.behaviour_logits, trajectory.action))
+    reward = ops.transform_reward(trajectory.reward, config.reward_transform, hypers.reward_scale)
+    target = ops.dr_trace(
+        value,
+        q_taken,
+        reward,
+        hypers.discount_factor * trajectory.discount,
+        ratio,
+        mask,
+        rho_clip=hypers.rho_clip,
+        c_clip=hypers.c_clip,
+    )
+    target = jax.lax.stop_gradient(target)
+    rho = jnp.minimum(ratio, hypers.rho_clip)
+    improvement = jax.lax.stop_gradient(rho * (target.q_target - value[:-1]))
+    if config.temperature_factor:
+        improvement = temperature * improvement
+
+    value_loss = base.masked_mean(0.5 * jnp.square(target.value_target - value[:-1]), mask)
+    q_loss = base.masked_mean(0.5 * jnp.square(target.q_target - q_taken), mask)
+    policy_loss = base.masked_mean(-improvement * log_pi, mask)
+    total = hypers.value_cost * value_loss + hypers.q_cost * q_loss + hypers.policy_cost * policy_loss
+    return total, {
+        "loss/total": total,
+        "loss/value": value_loss,
+        "loss/q": q_loss,
+        "loss/policy": policy_loss,
+        "advantage/std": jnp.sqrt(base.masked_mean(jnp.var(heads.q_values, axis=-1), mask)),
+        **base.policy_metrics(heads.logits, value, ratio, hypers.rho_clip, mask),
+    }
+
+
+def make(config: Config, network: base.Network, spec: EnvSpec, num_updates: int) -> Agent:
+    """The agent; `num_updates` is the length of the learning-rate schedule."""
+    return base.make_agent(
+        config,
+        network,
+        spec,
+        num_updates,
+        loss=partial(loss, config=config, network=network),
+        scale=lambda hypers: hypers.advantage_scale,
+    )

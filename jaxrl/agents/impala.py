@@ -1,0 +1,113 @@
+"""IMPALA (Espeholt et al. 2018, arXiv 1802.01561): V-trace actor-critic with an entropy bonus, the honest baseline."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+
+from jaxrl import ops
+from jaxrl.agents import base
+from jaxrl.agents.optimiser import OptimiserConfig
+from jaxrl.ops.rewards import RewardTransform
+from jaxrl.types import Agent, EnvSpec, Metrics, Params, Trajectory
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Hypers:
+    """Floats that a sweep may touch.
+
+    Args:
+        learning_rate: peak step size.
+        weight_decay: of AdamW, follows the learning rate's schedule.
+        discount_factor: per env step.
+        temperature: of the policy `softmax(logits / temperature)`; 1 is IMPALA.
+        value_cost: weight of the value's regression.
+        entropy_cost: weight of the entropy bonus.
+        rho_clip: upper bound of the importance ratio.
+        c_clip: upper bound of the trace's ratio; at most rho_clip.
+        reward_scale: factor on transformed rewards.
+    """
+
+    learning_rate: float = 5e-4
+    weight_decay: float = 0.0
+    discount_factor: float = 0.99
+    temperature: float = 1.0
+    value_cost: float = 0.5
+    entropy_cost: float = 0.01
+    rho_clip: float = 1.0
+    c_clip: float = 1.0
+    reward_scale: float = 1.0
+
+
+@dataclass(frozen=True)
+class Config:
+    """IMPALA with V-trace.
+
+    Args:
+        hypers: floats; see below.
+        optimiser: see below.
+        reward_transform: `clip` to [-1, 1], the CASA authors' `log`, or `identity`.
+        num_epochs: how often each sample is trained.
+        num_minibatches: gradient steps per epoch; must divide the number of environments.
+    """
+
+    hypers: Hypers = field(default_factory=Hypers)
+    optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
+    reward_transform: RewardTransform = "clip"
+    num_epochs: int = 1
+    num_minibatches: int = 1
+
+
+def loss(
+    params: Params, hypers: Hypers, trajectory: Trajectory, *, config: Config, network: base.Network
+) -> tuple[jax.Array, Metrics]:
+    """Mean over unmasked rows of
+
+    value_cost/2 (sg(v) - V)^2  -  sg(adv) log pi(a)  -  entropy_cost H[pi]
+
+    with `v, adv` from V-trace (equation 1 and section 4.2 of the paper).
+    """
+    head, value = base.unroll_network(network, params, trajectory)
+    legal = None if trajectory.legal is None else trajectory.legal[:-1]
+    logits = ops.softmax_policy(head, trajectory.extras.temperature, legal)
+    mask = trajectory.mask
+
+    ratio = jax.lax.stop_gradient(ops.importance_ratio(logits, trajectory.behaviour_logits, trajectory.action))
+    target = ops.vtrace(
+        value,
+        ops.transform_reward(trajectory.reward, config.reward_transform, hypers.reward_scale),
+        hypers.discount_factor * trajectory.discount,
+        ratio,
+        mask,
+        rho_clip=hypers.rho_clip,
+        c_clip=hypers.c_clip,
+    )
+    target = jax.lax.stop_gradient(target)
+
+    value_loss = base.masked_mean(0.5 * jnp.square(target.value_target - value[:-1]), mask)
+    policy_loss = base.masked_mean(-target.pg_advantage * ops.log_prob(logits, trajectory.action), mask)
+    entropy_loss = -base.masked_mean(ops.entropy(logits), mask)
+    total = hypers.value_cost * value_loss + policy_loss + hypers.entropy_cost * entropy_loss
+    return total, {
+        "loss/total": total,
+        "loss/value": value_loss,
+        "loss/policy": policy_loss,
+        "loss/entropy": entropy_loss,
+        **base.policy_metrics(logits, value, ratio, hypers.rho_clip, mask),
+    }
+
+
+def make(config: Config, network: base.Network, spec: EnvSpec, num_updates: int) -> Agent:
+    """The agent; `num_updates` is the length of the learning-rate schedule."""
+    return base.make_agent(
+        config,
+        network,
+        spec,
+        num_updates,
+        loss=partial(loss, config=config, network=network),
+        scale=lambda hypers: jnp.float32(1.0),
+    )

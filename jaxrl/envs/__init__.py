@@ -1,0 +1,1 @@
+"""Environments: EnvPool's compiled ones and pure-JAX ones behind one batched interface."""

@@ -1,0 +1,167 @@
+"""Pure-JAX environments as a batch with NumPy in and out: vmap plus EnvPool's auto-reset, one jitted call a step."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxrl.envs.base import EnvError, JaxEnv
+from jaxrl.envs.checks import Turn, check_action, check_num_envs
+from jaxrl.types import EnvSpec, Key, PyTree, TimeStep
+
+Device = Any  # a jax.Device, which is no type to type checkers
+
+
+class _Carry(NamedTuple):
+    """All that a batch is: it goes in and out of every jitted call."""
+
+    state: PyTree  # of the JaxEnv, leaves [B, ...]
+    key: Key
+
+
+class BatchedJaxEnv:
+    """`BatchedEnv` over `num_envs` copies of `env`; deterministic from `key`, saved and loaded exactly.
+
+    Args:
+        env: hashable, because it is static to the compiler; equal environments share the compiled step.
+        num_envs: B.
+        key: from which every random number follows.
+        max_episode_steps: truncates longer episodes; None leaves the end to `env`.
+        device: where to step; by default the CPU, because the results go to NumPy.
+    """
+
+    def __init__(
+        self,
+        env: JaxEnv,
+        num_envs: int,
+        key: Key,
+        max_episode_steps: int | None = None,
+        device: Device | None = None,
+    ) -> None:
+        check_num_envs(num_envs)
+        self.spec: EnvSpec = env.spec
+        self.num_envs = num_envs
+        self._device = device or _host()
+        self._begin = partial(_begin, env, max_episode_steps, num_envs)
+        self._look = partial(_look, env, max_episode_steps)
+        self._step = partial(_step, env, max_episode_steps)
+        self._turn = Turn()
+        self._key = jax.device_put(key, self._device)
+        self._carry: _Carry | None = None
+        self._timestep: TimeStep | None = None
+
+    def reset(self) -> TimeStep:
+        """Start new episodes everywhere; a later reset goes on with the random numbers where the last one stopped."""
+        self._turn.reset()
+        key = self._key if self._carry is None else self._carry.key
+        self._carry, self._timestep = self._begin(key)
+        return self._current()
+
+    def send(self, action: np.ndarray) -> None:
+        """Start a step with `action` int32 [B]; raises `EnvError` where it does not fit."""
+        action = check_action(action, self.num_envs, self.spec.num_actions)
+        self._turn.send()
+        self._carry, self._timestep = self._step(self._carry, action)
+
+    def recv(self) -> TimeStep:
+        """The step that `send` began."""
+        self._turn.recv()
+        return self._current()
+
+    def step(self, action: np.ndarray) -> TimeStep:
+        """`send`, then `recv`."""
+        self.send(action)
+        return self.recv()
+
+    def save_state(self) -> dict[str, np.ndarray]:
+        """Every leaf of the batch by number; a flat dictionary survives any checkpoint format."""
+        self._turn.rest()
+        return {_name(i): _to_numpy(leaf) for i, leaf in enumerate(jax.tree.leaves(self._carry))}
+
+    def load_state(self, state: PyTree) -> TimeStep:
+        """Go on from what `save_state` returned; raises `EnvError` if it was another batch's."""
+        template, _ = self._begin(self._key)
+        leaves, treedef = jax.tree.flatten(template)
+        names = [_name(i) for i in range(len(leaves))]
+        if not isinstance(state, dict) or sorted(state) != sorted(names):
+            raise EnvError("The saved state belongs to another kind of environment.")
+        restored = [_from_numpy(state[name], leaf) for name, leaf in zip(names, leaves, strict=True)]
+        carry = jax.device_put(jax.tree.unflatten(treedef, restored), self._device)
+        self._carry, self._timestep = carry, self._look(carry.state)
+        self._turn.reset()
+        return self._current()
+
+    def close(self) -> None:
+        """Let go of the arrays."""
+        self._turn.close()
+        self._carry = self._timestep = None
+
+    def _current(self) -> TimeStep:
+        return jax.tree.map(np.asarray, self._timestep)
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _look(env: JaxEnv, max_episode_steps: int | None, state: PyTree) -> TimeStep:
+    """TimeStep with leaves [B, ...], `last` included where the cap is reached."""
+    timestep = jax.vmap(env.timestep)(state)
+    if max_episode_steps is None:
+        return timestep
+    return timestep._replace(last=timestep.last | (timestep.episode_length >= max_episode_steps))
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2))
+def _begin(env: JaxEnv, max_episode_steps: int | None, num_envs: int, key: Key) -> tuple[_Carry, TimeStep]:
+    key, start = jax.random.split(key)
+    state = jax.vmap(env.init)(jax.random.split(start, num_envs))
+    return _Carry(state, key), _look(env, max_episode_steps, state)
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _step(env: JaxEnv, max_episode_steps: int | None, carry: _Carry, action: jax.Array) -> tuple[_Carry, TimeStep]:
+    key, now = jax.random.split(carry.key)
+    finished = _look(env, max_episode_steps, carry.state).last
+
+    def step_one(finished: jax.Array, state: PyTree, action: jax.Array, key: Key) -> PyTree:
+        step_key, reset_key = jax.random.split(key)
+        # Under vmap both are computed, and on a finished episode the step is thrown away together with its action.
+        fresh, stepped = env.init(reset_key), env.step(state, action, step_key)
+        return jax.tree.map(partial(jnp.where, finished), fresh, stepped)
+
+    state = jax.vmap(step_one)(finished, carry.state, action, jax.random.split(now, action.shape[0]))
+    return _Carry(state, key), _look(env, max_episode_steps, state)
+
+
+def _host() -> Device | None:
+    """The CPU, or None (the default device) in a process that was told to have none."""
+    try:
+        return jax.local_devices(backend="cpu")[0]
+    except RuntimeError:
+        return None
+
+
+def _name(index: int) -> str:
+    return f"leaf_{index:03d}"
+
+
+def _is_key(leaf: jax.Array) -> bool:
+    return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+
+
+def _to_numpy(leaf: jax.Array) -> np.ndarray:
+    # A copy, because NumPy's view of a JAX array is read-only and keeps the array alive.
+    return np.array(jax.random.key_data(leaf) if _is_key(leaf) else leaf)
+
+
+def _from_numpy(saved: np.ndarray, template: jax.Array) -> jax.Array:
+    leaf = jnp.asarray(saved)
+    if _is_key(template):
+        leaf = jax.random.wrap_key_data(leaf, impl=jax.random.key_impl(template))
+    if leaf.shape != template.shape or leaf.dtype != template.dtype:
+        raise EnvError(
+            f"The saved state does not fit: {leaf.dtype} {leaf.shape}, not {template.dtype} {template.shape}."
+        )
+    return leaf

@@ -1,0 +1,259 @@
+"""Replay games recorded by the referee and compare every state and every list of legal actions.
+
+    python -m jaxrl.envs.locm.replay FILE...        (text or .gz; exit status 1 at any difference)
+
+The record, one item a line: `G n` game; `C p id base type cost att def kw own opponent draw [area]` a
+card of player p's deck, in draw order (with `area` the game is of version 1.5, without of 1.2);
+`S turn player winner | hp mana maxMana nextDraw deck [rune] h ids.. b id,lane,att,def,kw,ready .. | ..`
+a state; `L;legal;..` the legal actions; `A action`; `W winner`. Actions name cards by instance id.
+
+Recorded actions are put into numbers by the recorded states alone, and the engine plays a whole batch
+of games in one jitted scan; only then its states are written out in the record's form and compared. So
+a wrong state never bends the comparison of the next one.
+"""
+
+import argparse
+import gzip
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxrl.envs.locm.actions import PASS
+from jaxrl.envs.locm.battle import act
+from jaxrl.envs.locm.cards import Cards, from_rows, keyword_bits, pack
+from jaxrl.envs.locm.decks import with_decks
+from jaxrl.envs.locm.legal import battle_legal
+from jaxrl.envs.locm.record import ILLEGAL, action_number, legal_names, state_line
+from jaxrl.envs.locm.state import DECK_SIZE, V12, V15, State, Version, empty_state
+
+CARDS = 2 * DECK_SIZE
+STEP_BLOCK = 64  # recorded lengths are padded to multiples of this: few programs to compile
+
+
+@dataclass
+class Game:
+    """One recorded game: its deck cards, and its lines with their line numbers."""
+
+    file: str
+    name: str
+    version: Version = V15
+    rows: list[tuple[int, ...]] = field(default_factory=list)  # card fields, 30 of player 0 first
+    ids: list[int] = field(default_factory=list)  # instance ids in the same order
+    seats: list[int] = field(default_factory=list)
+    states: list[tuple[int, str]] = field(default_factory=list)
+    legals: dict[int, tuple[int, str]] = field(default_factory=dict)  # by index of their state
+    actions: dict[int, tuple[int, str]] = field(default_factory=dict)
+    winner: tuple[int, str] | None = None
+
+
+@dataclass
+class Report:
+    """What a comparison found."""
+
+    games: int = 0
+    states: int = 0
+    legals: int = 0
+    differences: int = 0
+    first: str = ""
+
+    def differ(self, game: Game, number: int, what: str, recorded: str, played: str) -> None:
+        """Count a difference; keep the explanation of the first."""
+        self.differences += 1
+        if not self.first:
+            where = f"{game.file}, line {number}, game {game.name}"
+            self.first = f"{where}: {what}\n  recorded: {recorded}\n  engine:   {played}"
+
+
+class RecordError(ValueError):
+    """A file is not a record of games."""
+
+
+def read_games(path: str | Path) -> Iterator[Game]:
+    """The games of a record file."""
+    opener = gzip.open if str(path).endswith(".gz") else open
+    game: Game | None = None
+    with opener(path, "rt", encoding="utf-8") as lines:
+        for number, raw in enumerate(lines, start=1):
+            line = raw.rstrip("\n").rstrip()
+            if not line:
+                continue
+            try:
+                if line.startswith("G"):
+                    if game is not None:
+                        yield check_game(game)
+                    game = Game(str(path), line.split()[1])
+                elif game is None:
+                    raise ValueError("no game has begun")
+                else:
+                    add_line(game, line, number)
+            except (ValueError, IndexError) as error:
+                raise RecordError(f"{path}, line {number}: {error}: {line[:120]!r}") from error
+    if game is None:
+        raise RecordError(f"{path}: no games in this file")
+    yield check_game(game)
+
+
+def add_line(game: Game, line: str, number: int) -> None:
+    """Put one line of a record into its game."""
+    kind = line[0]
+    if kind == "C":
+        words = line.split()
+        game.version = V15 if len(words) == 13 else V12
+        numbers = [int(word) for word in words[4:8]]
+        effects = [int(word) for word in words[9:12]]
+        area = int(words[12]) if len(words) == 13 else 0
+        game.seats.append(int(words[1]))
+        game.ids.append(int(words[2]))
+        game.rows.append((*numbers, keyword_bits(words[8]), *effects, area))
+    elif kind == "S":
+        game.states.append((number, line))
+    elif kind == "L":
+        game.legals[len(game.states) - 1] = (number, line)
+    elif kind == "A":
+        game.actions[len(game.states) - 1] = (number, line[2:].strip())
+    elif kind == "W":
+        game.winner = (number, line[2:].strip())
+    else:
+        raise ValueError("not a record line")
+
+
+def check_game(game: Game) -> Game:
+    """Refuse a game without two whole decks or without states."""
+    if game.seats != [0] * DECK_SIZE + [1] * DECK_SIZE:
+        raise RecordError(f"{game.file}, game {game.name}: not 30 cards of player 0 and 30 of 1")
+    if not game.states:
+        raise RecordError(f"{game.file}, game {game.name}: no states")
+    return game
+
+
+def start(games: Sequence[Game], version: Version) -> State:
+    """The games at the start of their battles; each game's pool is its 60 deck cards."""
+    tables = [from_rows(game.rows) for game in games]
+    pool = pack(Cards(*(jnp.stack(columns, axis=-1) for columns in zip(*tables, strict=True))))
+    decks = jnp.arange(CARDS, dtype=jnp.int16).reshape((2, DECK_SIZE, 1))
+    return with_decks(
+        empty_state(pool, version), jnp.broadcast_to(decks, (2, DECK_SIZE, len(games)))
+    )
+
+
+def changing(state: State) -> State:
+    """The parts of a state that a battle changes."""
+    return state._replace(pool=(), offers=(), copies=(), place=(), deck=())
+
+
+def play_batch(state: State, actions: np.ndarray, version: Version) -> tuple[State, np.ndarray]:
+    """Play actions `[T, B]` -> the states before each action and after the last, `[T+1, ..., B]`,
+    as NumPy arrays, and the legal masks `[T+1, 145, B]`."""
+
+    def step(state: State, action: jax.Array):
+        return act(state, action, version), (changing(state), battle_legal(state))
+
+    @jax.jit
+    def play(state: State, actions: jax.Array):
+        final, (states, legal) = jax.lax.scan(step, state, actions)
+        last = (changing(final), battle_legal(final))
+        return jax.tree.map(lambda x, y: jnp.concatenate([x, y[None]]), (states, legal), last)
+
+    return jax.device_get(play(state, jnp.asarray(actions)))
+
+
+def compare(games: Sequence[Game], report: Report) -> None:
+    """Play games of one version as a batch and add what differs to the report."""
+    version = games[0].version
+    longest = max(len(game.states) for game in games)
+    steps = -(-longest // STEP_BLOCK) * STEP_BLOCK
+    actions = np.full((steps, len(games)), PASS, np.int32)
+    for column, game in enumerate(games):
+        for index, (number, text) in game.actions.items():
+            action = action_number(text, game.states[index][1], game.ids)
+            if action == ILLEGAL:
+                report.differ(game, number, "not an action of this state", text, "(not played)")
+                action = PASS
+            actions[index, column] = action
+    states, legal = play_batch(start(games, version), actions, version)
+    for column, game in enumerate(games):
+        report.games += 1
+        trace = jax.tree.map(lambda x, column=column: x[..., column], states)
+        compare_game(game, trace, legal[..., column], report)
+
+
+def compare_game(game: Game, trace: State, legal: np.ndarray, report: Report) -> None:
+    """Compare one game's lines with the engine's trace of it, `[T+1, ...]`."""
+    for index, (number, recorded) in enumerate(game.states):
+        state = jax.tree.map(lambda x, index=index: x[index], trace)
+        report.states += 1
+        played = state_line(state, game.ids, game.version)
+        if normal_state(recorded) != normal_state(played):
+            last = game.actions.get(index - 1)
+            after = f"state after {last[1]!r}" if last else "first state"
+            report.differ(game, number, f"{after} differs", recorded, played)
+        if index in game.legals:
+            report.legals += 1
+            number, line = game.legals[index]
+            names = legal_names(legal[index], state, game.ids)
+            if sorted(line.split(";")[1:]) != sorted(names):
+                report.differ(
+                    game, number, "legal actions differ", line, ";".join(["L", *sorted(names)])
+                )
+    if game.winner is not None:
+        winner = str(int(trace.winner[len(game.states) - 1]))
+        if winner != game.winner[1]:
+            report.differ(game, game.winner[0], "winner differs", game.winner[1], winner)
+
+
+def normal_state(line: str) -> list[list[str]]:
+    """A state line with each side's creatures sorted by lane; within a lane the order counts.
+
+    The record lists a side's creatures in one sequence over both lanes; the engine keeps a list for
+    each lane, and no rule depends on the order between lanes.
+    """
+    parts = [part.split() for part in line.split("|")]
+    for part in parts[1:]:
+        first = part.index("b") + 1
+        part[first:] = sorted(part[first:], key=lambda creature: creature.split(",")[1])
+    return parts
+
+
+def check_files(paths: Sequence[str | Path], batch: int = 128) -> Report:
+    """Replay all games of the files and compare every recorded line."""
+    report = Report()
+    for path in paths:
+        waiting: dict[Version, list[Game]] = {V15: [], V12: []}
+        for game in read_games(path):
+            queue = waiting[game.version]
+            queue.append(game)
+            if len(queue) == batch:
+                compare(queue, report)
+                queue.clear()
+        for queue in waiting.values():
+            if queue:
+                compare(queue, report)
+    return report
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit status: 0 equal, 1 different, 2 unreadable."""
+    parser = argparse.ArgumentParser(prog="jaxrl.envs.locm.replay", description=__doc__.split("\n")[0])
+    parser.add_argument("files", nargs="+", metavar="FILE", help="recorded games, text or .gz")
+    options = parser.parse_args(arguments)
+    try:
+        report = check_files(options.files)
+    except (RecordError, OSError) as error:
+        print(f"replay: {error}", file=sys.stderr)
+        return 2
+    print(
+        f"{report.games} games, {report.states} states and {report.legals} legal-action lists "
+        f"compared, {report.differences} differences"
+    )
+    if report.first:
+        print(f"first difference: {report.first}")
+    return 1 if report.differences else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

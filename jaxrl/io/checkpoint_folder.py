@@ -1,0 +1,67 @@
+"""One checkpoint on disk: arrays by orbax, everything else in the manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orbax.checkpoint as ocp
+
+from jaxrl.io import manifest
+from jaxrl.io.leaves import Leaf
+
+_ARRAYS = "arrays"
+_FORMAT = 1
+
+
+def write(folder: Path, step: int, leaves: Sequence[Leaf], counters: Mapping[str, Any]) -> None:
+    """Fill the existing, empty `folder`."""
+    # Names inside orbax are positions: parameter names may hold any character, and the manifest has them anyway.
+    arrays = {f"{index:05d}": leaf.array for index, leaf in enumerate(leaves) if _stored(leaf)}
+    if arrays:
+        with ocp.PyTreeCheckpointer() as checkpointer:  # synchronous; leaves no thread
+            checkpointer.save((folder / _ARRAYS).resolve(), arrays)
+    described = [
+        {"path": leaf.path, "kind": leaf.kind}
+        | ({} if leaf.array is None else {"dtype": leaf.array.dtype.name, "shape": list(leaf.array.shape)})
+        for leaf in leaves
+    ]
+    plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in counters.items()}
+    manifest.write(folder, {"format": _FORMAT, "step": step, "counters": plain, "leaves": described})
+
+
+def read(folder: Path) -> tuple[dict[str, Any], list[Leaf]]:
+    """The counters and the leaves.
+
+    Raises:
+        manifest.DamagedError: not everything is as it was written.
+    """
+    content = manifest.read(folder)
+    if content.get("format") != _FORMAT:
+        raise manifest.DamagedError(f"its format is {content.get('format')}, this version reads {_FORMAT}")
+    leaves = [_empty(entry) for entry in content["leaves"]]
+    names = {f"{index:05d}": index for index, leaf in enumerate(leaves) if _stored(leaf)}
+    if names:
+        as_numpy = {name: ocp.RestoreArgs(restore_type=np.ndarray) for name in names}
+        try:
+            with ocp.PyTreeCheckpointer() as checkpointer:
+                arrays = checkpointer.restore((folder / _ARRAYS).resolve(), restore_args=as_numpy)
+        except Exception as error:  # orbax and tensorstore raise many kinds
+            raise manifest.DamagedError(f"orbax cannot read it: {str(error).splitlines()[:1]}") from error
+        for name, index in names.items():
+            leaves[index] = leaves[index]._replace(array=np.asarray(arrays[name]))
+    return content["counters"], leaves
+
+
+def _stored(leaf: Leaf) -> bool:
+    """Whether orbax gets the leaf: it refuses arrays without elements, for which dtype and shape say everything."""
+    return leaf.array is not None and leaf.array.size > 0
+
+
+def _empty(entry: Mapping[str, Any]) -> Leaf:
+    """A leaf with the right dtype and shape, its numbers still to be read."""
+    if "shape" not in entry:
+        return Leaf(entry["path"], entry["kind"], None)
+    return Leaf(entry["path"], entry["kind"], np.empty(entry["shape"], np.dtype(entry["dtype"])))

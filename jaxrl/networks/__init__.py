@@ -1,0 +1,1 @@
+"""Function approximators: an observation in, the policy head and the value out."""

@@ -1,0 +1,89 @@
+"""NetworkConfig -> network."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from jaxrl.config import ConfigError, NetworkConfig
+from jaxrl.networks.torsos import NATURE, RESNET_CHANNELS, SMALL, MLPTorso, PlainTorso, ResNetTorso, dense
+from jaxrl.types import EnvSpec
+
+SMALLEST_FRAME = {"nature": 36, "small": 13, "resnet": 8}
+
+
+class NetworkOutput(NamedTuple):
+    """Both heads, float32 whatever the network computes in."""
+
+    policy: jax.Array  # [N, A]: logits for IMPALA, advantages before scaling for CASA
+    value: jax.Array  # [N]
+
+
+class PolicyValueNetwork(nn.Module):
+    """A torso shared by a policy head and a value head: observation [N, ...] -> NetworkOutput.
+
+    Args:
+        torso: observation -> features [N, F].
+        num_actions: A.
+        dtype: of the heads' products.
+    """
+
+    torso: nn.Module
+    num_actions: int
+    dtype: jnp.dtype = jnp.dtype("float32")
+
+    @nn.compact
+    def __call__(self, observation: jax.Array) -> NetworkOutput:
+        features = self.torso(observation)
+        # A small gain starts the policy close to uniform, so that nothing is ruled out before it was tried.
+        policy = dense(self.num_actions, 0.01, self.dtype, "policy")(features)
+        value = dense(1, 1.0, self.dtype, "value")(features)
+        return NetworkOutput(policy.astype(jnp.float32), value[:, 0].astype(jnp.float32))
+
+
+def make_network(config: NetworkConfig, spec: EnvSpec) -> PolicyValueNetwork:
+    """The network for an environment: `apply({"params": params}, observation [N, ...]) -> NetworkOutput`.
+
+    Raises:
+        ConfigError: if the torso cannot take such observations.
+    """
+    check(config, spec)
+    dtype = jnp.dtype(config.dtype)
+    match config.torso:
+        case "nature":
+            torso: nn.Module = PlainTorso(NATURE, config.hidden_sizes, dtype)
+        case "small":
+            torso = PlainTorso(SMALL, config.hidden_sizes, dtype, multiple=4)
+        case "resnet":
+            torso = ResNetTorso(RESNET_CHANNELS, config.hidden_sizes, dtype)
+        case "mlp":
+            torso = MLPTorso(config.hidden_sizes, dtype)
+    return PolicyValueNetwork(torso, spec.num_actions, dtype)
+
+
+def check(config: NetworkConfig, spec: EnvSpec) -> None:
+    """Raise a ConfigError of one sentence where torso and observation do not fit."""
+    shape = spec.observation_shape
+    if any(size < 1 for size in config.hidden_sizes):
+        raise ConfigError(f"network.hidden_sizes must be positive, not {list(config.hidden_sizes)}.")
+    if config.torso == "mlp":
+        if not config.hidden_sizes:
+            raise ConfigError("network.hidden_sizes is empty; the mlp torso needs at least one layer, as in [64, 64].")
+        return
+    if config.torso not in SMALLEST_FRAME:
+        choices = ", ".join((*SMALLEST_FRAME, "mlp"))
+        raise ConfigError(f"network.torso {config.torso!r} does not exist; choose one of {choices}.")
+    if len(shape) != 3:
+        raise ConfigError(
+            f"network.torso {config.torso!r} needs frames [channels, height, width], but the environment's observation "
+            f"has shape {list(shape)}; use network.torso mlp."
+        )
+    smallest = SMALLEST_FRAME[config.torso]
+    if min(shape[1:]) < smallest:
+        raise ConfigError(
+            f"network.torso {config.torso!r} needs frames of at least {smallest}x{smallest} pixels, not "
+            f"{shape[1]}x{shape[2]}; use a larger env.frame_size or another torso."
+        )

@@ -1,0 +1,44 @@
+"""Categorical policies as normalised log-probabilities [..., A]."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+
+ILLEGAL = -1e9  # finite: `-inf` turns `0 * log 0` of illegal actions into NaN in entropies and gradients
+
+
+def softmax_policy(
+    preferences: jax.Array, temperature: jax.Array | float = 1.0, legal: jax.Array | None = None
+) -> jax.Array:
+    """`log softmax(preferences / temperature)` over the legal actions.
+
+    Args:
+        preferences: [..., A].
+        temperature: scalar or [...].
+        legal: bool [..., A], or None.
+    """
+    logits = preferences / jnp.asarray(temperature, preferences.dtype)[..., None]
+    if legal is not None:
+        logits = jnp.where(legal, logits, ILLEGAL)
+    return jax.nn.log_softmax(logits)
+
+
+def log_prob(logits: jax.Array, action: jax.Array) -> jax.Array:
+    """`log pi(action)` [...] of normalised `logits` [..., A]."""
+    return jnp.take_along_axis(logits, action[..., None], axis=-1)[..., 0]
+
+
+def entropy(logits: jax.Array) -> jax.Array:
+    """`-sum_a pi(a) log pi(a)` [...], in nats."""
+    return -jnp.sum(jnp.exp(logits) * logits, axis=-1)
+
+
+def importance_ratio(target_logits: jax.Array, behaviour_logits: jax.Array, action: jax.Array) -> jax.Array:
+    """`pi(action) / mu(action)` [...]."""
+    return jnp.exp(log_prob(target_logits, action) - log_prob(behaviour_logits, action))
+
+
+def sample(key: jax.Array, logits: jax.Array) -> jax.Array:
+    """One action int32 [...] from `logits` [..., A]."""
+    return jax.random.categorical(key, logits).astype(jnp.int32)

@@ -1,0 +1,205 @@
+"""Figures of run folders as PNG: one run in full, or several compared. Nothing here touches pyplot's global state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, MaxNLocator
+
+from jaxrl.analysis import Run, RunDataError, aggregate, frame_skip, group_by_name, learning_curve, read_metrics
+from jaxrl.io.rundir import write_error
+
+# Okabe and Ito's palette: told apart with every common form of colour blindness.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+GREY = "#5f6368"
+
+# One panel a row: title, label of the vertical axis, {metric: label}.
+PANELS: tuple[tuple[str, str, dict[str, str]], ...] = (
+    (
+        "Policy",
+        "nats, probability",
+        {"policy/entropy": "entropy", "policy/max_probability": "probability of the best action"},
+    ),
+    ("Value", "reward scale", {"value/mean": "mean value", "advantage/std": "std of the advantage"}),
+    (
+        "Losses",
+        "before weights",
+        {"loss/policy": "policy", "loss/value": "value", "loss/q": "q", "loss/total": "total"},
+    ),
+    ("Speed", "per second", {"rate/frames": "frames", "rate/env_steps": "env steps"}),
+)
+
+
+def plot_run(run_dir: Run, out: str | Path | None = None) -> Path:
+    """Write curve.png into the run folder, or the PNG `out`, and return its path.
+
+    Return against env steps, with frames on a second axis; below it entropy, values, losses and speed, as far as the
+    run has them.
+
+    Raises:
+        RunDataError: the folder holds no metrics.jsonl or no episodes.jsonl.
+        RunDirError: the PNG cannot be written.
+    """
+    folder = Path(run_dir)
+    metrics = read_metrics(folder)
+    panels = [panel for panel in PANELS if any(_present(metrics, name) for name in panel[2])]
+    rows = (len(panels) + 1) // 2
+    figure = Figure(figsize=(10, 4.2 + 2.4 * rows), layout="constrained", facecolor="white")
+    grid = figure.add_gridspec(1 + rows, 2, height_ratios=[1.7] + [1.0] * rows)
+    top = figure.add_subplot(grid[0, :])
+    _return_panel(top, folder, metrics)
+    for index, (title, unit, names) in enumerate(panels):
+        axes = figure.add_subplot(grid[1 + index // 2, index % 2])
+        _metric_panel(axes, metrics, title, unit, names)
+    figure.suptitle(folder.resolve().name, x=0.01, ha="left", fontsize=13, fontweight="bold")
+    return _save(figure, Path(out) if out else folder / "curve.png")
+
+
+def plot_comparison(
+    groups: Mapping[str, Sequence[Run]] | Sequence[Run],
+    out: str | Path,
+    title: str = "",
+    window: int = 100,
+    frames_per_env_step: float | None = None,
+) -> Path:
+    """Write a PNG with one line per group, the mean over its runs, in a band from the worst to the best run.
+
+    Args:
+        groups: label to run folders, one per seed; or just run folders, then grouped by their names.
+        out: path of the PNG.
+        title: of the figure.
+        window: episodes that one point averages.
+        frames_per_env_step: for the second axis; read from the first run when None.
+
+    Raises:
+        RunDataError: there is no group, or one has no run or a run without episodes.
+        RunDirError: the PNG cannot be written.
+    """
+    if not groups:
+        raise RunDataError("there is nothing to compare: name at least one run folder")
+    groups = groups if isinstance(groups, Mapping) else group_by_name(groups)
+    figure = Figure(figsize=(9, 5), layout="constrained", facecolor="white")
+    axes = figure.add_subplot()
+    for colour, (label, runs) in zip(_colours(len(groups)), groups.items(), strict=True):
+        try:
+            band = aggregate([learning_curve(run, window) for run in runs])
+        except RunDataError as error:
+            raise RunDataError(f"{label}: {error}") from error
+        seeds = f"{band.runs} seed{'s' if band.runs > 1 else ''}"
+        axes.fill_between(band.env_steps, band.low, band.high, color=colour, alpha=0.18, linewidth=0)
+        axes.plot(
+            band.env_steps,
+            band.mean,
+            color=colour,
+            linewidth=2,
+            label=f"{label}: {band.mean[-1]:,.1f} at the end, {seeds}",
+        )
+    _style(axes)
+    axes.set_xlabel("env steps")
+    axes.set_ylabel(f"mean return of the last {window} episodes")
+    axes.set_title(title, loc="left", fontsize=13, fontweight="bold")
+    axes.legend(frameon=False, loc="best")
+    first = next(iter(groups.values()))[0]
+    _frames_axis(axes, frames_per_env_step or frame_skip(read_metrics(first)))
+    return _save(figure, Path(out))
+
+
+def _return_panel(axes: Axes, folder: Path, metrics: Mapping[str, np.ndarray]) -> None:
+    _style(axes)
+    axes.set_xlabel("env steps")
+    axes.set_ylabel("raw return per episode")
+    curve = learning_curve(folder)
+    if curve.env_steps.size == 0:
+        axes.text(0.5, 0.5, "no episode has finished", transform=axes.transAxes, ha="center", color=GREY)
+        return
+    if _present(metrics, "episode/return_min") and _present(metrics, "episode/return_max"):
+        low, high = metrics["episode/return_min"], metrics["episode/return_max"]
+        label = "lowest to highest of the last 100"
+        axes.fill_between(metrics["env_steps"], low, high, color=COLOURS[0], alpha=0.15, linewidth=0, label=label)
+    axes.plot(curve.env_steps, curve.value, color=COLOURS[0], linewidth=2, label="mean of the last 100 episodes")
+    _end_label(axes, curve.env_steps, curve.value, COLOURS[0])
+    axes.legend(frameon=False, loc="upper left")
+    _frames_axis(axes, frame_skip(dict(metrics)))
+
+
+def _metric_panel(
+    axes: Axes, metrics: Mapping[str, np.ndarray], title: str, unit: str, names: Mapping[str, str]
+) -> None:
+    _style(axes)
+    axes.set_title(title, loc="left", fontsize=11)
+    axes.set_ylabel(unit, color=GREY)
+    for colour, (name, label) in zip(COLOURS, names.items(), strict=False):
+        if _present(metrics, name):
+            known = np.isfinite(metrics[name])
+            axes.plot(metrics["env_steps"][known], metrics[name][known], color=colour, linewidth=1.3, label=label)
+    if unit == "per second":
+        axes.set_ylim(bottom=0)
+        axes.yaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.legend(
+        frameon=False, fontsize=8, ncols=4, loc="lower right", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.2,
+        handlelength=1.2, columnspacing=1.0,
+    )  # fmt: skip
+
+
+def _present(metrics: Mapping[str, np.ndarray], name: str) -> bool:
+    return name in metrics and bool(np.isfinite(metrics[name]).any())
+
+
+def _colours(count: int) -> list[str]:
+    return [COLOURS[index % len(COLOURS)] for index in range(count)]
+
+
+def _style(axes: Axes) -> None:
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    for side in ("left", "bottom"):
+        axes.spines[side].set_color(GREY)
+    axes.grid(True, color="#e4e4e4", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.tick_params(colors=GREY, labelsize=9)
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.xaxis.set_major_locator(MaxNLocator(6))
+
+
+def _frames_axis(axes: Axes, frames_per_env_step: float | None) -> None:
+    """A second horizontal axis in frames, where they differ from env steps."""
+    if frames_per_env_step is None or frames_per_env_step == 1:
+        return
+    ratio = frames_per_env_step
+
+    def to_frames(steps: Any) -> Any:
+        return steps * ratio
+
+    def to_steps(frames: Any) -> Any:
+        return frames / ratio
+
+    second = axes.secondary_xaxis("top", functions=(to_frames, to_steps))
+    second.set_xlabel("frames", color=GREY, fontsize=9)
+    second.tick_params(colors=GREY, labelsize=9)
+    second.spines["top"].set_visible(False)
+    second.xaxis.set_major_formatter(EngFormatter(sep=""))
+
+
+def _end_label(axes: Axes, env_steps: np.ndarray, value: np.ndarray, colour: str) -> None:
+    """The last value, in numbers, at the end of its line."""
+    axes.plot(env_steps[-1:], value[-1:], marker="o", markersize=5, color=colour)
+    axes.annotate(
+        f"{value[-1]:,.1f}", (env_steps[-1], value[-1]), (7, 0), textcoords="offset points", va="center",
+        color=colour, fontweight="bold",
+    )  # fmt: skip
+
+
+def _save(figure: Figure, path: Path) -> Path:
+    FigureCanvasAgg(figure)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, dpi=120)
+    except OSError as error:
+        raise write_error(path, error) from error
+    return path

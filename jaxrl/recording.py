@@ -1,0 +1,122 @@
+"""Turns learner updates into reports: counts steps and episodes, averages metrics, feeds the sinks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxrl.config import ExperimentConfig
+from jaxrl.io.console import ConsoleSink
+from jaxrl.io.meters import EpisodeWindow, Rate
+from jaxrl.io.rundir import RunDir
+from jaxrl.io.sinks import EpisodeLog, JsonlSink, ManySinks, Sink, last_episodes
+from jaxrl.io.wandb_sink import WandbSink
+from jaxrl.sebulba.runtime import Update
+from jaxrl.types import Metrics
+
+
+class Recorder:
+    """Counters, meters and sinks of one run; called from the learner's thread between updates."""
+
+    def __init__(
+        self, run: RunDir, config: ExperimentConfig, frame_skip: int, settings: Mapping[str, Any], counters: Any = None
+    ):
+        counters = counters or {}
+        self.env_steps = int(counters.get("env_steps", 0))
+        self.updates = int(counters.get("updates", 0))
+        self._wall_before = float(counters.get("wall", 0.0))
+        self._frame_skip = frame_skip
+        self._every = config.record.report_every
+        resume_at = self.env_steps if counters else None
+        self._episode_log = EpisodeLog(run.episodes, resume_at)
+        sinks: list[Sink] = [
+            JsonlSink(run.metrics, resume_at),
+            ConsoleSink(config.env_steps, title=run.path.name),
+        ]
+        if config.record.wandb != "off":
+            sinks.append(WandbSink(run.path, config.record.wandb_project, settings, config.record.wandb))
+        self._sink = ManySinks(sinks)
+        self._window = EpisodeWindow(count=int(counters.get("episodes", 0)))
+        self._window.refill(last_episodes(run.episodes))
+        self._steps_rate, self._updates_rate = Rate(), Rate()
+        self._start = self._since = time.monotonic()
+        self._pending: list[Metrics] = []
+        self._seconds = {"time/env": 0.0, "time/inference": 0.0, "time/queue_wait": 0.0}
+        self._lag = 0.0
+
+    @property
+    def wall(self) -> float:
+        """Seconds of training, over all parts of a resumed run."""
+        return self._wall_before + time.monotonic() - self._start
+
+    @property
+    def episodes(self) -> int:
+        """Episodes finished since the run began."""
+        return self._window.count
+
+    def counters(self) -> dict[str, int | float | str]:
+        """What a resumed run starts counting from."""
+        return {
+            "env_steps": self.env_steps,
+            "updates": self.updates,
+            "episodes": self.episodes,
+            "wall": self.wall,
+        }
+
+    def add(self, update: Update) -> None:
+        """Count one update; report when it is time."""
+        steps = sum(int(unroll.trajectory.mask.sum()) for unroll in update.unrolls)
+        self.env_steps += steps
+        self.updates += 1
+        self._steps_rate.add(steps)
+        self._updates_rate.add(1)
+        self._pending.append(update.metrics)
+        self._seconds["time/queue_wait"] += update.queue_wait_s
+        for unroll in update.unrolls:
+            self._seconds["time/env"] += unroll.timings["env"] / len(update.unrolls)
+            self._seconds["time/inference"] += unroll.timings["inference"] / len(update.unrolls)
+            self._lag += (self.updates - 1 - unroll.version) / len(update.unrolls)
+            trajectory = unroll.trajectory
+            for row, env in np.argwhere(trajectory.last):
+                episode = float(trajectory.episode_return[row, env]), int(trajectory.episode_length[row, env])
+                self._window.add(*episode)
+                self._episode_log.add(self.env_steps, *episode, actor=unroll.actor_id, env=int(env))
+        if self.updates % self._every == 0:
+            self.report()
+
+    def report(self) -> None:
+        """Write one line of metrics: means over the updates since the last one."""
+        if not self._pending:
+            return
+        fetched = jax.device_get(self._pending)
+        now = time.monotonic()
+        shares = {name: seconds / max(now - self._since, 1e-9) for name, seconds in self._seconds.items()}
+        values = {name: float(np.mean([metrics[name] for metrics in fetched])) for name in fetched[0]}
+        values |= self._window.metrics()
+        values |= {
+            "rate/env_steps": self._steps_rate.per_second(),
+            "rate/frames": self._steps_rate.per_second() * self._frame_skip,
+            "rate/updates": self._updates_rate.per_second(),
+            "lag/versions": self._lag / len(self._pending),
+            "progress/updates": self.updates,
+            "progress/frames": self.env_steps * self._frame_skip,
+            "progress/wall": self.wall,
+        }
+        self._sink.write(self.env_steps, values | shares)
+        self._episode_log.flush()
+        self._pending, self._since, self._lag = [], now, 0.0
+        self._seconds = dict.fromkeys(self._seconds, 0.0)
+
+    def close(self) -> None:
+        """Report what is left and close every sink."""
+        try:
+            self.report()
+        finally:
+            try:
+                self._episode_log.close()
+            finally:
+                self._sink.close()

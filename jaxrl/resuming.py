@@ -1,0 +1,73 @@
+"""What a checkpoint holds beside the train state, and how a run goes on from it.
+
+Saved: parameters, optimiser, agent state, keys, counters, the published versions that lagging actors still need, and
+where every actor stood. With pure-JAX environments that is everything: N updates equal k, resume, N - k, bit for bit.
+EnvPool cannot save its emulators, so there every environment starts a new episode on a fresh seed stream, and all else
+goes on exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from jaxrl.experiment import INIT_KEY, Experiment, make_actors
+from jaxrl.io.checkpoints import CheckpointError, Checkpoints
+from jaxrl.io.rundir import RunDir
+from jaxrl.sebulba.actor import Actor
+from jaxrl.sebulba.runtime import Resumption
+from jaxrl.types import PyTree, TrainState
+
+
+class Start(NamedTuple):
+    """From where a run starts: fresh, or a checkpoint."""
+
+    state: TrainState
+    actors: list[Actor]
+    counters: dict[str, Any]  # empty for a fresh run
+    resumption: Resumption | None
+
+
+def fresh_start(experiment: Experiment) -> Start:
+    """The beginning of a run."""
+    actors = make_actors(experiment)
+    return Start(experiment.agent.init(experiment.key(INIT_KEY)), actors, {}, None)
+
+
+def resume_start(experiment: Experiment, run: RunDir, checkpoints: Checkpoints) -> Start:
+    """The newest intact checkpoint of `run`.
+
+    Raises:
+        CheckpointError: there is none, or it does not fit the config.
+    """
+    template = experiment.agent.init(experiment.key(INIT_KEY))
+    found = checkpoints.restore(template)
+    if found is None:
+        raise CheckpointError(f"{run} has no checkpoint yet, so there is nothing to resume; start it anew")
+    counters = {**found.counters, "restarts": int(found.counters.get("restarts", 0)) + 1}
+    actors = make_actors(experiment, restart=counters["restarts"])
+    for actor in actors:
+        actor.reset()
+    lag = experiment.config.runtime.policy_lag
+    blank = Resumption(
+        [actor.snapshot() for actor in actors],
+        dict.fromkeys(range(lag + 1), experiment.agent.publish(template)),
+    )
+    restored = checkpoints.restore(template, to_extras(blank, lag), step=found.step)
+    if restored is None:
+        raise CheckpointError(f"the checkpoint of update {found.step} in {run} vanished while it was read")
+    resumption = from_extras(restored.extras, int(restored.state.updates), lag)
+    return Start(restored.state, actors, counters, resumption)
+
+
+def to_extras(resumption: Resumption, lag: int) -> PyTree:
+    """A tree whose structure depends on the config only: always lag + 1 versions, the oldest repeated early in a run."""
+    oldest, newest = min(resumption.history), max(resumption.history)
+    versions = [max(oldest, newest - lag + i) for i in range(lag + 1)]
+    return {"snapshots": resumption.snapshots, "history": [resumption.history[v] for v in versions]}
+
+
+def from_extras(extras: PyTree, updates: int, lag: int) -> Resumption:
+    """The inverse of `to_extras`, for a checkpoint written after `updates`."""
+    history: Sequence[Any] = extras["history"]
+    return Resumption(extras["snapshots"], {max(0, updates - lag + i): params for i, params in enumerate(history)})

@@ -1,0 +1,125 @@
+"""The records that flow once round the loop, and the one alignment they obey.
+
+    environment --TimeStep--> actor --Trajectory--> learner --ActorParams--> actor
+
+Shape letters: `T` unroll length, `B` environments, `A` actions.
+
+**Alignment.** Row `t` of a trajectory saw `observation[t]`, did `action[t]`, then received `reward[t]` and
+`discount[t]`, and saw `observation[t + 1]`. The shift happens once, in `jaxrl.sebulba.actor.stack`, and nowhere else.
+
+**Episode boundaries** need three signals only:
+
+- terminated after action `t`: `discount[t] = 0`;
+- truncated after action `t`: `discount[t] = 1`, and the value of `observation[t + 1]`, the true last observation,
+  bootstraps;
+- auto-reset row (the action was thrown away and the next observation starts an episode): `mask[t] = 0`. The row has no
+  loss, is not counted as an env step, and *cuts* the trace: `acc = mask * (delta + gamma * discount * c * acc)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+from flax import struct
+
+Array = Any  # a NumPy or a JAX array: records are filled by environments and read by learners
+PyTree = Any
+Key = jax.Array  # a typed key made by `jax.random.key`
+Params = PyTree
+ActorParams = PyTree  # what acting needs: parameters and the state of the behaviour controller
+ActorState = PyTree  # per environment, leaves [B, ...]; () for agents without memory
+Metrics = Mapping[str, Array]  # scalars, named as in docs/metrics.md
+
+
+class EnvSpec(NamedTuple):
+    """What an agent must know of an environment before it is built."""
+
+    observation_shape: tuple[int, ...]  # of one environment, without B
+    observation_dtype: str  # a NumPy name, such as "uint8"
+    num_actions: int
+    frame_skip: int  # frames per env step; 1 outside Atari
+
+
+class TimeStep(NamedTuple):
+    """What a `BatchedEnv` hands out; leaves [B, ...]."""
+
+    observation: PyTree  # Atari: uint8 [B, 4, H, W]
+    reward: Array  # float32 [B], raw, for the previous action
+    discount: Array  # float32 [B], 0 where the episode terminated on this step, else 1 (1 on truncation)
+    first: Array  # bool [B], first observation of an episode; the action before it was thrown away
+    last: Array  # bool [B], terminated or truncated here: the true final observation
+    legal: Array | None  # bool [B, A], or None where every action is legal
+    episode_return: Array  # float32 [B], raw and undiscounted, so far; final where `last`
+    episode_length: Array  # int32 [B], env steps so far
+
+
+class ActorOutput(NamedTuple):
+    """What an agent's `act` returns beside its new state."""
+
+    action: Array  # int32 [B]
+    behaviour_logits: Array  # float32 [B, A], log mu(.|s): normalised, exactly what the action was drawn from
+    extras: PyTree  # the agent's own, leaves [B, ...]
+
+
+class Trajectory(NamedTuple):
+    """One unroll of `T` rows in `B` environments, time-major."""
+
+    observation: PyTree  # [T+1, B, ...]
+    first: Array  # bool [T+1, B]
+    legal: Array | None  # bool [T+1, B, A]
+    action: Array  # int32 [T, B], taken at observation[t]
+    behaviour_logits: Array  # float32 [T, B, A]
+    reward: Array  # float32 [T, B], raw; it followed action[t]
+    discount: Array  # float32 [T, B], of the state that followed, without the agent's discount factor
+    last: Array  # bool [T, B], the observation that followed ended its episode
+    episode_return: Array  # float32 [T, B], of the state that followed; final where last
+    episode_length: Array  # int32 [T, B], likewise
+    actor_state: PyTree  # [B, ...], before row 0
+    extras: PyTree  # [T, B, ...]
+
+    @property
+    def mask(self) -> Array:
+        """bool [T, B]: False where action[t] was thrown away by an auto-reset."""
+        return ~self.first[1:]
+
+
+class TrainState(struct.PyTreeNode):
+    """All that a learner owns; the only record that is replaced and saved."""
+
+    params: Params
+    opt_state: PyTree
+    hypers: PyTree  # the agent's floats: leaves, so that they can be swept, perturbed and vmapped
+    extra: PyTree  # the agent's own: target parameters, behaviour controller, moments
+    key: Key
+    updates: jax.Array  # int32 []; also the version of the published parameters
+
+
+class Snapshot(NamedTuple):
+    """Where an actor stood at the end of an unroll: enough to go on from there."""
+
+    env_state: PyTree | None  # None where the environment cannot be saved (EnvPool)
+    actor_state: PyTree
+
+
+class Unroll(NamedTuple):
+    """What crosses the thread boundary from an actor to the learner."""
+
+    trajectory: Trajectory
+    actor_id: int
+    index: int  # k: this actor's k-th unroll
+    version: int  # of the parameters that acted
+    snapshot: Snapshot
+    timings: Mapping[str, float]  # seconds spent per part
+
+
+class Agent(NamedTuple):
+    """An algorithm: pure functions over the records above, made by `make(config, network, spec)` of its file."""
+
+    init: Callable[[Key], TrainState]
+    publish: Callable[[TrainState], ActorParams]  # for acting while training
+    publish_greedy: Callable[[TrainState], ActorParams]  # the same act(), evaluation behaviour
+    initial_actor_state: Callable[[int], ActorState]
+    act: Callable[[ActorParams, ActorState, TimeStep, Key], tuple[ActorState, ActorOutput]]
+    update: Callable[[TrainState, Trajectory], tuple[TrainState, Metrics]]

@@ -1,0 +1,137 @@
+"""What every `BatchedEnv` promises, checked by playing it at random."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import jax
+import numpy as np
+import pytest
+
+from jaxrl.envs.base import BatchedEnv, EnvError
+from jaxrl.types import TimeStep
+
+
+def play(env: BatchedEnv, steps: int, seed: int = 0) -> list[TimeStep]:
+    """`steps` random steps after a reset: `steps + 1` records of the arrays as they were handed out."""
+    random = np.random.default_rng(seed)
+    timesteps = [env.reset()]
+    for _ in range(steps):
+        timesteps.append(env.step(random.integers(0, env.spec.num_actions, env.num_envs, dtype=np.int32)))
+    return timesteps
+
+
+def stack(timesteps: list[TimeStep]) -> TimeStep:
+    """One `TimeStep` with leaves [T, B, ...]."""
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *timesteps)
+
+
+def assert_same(left: TimeStep, right: TimeStep) -> None:
+    """Bit for bit."""
+    jax.tree.map(np.testing.assert_array_equal, left, right)
+
+
+def check_env(make: Callable[[], BatchedEnv], steps: int, *, ends: bool = True) -> None:
+    """Play `steps` steps and check all promises; `ends` says that episodes are known to end within them."""
+    env = make()
+    check_order_of_calls(env)
+    check_bad_actions(env)
+    timesteps = play(env, steps)
+    copies = [jax.tree.map(np.copy, timestep) for timestep in timesteps[-20:]]
+    check_types(env, timesteps[0])
+    check_types(env, timesteps[-1])
+    check_episodes(stack(timesteps), ends)
+    check_saving(env)
+    for held, copy in zip(timesteps[-20:], copies, strict=True):
+        assert_same(held, copy)  # what was handed out is not written over by later steps
+    env.close()
+    env.close()
+    with pytest.raises(EnvError, match="closed"):
+        env.reset()
+
+
+def check_order_of_calls(env: BatchedEnv) -> None:
+    """Calls out of order are errors, never waits."""
+    action = np.zeros(env.num_envs, np.int32)
+    with pytest.raises(EnvError, match="before reset"):
+        env.send(action)
+    env.reset()
+    with pytest.raises(EnvError, match="without send"):
+        env.recv()
+    env.send(action)
+    with pytest.raises(EnvError, match="twice"):
+        env.send(action)
+    env.recv()
+
+
+def check_bad_actions(env: BatchedEnv) -> None:
+    """Wrong actions are refused before they reach the environment."""
+    good = np.zeros(env.num_envs, np.int32)
+    for action, reason in (
+        (good[:-1], "shape"),
+        (np.append(good, 0), "shape"),
+        (good[None], "shape"),
+        (good.astype(np.float32), "integers"),
+        (good - 1, "Actions must be"),
+        (good + env.spec.num_actions, "Actions must be"),
+    ):
+        with pytest.raises(EnvError, match=reason):
+            env.step(action)
+    env.step(good.astype(np.int64))
+
+
+def check_types(env: BatchedEnv, timestep: TimeStep) -> None:
+    """Shapes and dtypes are those of the spec and of `TimeStep`."""
+    batch = (env.num_envs,)
+    assert timestep.observation.shape == batch + tuple(env.spec.observation_shape)
+    assert timestep.observation.dtype == env.spec.observation_dtype
+    for name, dtype in (
+        ("reward", np.float32),
+        ("discount", np.float32),
+        ("first", bool),
+        ("last", bool),
+        ("episode_return", np.float32),
+        ("episode_length", np.int32),
+    ):
+        leaf = getattr(timestep, name)
+        assert isinstance(leaf, np.ndarray) and leaf.shape == batch and leaf.dtype == dtype, name
+    if timestep.legal is not None:
+        assert timestep.legal.shape == (*batch, env.spec.num_actions) and timestep.legal.dtype == bool
+
+
+def check_episodes(play: TimeStep, ends: bool) -> None:
+    """Boundaries, discounts, returns and lengths of `play`, leaves [T+1, B, ...]."""
+    assert play.first[0].all() and not play.last[0].any()
+    np.testing.assert_array_equal(play.first[1:], play.last[:-1])  # a reset follows every end, and nothing else
+    assert set(np.unique(play.discount)) <= {0.0, 1.0}
+    assert play.last[play.discount == 0].all()
+    assert (play.reward[play.first] == 0).all()
+    expected_return = np.zeros_like(play.episode_return[0])
+    expected_length = np.zeros_like(play.episode_length[0])
+    for t in range(len(play.reward)):
+        expected_return = np.where(play.first[t], 0, expected_return + play.reward[t])
+        expected_length = np.where(play.first[t], 0, expected_length + 1)
+        np.testing.assert_allclose(play.episode_return[t], expected_return, rtol=1e-6)
+        np.testing.assert_array_equal(play.episode_length[t], expected_length)
+    if ends:
+        assert play.last.any(axis=0).all(), "every environment should have finished an episode"
+
+
+def check_saving(env: BatchedEnv) -> None:
+    """A saved state is played on bit for bit, or there is none and loading is an error."""
+    current = env.step(np.zeros(env.num_envs, np.int32))
+    saved = env.save_state()
+    if saved is None:
+        with pytest.raises(EnvError):
+            env.load_state(None)
+        return
+    random = np.random.default_rng(1)
+    actions = random.integers(0, env.spec.num_actions, (40, env.num_envs), dtype=np.int32)
+    ahead = [env.step(action) for action in actions]
+    assert_same(env.load_state(saved), current)
+    for action, expected in zip(actions, ahead, strict=True):
+        assert_same(env.step(action), expected)
+    env.send(actions[0])
+    with pytest.raises(EnvError, match="between recv and send"):
+        env.save_state()
+    env.recv()

@@ -1,0 +1,66 @@
+"""Presets, overrides and their refusals."""
+
+import subprocess
+import sys
+
+import pytest
+
+from jaxrl.config import ConfigError, EnvConfig
+from jaxrl.envs.build import env_spec, protocol_label
+from jaxrl.envs.protocols import PRESETS, describe, resolve
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "full", "sticky", "noops", "cap"),
+    [
+        ("machado", 84, True, 0.25, 1, 27_000),
+        ("paper", 84, True, 0.0, 30, 25_000),
+        ("cpu", 42, False, 0.0, 30, 27_000),
+    ],
+)
+def test_presets(name, size, full, sticky, noops, cap):
+    protocol = resolve(EnvConfig(protocol=name))
+    assert protocol == PRESETS[name]
+    assert (protocol.frame_size, protocol.full_action_set, protocol.sticky_actions) == (size, full, sticky)
+    assert (protocol.noop_max, protocol.max_episode_steps) == (noops, cap)
+    assert (protocol.frame_skip, protocol.frame_stack, protocol.label) == (4, 4, name)
+
+
+@pytest.mark.parametrize(("name", "shape", "actions"), [("machado", 84, 18), ("paper", 84, 18), ("cpu", 42, 6)])
+def test_presets_reach_envpool(name, shape, actions):
+    spec = env_spec(EnvConfig(protocol=name))
+    assert spec == ((4, shape, shape), "uint8", actions, 4)
+
+
+def test_overrides_show_in_the_label():
+    config = EnvConfig(protocol="cpu", noop_max=1, full_action_set=True, frame_size=42)
+    protocol = resolve(config)
+    assert protocol.label == "cpu + full_action_set=True + noop_max=1"  # 42 is the preset's own size
+    assert (protocol.noop_max, protocol.full_action_set, protocol.frame_size) == (1, True, 42)
+    assert protocol_label(config) == protocol.label
+    assert protocol_label(EnvConfig(id="CartPole-v1")) is None
+    assert protocol_label(EnvConfig(id="catch", backend="jax")) is None
+    assert describe(protocol)["noop_max"] == 1
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"noop_max": 0}, r"env.noop_max must be at least 1 \(EnvPool crashes on 0\), got 0"),
+        ({"noop_max": 2**31}, "env.noop_max must be at most"),
+        ({"sticky_actions": 1.0}, "env.sticky_actions must be at least 0 and below 1, got 1.0"),
+        ({"sticky_actions": -0.1}, "env.sticky_actions"),
+        ({"max_episode_steps": 0}, "env.max_episode_steps must be at least 1, got 0"),
+        ({"frame_size": 0}, "env.frame_size must be between"),
+        ({"frame_size": 20_000}, "env.frame_size must be between"),
+        ({"protocol": "papper"}, "env.protocol must be one of machado, paper, cpu, got papper"),
+    ],
+)
+def test_refusals(setting, message):
+    with pytest.raises(ConfigError, match=message):
+        resolve(EnvConfig(**setting))
+
+
+def test_protocols_need_neither_jax_nor_envpool():
+    code = "import sys, jaxrl.envs.protocols; assert not {'jax', 'envpool'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,172 @@
+"""Networks as the agents see them."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxrl.config import ConfigError, NetworkConfig
+from jaxrl.networks import torsos
+from jaxrl.networks.build import NetworkOutput, make_network
+from jaxrl.types import EnvSpec
+
+ATARI, CPU = EnvSpec((4, 84, 84), "uint8", 18, 4), EnvSpec((4, 42, 42), "uint8", 6, 4)
+VECTOR = EnvSpec((4,), "float32", 2, 1)
+SETTINGS: dict[str, tuple[NetworkConfig, EnvSpec]] = {
+    "nature": (NetworkConfig("nature", (512,)), ATARI),
+    "resnet": (NetworkConfig("resnet", (256,)), ATARI),
+    "small": (NetworkConfig("small", (256,)), CPU),
+    "mlp": (NetworkConfig("mlp", (64, 64)), VECTOR),
+}
+PARAMETERS = {"nature": 1693875, "resnet": 1094115, "small": 145463, "mlp": 4675}
+
+
+def observations(spec: EnvSpec, rows: int) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    shape = (rows, *spec.observation_shape)
+    return rng.integers(0, 256, shape, np.uint8) if spec.observation_dtype == "uint8" else rng.normal(size=shape)
+
+
+@cache
+def built(name: str) -> tuple[Any, Any, np.ndarray]:
+    config, spec = SETTINGS[name]
+    network, observation = make_network(config, spec), observations(spec, 13)
+    return network, jax.jit(network.init)(jax.random.key(0), observation[:1])["params"], observation
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_shapes_names_and_number_of_parameters(name: str) -> None:
+    network, params, observation = built(name)
+    output = jax.jit(network.apply)({"params": params}, observation)
+    assert isinstance(output, NetworkOutput)
+    assert output.policy.shape == (13, SETTINGS[name][1].num_actions)
+    assert output.value.shape == (13,)
+    assert output.policy.dtype == output.value.dtype == jnp.float32
+    assert set(params) == {"torso", "policy", "value"}
+    assert sum(leaf.size for leaf in jax.tree.leaves(params)) == PARAMETERS[name]
+
+
+def test_names_inside_the_torsos() -> None:
+    assert set(built("nature")[1]["torso"]) == {"conv_0", "conv_1", "conv_2", "dense_0"}
+    assert set(built("small")[1]["torso"]) == {"conv_0", "conv_1", "dense_0"}
+    assert len(built("resnet")[1]["torso"]) == 16
+    assert built("nature")[1]["torso"]["conv_0"]["kernel"].shape == (8, 8, 4, 32)
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_row_does_not_depend_on_its_batch(name: str) -> None:
+    network, params, observation = built(name)
+    apply = jax.jit(network.apply)
+    whole, one = apply({"params": params}, observation), apply({"params": params}, observation[4:5])
+    np.testing.assert_allclose(whole.policy[4], one.policy[0], atol=1e-5)
+    np.testing.assert_allclose(whole.value[4], one.value[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_jit_changes_nothing(name: str) -> None:
+    network, params, observation = built(name)
+    jitted = jax.jit(network.apply)({"params": params}, observation[:2])
+    plain = network.apply({"params": params}, observation[:2])
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), jitted, plain)
+
+
+def loss_and_gradient(network: Any, params: Any, observation: np.ndarray) -> tuple[jax.Array, Any]:
+    def loss(params):
+        output = network.apply({"params": params}, observation)
+        return (jnp.sin(100 * output.policy).sum() + (output.value**2).sum()) / len(observation)
+
+    return jax.jit(jax.value_and_grad(loss))(params)
+
+
+@pytest.mark.parametrize("name", ["nature", "small", "resnet"])
+def test_fast_form_equals_native_form_through_the_whole_network(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    network, params, observation = built(name)
+    if name == "resnet":
+        observation = observation[:3]
+    monkeypatch.setattr(torsos, "CHUNK_BYTES", 4 * 2**20 if name == "resnet" else 2**20)  # several chunks
+    fast = loss_and_gradient(network, params, observation)
+    monkeypatch.setattr(torsos, "by_platform", lambda native, fast, *operands: native(*operands))
+    native = loss_and_gradient(network, params, observation)
+    for a, b in zip(jax.tree.leaves(fast), jax.tree.leaves(native), strict=True):
+        assert float(jnp.abs(a - b).max() / (jnp.abs(b).max() + 1e-12)) < 1e-4
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_bfloat16_is_close_and_keeps_float32_parameters(name: str) -> None:
+    network, params, observation = built(name)
+    config, spec = SETTINGS[name]
+    half = make_network(NetworkConfig(config.torso, config.hidden_sizes, "bfloat16"), spec)
+    half_params = jax.eval_shape(lambda key: half.init(key, observation[:1]), jax.random.key(0))["params"]
+    assert {leaf.dtype for leaf in jax.tree.leaves(half_params)} == {jnp.dtype("float32")}
+    exact, rounded = (jax.jit(net.apply)({"params": params}, observation[:4]) for net in (network, half))
+    assert rounded.policy.dtype == rounded.value.dtype == jnp.float32
+    for a, b in zip(rounded, exact, strict=True):
+        assert float(jnp.abs(a - b).max()) < 0.05 * float(jnp.abs(b).max())
+
+
+def test_initial_weights() -> None:
+    _, params, _ = built("small")
+    for path, leaf in jax.tree_util.tree_leaves_with_path(params):
+        if path[-1].key == "bias":
+            assert not leaf.any()
+            continue
+        gain = {"policy": 0.01, "value": 1.0}.get(path[0].key, 2**0.5)
+        matrix = np.asarray(leaf, np.float64).reshape(-1, leaf.shape[-1]) / gain
+        np.testing.assert_allclose(matrix.T @ matrix, np.eye(matrix.shape[1]), atol=1e-5)
+
+
+def test_small_torso_is_the_documented_function() -> None:
+    """Padded to 44x44 with one pixel on every side, 8x8/4 and 4x4/2 convolutions, pixels in [0, 1]."""
+    network, params, observation = built("small")
+    torso = params["torso"]
+    x = jnp.pad(jnp.asarray(observation, jnp.float32) / 255, ((0, 0), (0, 0), (1, 1), (1, 1)))
+    for i, stride in enumerate((4, 2)):
+        x = jax.lax.conv_general_dilated(x, torso[f"conv_{i}"]["kernel"], (stride,) * 2, "VALID",
+                                         dimension_numbers=("NCHW", "HWIO", "NCHW"))  # fmt: skip
+        x = jax.nn.relu(x + torso[f"conv_{i}"]["bias"][:, None, None])
+    x = x.transpose(0, 2, 3, 1).reshape(len(observation), -1)
+    x = jax.nn.relu(x @ torso["dense_0"]["kernel"] + torso["dense_0"]["bias"])
+    output = network.apply({"params": params}, observation)
+    np.testing.assert_allclose(output.policy, x @ params["policy"]["kernel"], atol=1e-5)
+    np.testing.assert_allclose(output.value, (x @ params["value"]["kernel"])[:, 0], atol=1e-5)
+
+
+def test_mlp_takes_boards_and_frames() -> None:
+    for spec in (EnvSpec((10, 5, 2), "float32", 3, 1), CPU):
+        network, observation = make_network(NetworkConfig("mlp", (32,)), spec), observations(spec, 2)
+        params = network.init(jax.random.key(0), observation)
+        assert network.apply(params, observation).policy.shape == (2, spec.num_actions)
+
+
+@pytest.mark.parametrize(
+    ("config", "shape", "words"),
+    [
+        (NetworkConfig("nature"), (4, 35, 84), ["network.torso 'nature'", "36x36", "35x84"]),
+        (NetworkConfig("small"), (4, 12, 12), ["network.torso 'small'", "env.frame_size"]),
+        (NetworkConfig("resnet"), (4,), ["network.torso 'resnet'", "[4]", "mlp"]),
+        (NetworkConfig("mlp", ()), (4,), ["network.hidden_sizes"]),
+        (NetworkConfig("nature", (0,)), (4, 84, 84), ["network.hidden_sizes", "[0]"]),
+        (NetworkConfig("vgg"), (4, 84, 84), ["'vgg'", "nature"]),  # type: ignore[arg-type]
+    ],
+)
+def test_misfits_are_one_sentence(config: NetworkConfig, shape: tuple[int, ...], words: list[str]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        make_network(config, EnvSpec(shape, "uint8", 6, 4))
+    assert all(word in str(caught.value) for word in words)
+    assert "\n" not in str(caught.value)
+
+
+FRAMES = [("nature", 36), ("nature", 47), ("small", 13), ("small", 41), ("resnet", 8)]
+
+
+@pytest.mark.parametrize(("torso", "side"), FRAMES)
+def test_smallest_and_odd_frames_work(torso: str, side: int) -> None:
+    spec = EnvSpec((4, side, side), "uint8", 6, 4)
+    network, observation = make_network(NetworkConfig(torso, (8,)), spec), observations(spec, 2)  # type: ignore[arg-type]
+    output = jax.jit(lambda key: network.apply(network.init(key, observation), observation))(jax.random.key(0))
+    assert output.policy.shape == (2, 6)
