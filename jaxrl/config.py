@@ -48,11 +48,14 @@ class NetworkConfig:
     Args:
         torso: `nature` and `resnet` for 84x84 frames, `small` for CPUs, `mlp` for vectors.
         hidden_sizes: widths of the dense layers after the torso's convolutions (or of the MLP).
+        input: `plain` divides frames by 255; `motion` shows the newest frame around its mean and the amplified
+            differences of successive frames, in which small moving things stand out.
         dtype: of activations and matrix products; parameters stay float32.
     """
 
     torso: Literal["nature", "resnet", "small", "mlp"] = "nature"
     hidden_sizes: tuple[int, ...] = (512,)
+    input: Literal["plain", "motion"] = "plain"
     dtype: Literal["float32", "bfloat16"] = "float32"
 
 

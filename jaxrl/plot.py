@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from jaxrl.io.rundir import write_error
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 GREY = "#5f6368"
 
-# One panel a row: title, label of the vertical axis, {metric: label}.
+# Title, label of the vertical axis, {metric: label}.
 PANELS: tuple[tuple[str, str, dict[str, str]], ...] = (
     (
         "Policy",
@@ -86,7 +87,7 @@ def plot_comparison(
     groups = groups if isinstance(groups, Mapping) else group_by_name(groups)
     figure = Figure(figsize=(9, 5), layout="constrained", facecolor="white")
     axes = figure.add_subplot()
-    for colour, (label, runs) in zip(_colours(len(groups)), groups.items(), strict=True):
+    for colour, (label, runs) in zip(cycle(COLOURS), groups.items(), strict=False):
         try:
             band = aggregate([learning_curve(run, window) for run in runs])
         except RunDataError as error:
@@ -104,7 +105,7 @@ def plot_comparison(
     axes.set_xlabel("env steps")
     axes.set_ylabel(f"mean return of the last {window} episodes")
     axes.set_title(title, loc="left", fontsize=13, fontweight="bold")
-    axes.legend(frameon=False, loc="best")
+    axes.legend(frameon=False, loc="lower right")
     first = next(iter(groups.values()))[0]
     _frames_axis(axes, frames_per_env_step or frame_skip(read_metrics(first)))
     return _save(figure, Path(out))
@@ -124,7 +125,7 @@ def _return_panel(axes: Axes, folder: Path, metrics: Mapping[str, np.ndarray]) -
         axes.fill_between(metrics["env_steps"], low, high, color=COLOURS[0], alpha=0.15, linewidth=0, label=label)
     axes.plot(curve.env_steps, curve.value, color=COLOURS[0], linewidth=2, label="mean of the last 100 episodes")
     _end_label(axes, curve.env_steps, curve.value, COLOURS[0])
-    axes.legend(frameon=False, loc="upper left")
+    axes.legend(frameon=False, loc="lower right")  # where a rising curve leaves room
     _frames_axis(axes, frame_skip(dict(metrics)))
 
 
@@ -151,10 +152,6 @@ def _present(metrics: Mapping[str, np.ndarray], name: str) -> bool:
     return name in metrics and bool(np.isfinite(metrics[name]).any())
 
 
-def _colours(count: int) -> list[str]:
-    return [COLOURS[index % len(COLOURS)] for index in range(count)]
-
-
 def _style(axes: Axes) -> None:
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
@@ -171,15 +168,8 @@ def _frames_axis(axes: Axes, frames_per_env_step: float | None) -> None:
     """A second horizontal axis in frames, where they differ from env steps."""
     if frames_per_env_step is None or frames_per_env_step == 1:
         return
-    ratio = frames_per_env_step
-
-    def to_frames(steps: Any) -> Any:
-        return steps * ratio
-
-    def to_steps(frames: Any) -> Any:
-        return frames / ratio
-
-    second = axes.secondary_xaxis("top", functions=(to_frames, to_steps))
+    ratio: Any = frames_per_env_step  # Any: the type checker cannot know that axes hand over arrays
+    second = axes.secondary_xaxis("top", functions=(lambda steps: steps * ratio, lambda frames: frames / ratio))
     second.set_xlabel("frames", color=GREY, fontsize=9)
     second.tick_params(colors=GREY, labelsize=9)
     second.spines["top"].set_visible(False)

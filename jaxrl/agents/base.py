@@ -141,18 +141,17 @@ def make_update(
         factor = schedule_factor(config, state.updates, num_updates)
         rate, decay = state.hypers.learning_rate * factor, state.hypers.weight_decay * factor
         key, *epoch_keys = jax.random.split(state.key, 1 + num_epochs)
-        state, all_metrics = state.replace(key=key), []
-        # Unrolled, not scanned: a handful of steps, and XLA's CPU back end runs loop bodies on one thread.
-        for epoch_key in epoch_keys:
-            for indices in minibatch_indices(epoch_key, trajectory.first.shape[1], num_minibatches):
-                batch = trajectory
-                if num_minibatches > 1:
-                    # The barrier keeps XLA from fusing the gather into the network, where it would be done again
-                    # in the backward pass, pixel by pixel.
-                    batch = jax.lax.optimization_barrier(take_environments(trajectory, indices))
-                state, metrics = gradient_step(state, batch, rate, decay)
-                all_metrics.append(metrics)
-        metrics = jax.tree.map(lambda *x: jnp.mean(jnp.stack(x)), *all_metrics)
+        num_envs = trajectory.first.shape[1]
+        indices = jnp.concatenate([minibatch_indices(k, num_envs, num_minibatches) for k in epoch_keys])
+
+        def body(state: TrainState, chosen: jax.Array) -> tuple[TrainState, Metrics]:
+            # The barrier keeps XLA from fusing the gather into the network, where it would be done again in the
+            # backward pass, pixel by pixel.
+            batch = jax.lax.optimization_barrier(take_environments(trajectory, chosen))
+            return gradient_step(state, batch, rate, decay)
+
+        state, metrics = jax.lax.scan(body, state.replace(key=key), indices)
+        metrics = jax.tree.map(jnp.mean, metrics)
         return state.replace(updates=state.updates + 1), {**metrics, "optimiser/learning_rate": rate}
 
     return update

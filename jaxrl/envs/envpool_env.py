@@ -67,6 +67,8 @@ class EnvPoolEnv:
     def send(self, action: np.ndarray) -> None:
         """Start a step with `action` int32 [B]; raises `EnvError` where it does not fit."""
         action = check_action(action, self.num_envs, self.spec.num_actions)
+        if not action.flags.writeable:  # such as a view of a JAX array, which EnvPool refuses
+            action = action.copy()
         self._turn.send()
         # The underscored calls are what the public ones come down to; they skip 0.1 ms of rearranging per step.
         self._pool._send([self._ids, self._ids, action])

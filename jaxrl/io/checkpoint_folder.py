@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import errno
+import logging
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +22,16 @@ _FORMAT = 1
 
 
 def write(folder: Path, step: int, leaves: Sequence[Leaf], counters: Mapping[str, Any]) -> None:
-    """Fill the existing, empty `folder`."""
+    """Fill the existing, empty `folder`.
+
+    Raises:
+        OSError: the disk is full or not writable; where orbax notices it, its own errors.
+    """
+    _require_space(folder, sum(leaf.array.nbytes for leaf in leaves if leaf.array is not None))
     # Names inside orbax are positions: parameter names may hold any character, and the manifest has them anyway.
     arrays = {f"{index:05d}": leaf.array for index, leaf in enumerate(leaves) if _stored(leaf)}
     if arrays:
-        with ocp.PyTreeCheckpointer() as checkpointer:  # synchronous; leaves no thread
+        with _quiet(), ocp.PyTreeCheckpointer() as checkpointer:  # synchronous; leaves no thread
             checkpointer.save((folder / _ARRAYS).resolve(), arrays)
     described = [
         {"path": leaf.path, "kind": leaf.kind}
@@ -46,13 +56,34 @@ def read(folder: Path) -> tuple[dict[str, Any], list[Leaf]]:
     if names:
         as_numpy = {name: ocp.RestoreArgs(restore_type=np.ndarray) for name in names}
         try:
-            with ocp.PyTreeCheckpointer() as checkpointer:
+            with _quiet(), ocp.PyTreeCheckpointer() as checkpointer:
                 arrays = checkpointer.restore((folder / _ARRAYS).resolve(), restore_args=as_numpy)
         except Exception as error:  # orbax and tensorstore raise many kinds
             raise manifest.DamagedError(f"orbax cannot read it: {str(error).splitlines()[:1]}") from error
         for name, index in names.items():
             leaves[index] = leaves[index]._replace(array=np.asarray(arrays[name]))
     return content["counters"], leaves
+
+
+def _require_space(folder: Path, size: int) -> None:
+    """Ask before writing: orbax's threads that run into a full disk print tracebacks which nobody can catch."""
+    free = shutil.disk_usage(folder).free
+    if free < size:
+        raise OSError(
+            errno.ENOSPC, f"{os.strerror(errno.ENOSPC)} ({size / 1e6:.1f} MB wanted, {free / 1e6:.1f} MB free)"
+        )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep orbax from logging a traceback beside the error that it raises and that becomes one sentence."""
+    logger = logging.getLogger("absl")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _stored(leaf: Leaf) -> bool:

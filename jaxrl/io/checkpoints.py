@@ -11,6 +11,7 @@ highest step: a run that went back to an older checkpoint goes on from there.
 from __future__ import annotations
 
 import logging
+import os
 import re
 import shutil
 from collections.abc import Mapping
@@ -24,8 +25,7 @@ from jaxrl.types import PyTree, TrainState
 
 _log = logging.getLogger(__name__)
 _NAME = re.compile(r"(?P<sequence>\d{6,})-(?P<step>\d+)")
-_SCRATCH = ".unfinished"
-_DISCARDED = ".discarded"
+_SCRATCH, _DISCARDED = ".unfinished", ".discarded"
 
 Counters = dict[str, int | float | str]
 
@@ -194,4 +194,6 @@ def _reason(error: BaseException) -> str:
     """The first line of what went wrong."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
+    if code := re.search(r"os_error_code='(\d+)'", str(error)):  # what tensorstore says below orbax
+        return os.strerror(int(code[1]))
     return (str(error).splitlines() or [type(error).__name__])[0][:200]

@@ -125,14 +125,13 @@ class ConsoleSink:
         rates, left = self._speed(env_steps, values)
         bar = Table.grid(padding=(0, 1))
         bar.add_row(
-            ProgressBar(total=1.0, completed=self._share(env_steps), width=36),
-            f"{self._share(env_steps):.1%}",
-            f"[dim]{env_steps:,} of {self._total:,} env steps, left[/dim] {left}",
+            ProgressBar(total=1.0, completed=self._share(env_steps), width=28),
+            f"[bold]{self._share(env_steps):.1%}[/bold]",
+            f"[dim]{env_steps:,} of {self._total:,} env steps[/dim]",
         )
         numbers = Table.grid(padding=(0, 2))
-        cells = rates + [
-            (label, pattern.format(values[name])) for name, (label, pattern) in SHOWN.items() if name in values
-        ]
+        cells = [("time left", left), *rates]
+        cells += [(label, pattern.format(values[name])) for name, (label, pattern) in SHOWN.items() if name in values]
         for start in range(0, len(cells), 3):
             row = [Text.assemble((f"{label} ", "dim"), (value, "bold")) for label, value in cells[start : start + 3]]
             numbers.add_row(*row)

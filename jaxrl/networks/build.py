@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from jaxrl.config import ConfigError, NetworkConfig
+from jaxrl.networks.motion import motion_frames
 from jaxrl.networks.torsos import NATURE, RESNET_CHANNELS, SMALL, MLPTorso, PlainTorso, ResNetTorso, dense
 from jaxrl.types import EnvSpec
 
@@ -29,15 +30,17 @@ class PolicyValueNetwork(nn.Module):
         torso: observation -> features [N, F].
         num_actions: A.
         dtype: of the heads' products.
+        motion: show the torso `motion_frames` instead of the plain ones.
     """
 
     torso: nn.Module
     num_actions: int
     dtype: jnp.dtype = jnp.dtype("float32")
+    motion: bool = False
 
     @nn.compact
     def __call__(self, observation: jax.Array) -> NetworkOutput:
-        features = self.torso(observation)
+        features = self.torso(motion_frames(observation) if self.motion else observation)
         # A small gain starts the policy close to uniform, so that nothing is ruled out before it was tried.
         policy = dense(self.num_actions, 0.01, self.dtype, "policy")(features)
         value = dense(1, 1.0, self.dtype, "value")(features)
@@ -61,12 +64,17 @@ def make_network(config: NetworkConfig, spec: EnvSpec) -> PolicyValueNetwork:
             torso = ResNetTorso(RESNET_CHANNELS, config.hidden_sizes, dtype)
         case "mlp":
             torso = MLPTorso(config.hidden_sizes, dtype)
-    return PolicyValueNetwork(torso, spec.num_actions, dtype)
+    return PolicyValueNetwork(torso, spec.num_actions, dtype, config.input == "motion")
 
 
 def check(config: NetworkConfig, spec: EnvSpec) -> None:
     """Raise a ConfigError of one sentence where torso and observation do not fit."""
     shape = spec.observation_shape
+    if config.input == "motion" and (len(shape) != 3 or spec.observation_dtype != "uint8"):
+        raise ConfigError(
+            f"network.input motion needs stacked uint8 frames, but the environment's observation is "
+            f"{spec.observation_dtype} {list(shape)}; use network.input plain."
+        )
     if any(size < 1 for size in config.hidden_sizes):
         raise ConfigError(f"network.hidden_sizes must be positive, not {list(config.hidden_sizes)}.")
     if config.torso == "mlp":

@@ -1,18 +1,19 @@
-"""Two-dimensional convolution and max-pooling in a form for CPUs, with the results of XLA's native form.
+"""Two-dimensional convolution with gradients that are fast on CPUs too.
 
-XLA's native convolutions are the right choice on accelerators. On CPUs their gradients are slow (the weight gradient
-becomes a convolution with a window of a whole frame, the gradient of max-pooling a scatter), while plain matrix
-products run near the machine's peak. Here a convolution is therefore one matrix product over image patches.
+XLA's CPU backend hands a convolution to a fast kernel only in one canonical form: images [N, H, W, C], kernels
+[kh, kw, C, F], no dilation of the image. Automatic differentiation does not write its gradients in that form, and XLA
+rewrites them only at the top level of a program. Inside a loop they become plain scalar code, some fifty times slower,
+and at the top level every operation runs over the whole batch, so that each one moves tens of megabytes through main
+memory. Hence two things that only work together: the loop over parts of the batch that stay in the cache
+(`jaxrl.networks.microbatch`), and here a convolution whose gradients are written in the canonical form:
 
-**Patches without gathers.** With stride `s` the image is folded into blocks of `s x s` pixels (space to depth). A
-kernel of `k x k` pixels then is a kernel of `m x m` blocks with stride 1, `m = ceil(k / s)` (zero-padded where `s` does
-not divide `k`), and the patches are `m * m` shifted copies of the folded image side by side: long contiguous runs.
+- of the kernel: the images are the input with channels as batch, [C, H, W, N], the kernel is the gradient of the
+  output, [h, w, N, F], spread out by the stride;
+- of the input: with stride `s` the image is folded into blocks of `s x s` pixels (space to depth), where the
+  convolution has stride 1 and `ceil(k / s)` blocks of kernel. The gradient is a convolution with the flipped kernel,
+  and no zeros are put between the pixels of the output's gradient.
 
-**Gradients.** The patches are not kept for the backward pass but cut again: they are `m * m` times as large as the
-image, and copying them is cheaper than moving them through main memory. The gradient of the input is itself such a
-convolution, with the flipped kernel, over the padded gradient of the output.
-
-Callers run these over chunks of the batch that fit the cache (`jaxrl.networks.microbatch`).
+On accelerators the native form is used, gradients included.
 """
 
 from __future__ import annotations
@@ -26,7 +27,6 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jax import lax
 
-Padding = str | Sequence[tuple[int, int]]
 Pads = tuple[tuple[int, int], tuple[int, int]]
 
 
@@ -57,7 +57,9 @@ class ConvSpec(NamedTuple):
         return tall, wide
 
 
-def resolve_padding(size: Sequence[int], kernel: Sequence[int], stride: Sequence[int], padding: Padding) -> Pads:
+def resolve_padding(
+    size: Sequence[int], kernel: Sequence[int], stride: Sequence[int], padding: str | Sequence[tuple[int, int]]
+) -> Pads:
     """Explicit pads for `SAME`, `VALID` or pads that are explicit already."""
     pads = lax.padtype_to_pads(size, kernel, stride, padding) if isinstance(padding, str) else padding
     (top, bottom), (left, right) = pads
@@ -66,85 +68,71 @@ def resolve_padding(size: Sequence[int], kernel: Sequence[int], stride: Sequence
 
 def native_convolution(x: jax.Array, kernel: jax.Array, stride: tuple[int, int], pads: Pads) -> jax.Array:
     """XLA's own convolution: x [N, H, W, C], kernel [kh, kw, C, F] -> [N, h, w, F] in the kernel's dtype."""
-    x = x.astype(kernel.dtype)
-    return lax.conv_general_dilated(x, kernel, stride, pads, dimension_numbers=("NHWC", "HWIO", "NHWC"))
+    return _canonical(x.astype(kernel.dtype), kernel, pads, stride=stride)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3))
-def matmul_convolution(x: jax.Array, kernel: jax.Array, stride: tuple[int, int], pads: Pads) -> jax.Array:
-    """The same as one matrix product over patches; an integer `x` is converted after the patches were cut."""
-    h, w = _output_size(x, kernel, stride, pads)
-    patches = _patches(_fold(x, kernel, stride, pads), h, w).astype(kernel.dtype)
-    return _product(patches, _fold_kernel(kernel, stride))
+def cpu_convolution(x: jax.Array, kernel: jax.Array, stride: tuple[int, int], pads: Pads) -> jax.Array:
+    """The same function; its gradients are canonical convolutions. An integer `x` is kept as it is and has none."""
+    return native_convolution(x, kernel, stride, pads)
 
 
 def _forward(x: jax.Array, kernel: jax.Array, stride: tuple[int, int], pads: Pads) -> tuple[jax.Array, Any]:
-    return matmul_convolution(x, kernel, stride, pads), (x, kernel)
+    return native_convolution(x, kernel, stride, pads), (x, kernel)
 
 
 def _backward(stride: tuple[int, int], pads: Pads, residuals: Any, gradient: jax.Array) -> tuple[Any, jax.Array]:
     x, kernel = residuals
-    (kh, kw, channels, features), (sh, sw) = kernel.shape, stride
-    mh, mw = -(-kh // sh), -(-kw // sw)
-    n, h, w, _ = gradient.shape
-    patches = _patches(_fold(x, kernel, stride, pads), h, w).astype(kernel.dtype)
-    flat = jnp.einsum("nhwp,nhwf->pf", patches, gradient)
-    kernel_gradient = flat.reshape(mh, mw, sh, sw, channels, features).transpose(0, 2, 1, 3, 4, 5)
-    kernel_gradient = kernel_gradient.reshape(mh * sh, mw * sw, channels, features)[:kh, :kw]
+    kernel_gradient = _kernel_gradient(x.astype(kernel.dtype), kernel, stride, pads, gradient)
     if not jnp.issubdtype(x.dtype, jnp.floating):
         return None, kernel_gradient
-    # The transposed convolution, in folded space.
-    border = jnp.pad(gradient, ((0, 0), (mh - 1, mh - 1), (mw - 1, mw - 1), (0, 0)))
-    flipped = _fold_kernel(kernel, stride).reshape(mh, mw, sh * sw * channels, features)[::-1, ::-1]
-    flipped = flipped.transpose(0, 1, 3, 2).reshape(mh * mw * features, sh * sw * channels)
-    folded = _product(_patches(border, h + mh - 1, w + mw - 1), flipped)
+    return _input_gradient(x, kernel, stride, pads, gradient), kernel_gradient
+
+
+cpu_convolution.defvjp(_forward, _backward)
+
+
+def _canonical(
+    x: jax.Array, kernel: jax.Array, pads: Any, stride: tuple[int, int] = (1, 1), spread: tuple[int, int] = (1, 1)
+) -> jax.Array:
+    """A convolution as the CPU backend wants it; `spread` is the distance of neighbouring kernel pixels."""
+    return lax.conv_general_dilated(
+        x, kernel, stride, pads, rhs_dilation=spread, dimension_numbers=("NHWC", "HWIO", "NHWC")
+    )
+
+
+def _kernel_gradient(
+    x: jax.Array, kernel: jax.Array, stride: tuple[int, int], pads: Pads, gradient: jax.Array
+) -> jax.Array:
+    """[kh, kw, C, F]; entry (i, j) is the sum over output pixels of gradient x the input pixel under (i, j)."""
+    # Rows and columns that no window reaches are cropped, so that the result has the kernel's size.
+    reached = [(side - 1) * s + k for side, s, k in zip(gradient.shape[1:3], stride, kernel.shape[:2], strict=True)]
+    after = [end - start - size for end, (start, _), size in zip(reached, pads, x.shape[1:3], strict=True)]
+    height, width = (size + min(0, pad) for size, pad in zip(x.shape[1:3], after, strict=True))
+    around = [(start, max(0, pad)) for (start, _), pad in zip(pads, after, strict=True)]
+    images, kernels = x[:, :height, :width].transpose(3, 1, 2, 0), gradient.transpose(1, 2, 0, 3)
+    return _canonical(images, kernels, around, spread=stride).transpose(1, 2, 0, 3)
+
+
+def _input_gradient(
+    x: jax.Array, kernel: jax.Array, stride: tuple[int, int], pads: Pads, gradient: jax.Array
+) -> jax.Array:
+    """[N, H, W, C]: in blocks of `stride`, counted from the first padded pixel, a convolution with stride 1."""
+    (n, height, width, channels), (kh, kw, _, features), (sh, sw) = x.shape, kernel.shape, stride
     (top, _), (left, _) = pads
-    image = folded.reshape(n, h + mh - 1, w + mw - 1, sh, sw, channels).transpose(0, 1, 3, 2, 4, 5)
-    image = image.reshape(n, (h + mh - 1) * sh, (w + mw - 1) * sw, channels)[:, top:, left:]
-    image = image[:, : x.shape[1], : x.shape[2]]
-    below, right = x.shape[1] - image.shape[1], x.shape[2] - image.shape[2]
-    return jnp.pad(image, ((0, 0), (0, below), (0, right), (0, 0))).astype(x.dtype), kernel_gradient
-
-
-matmul_convolution.defvjp(_forward, _backward)
-
-
-def _output_size(x: jax.Array, kernel: jax.Array, stride: tuple[int, int], pads: Pads) -> tuple[int, int]:
-    spec = ConvSpec(kernel.shape[3], (kernel.shape[0], kernel.shape[1]), stride, pads)
-    return spec.output_size(x.shape[1], x.shape[2])
-
-
-def _fold(x: jax.Array, kernel: jax.Array, stride: tuple[int, int], pads: Pads) -> jax.Array:
-    """Pad or crop to whole blocks of `stride`, then space to depth: [N, h+mh-1, w+mw-1, sh*sw*C]."""
-    (sh, sw), (n, height, width, channels) = stride, x.shape
-    h, w = _output_size(x, kernel, stride, pads)
-    rows, columns = h - 1 - (-kernel.shape[0] // sh), w - 1 - (-kernel.shape[1] // sw)
-    (top, _), (left, _) = pads
-    # Negative numbers crop: rows that no window reaches.
-    edges = ((0, 0, 0), (top, rows * sh - height - top, 0), (left, columns * sw - width - left, 0), (0, 0, 0))
-    x = lax.pad(x, jnp.zeros((), x.dtype), edges)
-    x = x.reshape(n, rows, sh, columns, sw, channels).transpose(0, 1, 3, 2, 4, 5)
-    return x.reshape(n, rows, columns, sh * sw * channels)
-
-
-def _fold_kernel(kernel: jax.Array, stride: tuple[int, int]) -> jax.Array:
-    """Kernel [kh, kw, C, F] as a matrix [mh*mw*sh*sw*C, F] whose rows are in the order of `_patches` over `_fold`."""
-    (kh, kw, channels, features), (sh, sw) = kernel.shape, stride
     mh, mw = -(-kh // sh), -(-kw // sw)
-    kernel = jnp.pad(kernel, ((0, mh * sh - kh), (0, mw * sw - kw), (0, 0), (0, 0)))
-    kernel = kernel.reshape(mh, sh, mw, sw, channels, features).transpose(0, 2, 1, 3, 4, 5)
-    return kernel.reshape(mh * mw * sh * sw * channels, features)
-
-
-def _patches(folded: jax.Array, h: int, w: int) -> jax.Array:
-    """Windows with stride 1: [N, h+mh-1, w+mw-1, C] -> [N, h, w, mh*mw*C]."""
-    mh, mw = folded.shape[1] - h + 1, folded.shape[2] - w + 1
-    return jnp.concatenate([folded[:, i : i + h, j : j + w] for i in range(mh) for j in range(mw)], axis=-1)
-
-
-def _product(patches: jax.Array, matrix: jax.Array) -> jax.Array:
-    """[N, h, w, P] @ [P, F] as one tall product."""
-    return (patches.reshape(-1, patches.shape[-1]) @ matrix).reshape(*patches.shape[:-1], matrix.shape[-1])
+    blocks = jnp.pad(kernel, ((0, mh * sh - kh), (0, mw * sw - kw), (0, 0), (0, 0)))
+    blocks = blocks.reshape(mh, sh, mw, sw, channels, features)[::-1, :, ::-1]
+    blocks = blocks.transpose(0, 2, 5, 1, 3, 4).reshape(mh, mw, features, sh * sw * channels)
+    # Only the blocks [first, last) that hold pixels of x; negative pads crop.
+    first, last = (top // sh, left // sw), (-(-(top + height) // sh), -(-(left + width) // sw))
+    before = (mh - 1 - first[0], mw - 1 - first[1])
+    around = [(b, end - gradient.shape[i]) for i, (b, end) in enumerate(zip(before, last, strict=True), start=1)]
+    folded = _canonical(gradient, blocks, around)
+    rows, columns = last[0] - first[0], last[1] - first[1]
+    image = folded.reshape(n, rows, columns, sh, sw, channels).transpose(0, 1, 3, 2, 4, 5)
+    image = image.reshape(n, rows * sh, columns * sw, channels)
+    return image[:, top % sh : top % sh + height, left % sw : left % sw + width].astype(x.dtype)
 
 
 def by_platform(native: Any, fast: Any, *operands: Any) -> Any:
@@ -175,7 +163,7 @@ class Conv(nn.Module):
 
     def __call__(self, x: jax.Array) -> jax.Array:
         weights, spec = self.weights(x.shape[3]), self.spec
-        native, fast = (partial(convolve, spec, form) for form in (native_convolution, matmul_convolution))
+        native, fast = (partial(convolve, spec, form) for form in (native_convolution, cpu_convolution))
         return by_platform(native, fast, weights, x)
 
 

@@ -16,7 +16,7 @@ from jaxrl.networks.convolution import (
     ConvWeights,
     by_platform,
     convolve,
-    matmul_convolution,
+    cpu_convolution,
     native_convolution,
 )
 from jaxrl.networks.microbatch import map_in_chunks
@@ -44,7 +44,7 @@ def run_stack(stack: Stack, weights: Any, frames: jax.Array, patch_floats: int) 
     """
 
     def fast(weights: Any, frames: jax.Array) -> jax.Array:
-        part = partial(stack, matmul_convolution, slice_max_pool, weights)
+        part = partial(stack, cpu_convolution, slice_max_pool, weights)
         return map_in_chunks(part, frames, max(1, CHUNK_BYTES // (4 * patch_floats)))
 
     return by_platform(partial(stack, native_convolution, native_max_pool), fast, weights, frames)

@@ -99,22 +99,22 @@ def check_types(env: BatchedEnv, timestep: TimeStep) -> None:
         assert timestep.legal.shape == (*batch, env.spec.num_actions) and timestep.legal.dtype == bool
 
 
-def check_episodes(play: TimeStep, ends: bool) -> None:
-    """Boundaries, discounts, returns and lengths of `play`, leaves [T+1, B, ...]."""
-    assert play.first[0].all() and not play.last[0].any()
-    np.testing.assert_array_equal(play.first[1:], play.last[:-1])  # a reset follows every end, and nothing else
-    assert set(np.unique(play.discount)) <= {0.0, 1.0}
-    assert play.last[play.discount == 0].all()
-    assert (play.reward[play.first] == 0).all()
-    expected_return = np.zeros_like(play.episode_return[0])
-    expected_length = np.zeros_like(play.episode_length[0])
-    for t in range(len(play.reward)):
-        expected_return = np.where(play.first[t], 0, expected_return + play.reward[t])
-        expected_length = np.where(play.first[t], 0, expected_length + 1)
-        np.testing.assert_allclose(play.episode_return[t], expected_return, rtol=1e-6)
-        np.testing.assert_array_equal(play.episode_length[t], expected_length)
+def check_episodes(seen: TimeStep, ends: bool) -> None:
+    """Boundaries, discounts, returns and lengths of `seen`, leaves [T+1, B, ...]."""
+    assert seen.first[0].all() and not seen.last[0].any()
+    np.testing.assert_array_equal(seen.first[1:], seen.last[:-1])  # a reset follows every end, and nothing else
+    assert set(np.unique(seen.discount)) <= {0.0, 1.0}
+    assert seen.last[seen.discount == 0].all()
+    assert (seen.reward[seen.first] == 0).all()
+    expected_return = np.zeros_like(seen.episode_return[0])
+    expected_length = np.zeros_like(seen.episode_length[0])
+    for t in range(len(seen.reward)):
+        expected_return = np.where(seen.first[t], 0, expected_return + seen.reward[t])
+        expected_length = np.where(seen.first[t], 0, expected_length + 1)
+        np.testing.assert_allclose(seen.episode_return[t], expected_return, rtol=1e-6)
+        np.testing.assert_array_equal(seen.episode_length[t], expected_length)
     if ends:
-        assert play.last.any(axis=0).all(), "every environment should have finished an episode"
+        assert seen.last.any(axis=0).all(), "every environment should have finished an episode"
 
 
 def check_saving(env: BatchedEnv) -> None:

@@ -225,6 +225,16 @@ def test_another_network_is_one_sentence(run: RunDir) -> None:
         Checkpoints(run).restore(make_state())
 
 
+def fail_for_lack_of_space(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    def usage(path: Any) -> Any:
+        if isinstance(error, OSError):
+            return real(path)._replace(free=100)
+        raise error
+
+    real = shutil.disk_usage
+    monkeypatch.setattr(shutil, "disk_usage", usage)
+
+
 def fail_in_orbax(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     def save(self: Any, path: Any, *args: Any, **kwargs: Any) -> None:
         Path(path).mkdir(parents=True)
@@ -252,13 +262,13 @@ def fail_in_rename(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> Non
     monkeypatch.setattr(Path, "rename", maybe)
 
 
-@pytest.mark.parametrize("fail", [fail_in_orbax, fail_in_manifest, fail_in_rename])
+@pytest.mark.parametrize("fail", [fail_for_lack_of_space, fail_in_orbax, fail_in_manifest, fail_in_rename])
 def test_a_full_disk_keeps_the_previous(run: RunDir, monkeypatch: pytest.MonkeyPatch, fail: Any) -> None:
     checkpoints = Checkpoints(run, keep=1)
     checkpoints.save(1, make_state(1))
     with monkeypatch.context() as patch:
         fail(patch, OSError(28, "No space left on device"))
-        with pytest.raises(CheckpointError, match=r"No space left on device; .* intact") as caught:
+        with pytest.raises(CheckpointError, match=r"No space left on device.*; .* intact") as caught:
             checkpoints.save(2, make_state(2))
         assert "\n" not in str(caught.value)
     with monkeypatch.context() as patch:
@@ -272,7 +282,7 @@ def test_a_full_disk_keeps_the_previous(run: RunDir, monkeypatch: pytest.MonkeyP
     assert checkpoints.steps() == [2]
 
 
-@pytest.mark.parametrize("fail", [fail_in_orbax, fail_in_manifest, fail_in_rename])
+@pytest.mark.parametrize("fail", [fail_for_lack_of_space, fail_in_orbax, fail_in_manifest, fail_in_rename])
 def test_a_crash_leaves_nothing_that_looks_like_a_checkpoint(
     run: RunDir, monkeypatch: pytest.MonkeyPatch, fail: Any
 ) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from flax import linen as nn
 
-from jaxrl.networks.convolution import Conv, ConvSpec, matmul_convolution, native_convolution, resolve_padding
+from jaxrl.networks.convolution import Conv, ConvSpec, cpu_convolution, native_convolution, resolve_padding
 from jaxrl.networks.microbatch import map_in_chunks
 from jaxrl.networks.pooling import native_max_pool, slice_max_pool
 
@@ -31,7 +31,7 @@ def relative_error(a: jax.Array, b: jax.Array) -> float:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_matmul_convolution_equals_the_native_one(case: tuple) -> None:
+def test_cpu_convolution_equals_the_native_one(case: tuple) -> None:
     height, width, channels, features, kernel_size, stride, padding = case
     rng = np.random.default_rng(0)
     x = jnp.asarray(rng.normal(size=(3, height, width, channels)), jnp.float32)
@@ -42,7 +42,7 @@ def test_matmul_convolution_equals_the_native_one(case: tuple) -> None:
         y, pull = jax.vjp(lambda x, kernel: form(x, kernel, stride, pads), x, kernel)
         return (y, *pull(jnp.cos(y)))
 
-    ours, theirs = jax.jit(lambda: run(matmul_convolution))(), jax.jit(lambda: run(native_convolution))()
+    ours, theirs = jax.jit(lambda: run(cpu_convolution))(), jax.jit(lambda: run(native_convolution))()
     for a, b in zip(ours, theirs, strict=True):
         assert a.shape == b.shape
         assert relative_error(a, b) < 1e-5
@@ -56,11 +56,11 @@ def test_bytes_give_the_same_result_as_floats_and_take_no_gradient() -> None:
     kernel = jnp.asarray(rng.normal(size=(8, 8, 4, 16)), jnp.float32)
 
     def loss(kernel, x):
-        return jnp.sin(matmul_convolution(x, kernel, (4, 4), ((0, 0), (0, 0))) / 1000).sum()
+        return jnp.sin(cpu_convolution(x, kernel, (4, 4), ((0, 0), (0, 0))) / 1000).sum()
 
     value, gradient = jax.value_and_grad(loss)(kernel, frames)
     value_float, gradient_float = jax.value_and_grad(loss)(kernel, frames.astype(jnp.float32))
-    assert value == pytest.approx(value_float, rel=1e-5)
+    assert float(value) == pytest.approx(float(value_float), rel=1e-5)
     assert relative_error(gradient, gradient_float) < 1e-6
 
 
@@ -104,4 +104,4 @@ def test_chunks_change_neither_values_nor_gradients(rows: int) -> None:
         return (map_in_chunks(lambda part: jnp.tanh(part @ w), x, size) ** 2).sum()
 
     whole, parts = (jax.value_and_grad(loss, argnums=(0, 1))(w, x, size) for size in (1000, 4))
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), whole, parts)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), whole, parts)
