@@ -95,7 +95,7 @@ class RecordConfig:
         report_every: updates between two lines of metrics.
         checkpoint_every: updates between two checkpoints; one more is written at the end and on Ctrl-C.
         keep_checkpoints: how many of the newest stay on disk.
-        wandb: `auto` logs online where an API key is set and offline otherwise; the run folder is complete without it.
+        wandb: `auto` logs online where an API key is set and offline otherwise; no run waits for it or needs it.
         wandb_project: the project that W&B files the run under.
     """
 
@@ -103,7 +103,7 @@ class RecordConfig:
     report_every: int = 50
     checkpoint_every: int = 1000
     keep_checkpoints: int = 2
-    wandb: Literal["auto", "online", "offline", "off"] = "off"
+    wandb: Literal["auto", "online", "offline", "off"] = "auto"
     wandb_project: str = "jaxrl"
 
 

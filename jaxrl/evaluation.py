@@ -26,7 +26,8 @@ def play_episodes(
     """Raw returns float32 [N] and lengths int32 [N], in env steps, of `num_episodes` whole episodes.
 
     Each environment plays an equal share, fixed beforehand: taking the first N episodes to finish would favour short
-    ones. `act`, `params` and the initial `state` are an agent's. `progress` is called with the number of episodes finished so far.
+    ones. `act`, `params` and the initial `state` are an agent's. `progress` is called with the number of episodes
+    finished so far.
     """
     keyed_act = make_act(act)
     quota = np.full(env.num_envs, num_episodes // env.num_envs)

@@ -30,13 +30,16 @@ def make_plan(config: ExperimentConfig) -> Plan:
     _at_least(1, "agent.num_minibatches", agent.num_minibatches)
     _at_least(1, "record.report_every", config.record.report_every)
     _at_least(1, "record.checkpoint_every", config.record.checkpoint_every)
+    _at_least(1, "record.keep_checkpoints", config.record.keep_checkpoints)
     _at_least(0, "evaluation.episodes", config.evaluation.episodes)
     _at_least(1, "evaluation.num_envs", config.evaluation.num_envs)
-    if runtime.timeout_s <= 0:
+    if not runtime.timeout_s > 0:
         raise ConfigError(f"runtime.timeout_s must be above 0 seconds, got {runtime.timeout_s}")
     for name in ("actor_devices", "learner_devices"):
         if not getattr(runtime, name):
             raise ConfigError(f"runtime.{name} must name at least one device, such as [0]")
+    if len(set(runtime.learner_devices)) < len(runtime.learner_devices):
+        raise ConfigError(f"runtime.learner_devices must name each device once, got {list(runtime.learner_devices)}")
 
     envs_per_actor = runtime.pools_per_actor * runtime.envs_per_pool
     num_envs = runtime.num_actors * envs_per_actor

@@ -35,7 +35,7 @@ class Recorder:
         self._episode_log = EpisodeLog(run.episodes, resume_at)
         sinks: list[Sink] = [
             JsonlSink(run.metrics, resume_at),
-            ConsoleSink(config.env_steps, title=run.path.name),
+            ConsoleSink(config.env_steps, title=run.path.name, every=5.0),
         ]
         if config.record.wandb != "off":
             sinks.append(WandbSink(run.path, config.record.wandb_project, settings, config.record.wandb))
@@ -87,6 +87,10 @@ class Recorder:
                 self._episode_log.add(self.env_steps, *episode, actor=unroll.actor_id, env=int(env))
         if self.updates % self._every == 0:
             self.report()
+
+    def flush(self) -> None:
+        """Put every episode so far on disk: those that a checkpoint counts must not be lost with the process."""
+        self._episode_log.flush()
 
     def report(self) -> None:
         """Write one line of metrics: means over the updates since the last one."""

@@ -61,7 +61,7 @@ def resume_start(experiment: Experiment, run: RunDir, checkpoints: Checkpoints) 
 
 
 def to_extras(resumption: Resumption, lag: int) -> PyTree:
-    """A tree whose structure depends on the config only: always lag + 1 versions, the oldest repeated early in a run."""
+    """A tree whose structure is the config's alone: always lag + 1 versions, the oldest repeated early in a run."""
     oldest, newest = min(resumption.history), max(resumption.history)
     versions = [max(oldest, newest - lag + i) for i in range(lag + 1)]
     return {"snapshots": resumption.snapshots, "history": [resumption.history[v] for v in versions]}

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import jax
+from rich.console import Console
 from rich.progress import Progress
 
-from jaxrl.config import ExperimentConfig
+from jaxrl.config import ExperimentConfig, RecordConfig
 from jaxrl.envs.build import protocol_label
 from jaxrl.evaluation import act_randomly, play_episodes, summary
 from jaxrl.experiment import EVALUATION_KEY, INIT_KEY, Experiment, build, make_evaluation_env
@@ -19,12 +21,19 @@ from jaxrl.io.rundir import RunDir
 from jaxrl.parsing import read_config
 
 
-def evaluate(run: RunDir, *, episodes: int | None = None, greedy: bool | None = None) -> dict[str, Any]:
+def evaluate(run: RunDir | str, *, episodes: int | None = None, greedy: bool | None = None) -> dict[str, Any]:
     """Play whole episodes with the newest checkpoint; arguments that are None are the config's.
+
+    Args:
+        run: a run folder, or `latest`.
+        episodes: how many.
+        greedy: take the most probable action instead of sampling.
 
     Raises:
         UserError: the run has no checkpoint, or cannot be read.
     """
+    if not isinstance(run, RunDir):
+        run = RunDir.latest(RecordConfig().runs_dir) if run == "latest" else RunDir.open(run)
     config = read_config(run.config)
     experiment = build(config)
     template = experiment.agent.init(experiment.key(INIT_KEY))
@@ -60,7 +69,7 @@ def _play(
     num_envs = min(experiment.config.evaluation.num_envs, episodes)
     env = make_evaluation_env(experiment, num_envs)
     try:
-        with Progress(transient=True) as progress:
+        with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
             task = progress.add_task(f"evaluating: {title}", total=episodes)
             returns, lengths = play_episodes(
                 act,

@@ -6,7 +6,7 @@ import dataclasses
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -53,26 +53,33 @@ def run_training(config: ExperimentConfig, run: RunDir | None = None) -> tuple[i
     experiment = build(config)
     if run is None:
         start = fresh_start(experiment)
-        run = RunDir.create(config.record.runs_dir, config.name, config.seed, write_config(config), collect())
     else:
         start = resume_start(experiment, run, Checkpoints(run, config.record.keep_checkpoints))
+    runtime = _make_runtime(experiment, start)
+    if run is None:  # last, so that a setting that cannot work leaves no folder
+        run = RunDir.create(config.record.runs_dir, config.name, config.seed, write_config(config), collect())
     print(f"run folder: {run}", flush=True)
     recorder = Recorder(run, config, experiment.spec.frame_skip, dataclasses.asdict(config), start.counters)
     try:
         with _stop_requests() as stop:
-            status = _loop(experiment, run, start, recorder, stop)
+            status = _loop(config, run, runtime, start.counters, recorder, stop)
     finally:
         recorder.close()
-    if status:
+    if status and Checkpoints(run).steps():
         print(f"resume with: jaxrl train {run.config} --resume {run}", flush=True)
     return status, run
 
 
-def _loop(experiment: Experiment, run: RunDir, start: Start, recorder: Recorder, stop: _StopRequests) -> int:
+def _loop(
+    config: ExperimentConfig,
+    run: RunDir,
+    runtime: Sebulba,
+    counters: Mapping[str, Any],
+    recorder: Recorder,
+    stop: _StopRequests,
+) -> int:
     """Update until `env_steps` are done; whatever ends the run, the last complete update is saved."""
-    config = experiment.config
     checkpoints = Checkpoints(run, config.record.keep_checkpoints)
-    runtime = _make_runtime(experiment, start)
     saved = runtime.updates_done
     stop.on_request = runtime.signal.stop
 
@@ -80,8 +87,8 @@ def _loop(experiment: Experiment, run: RunDir, start: Start, recorder: Recorder,
         nonlocal saved
         if runtime.updates_done > saved:
             extras = to_extras(runtime.resumption(), config.runtime.policy_lag)
-            counters = {**start.counters, **recorder.counters()}
-            checkpoints.save(runtime.updates_done, runtime.state, extras, counters)
+            recorder.flush()
+            checkpoints.save(runtime.updates_done, runtime.state, extras, {**counters, **recorder.counters()})
             saved = runtime.updates_done
 
     failure = None
@@ -96,10 +103,11 @@ def _loop(experiment: Experiment, run: RunDir, start: Start, recorder: Recorder,
                         save()
         except ActorFailed as error:
             failure = error
+            if failure.__cause__ is not None:  # at once: saving may fail too
+                traceback.print_exception(failure.__cause__, file=sys.stderr)
         save()
     if failure is not None:
         recorder.report()
-        traceback.print_exception(failure.__cause__ or failure, file=sys.stderr)
         print(f"jaxrl: error: {failure}; everything up to update {saved} is saved", file=sys.stderr, flush=True)
         return 1
     if stop.number:

@@ -42,8 +42,10 @@ METRICS: dict[str, Metric] = {
     "lag/versions": Metric("updates", "Mean age of the acting parameters: learner's version minus the actor's."),
     "time/env": Metric("0 to 1", "Share of an actor's wall time spent waiting for environments, mean over actors."),
     "time/inference": Metric("0 to 1", "Share of an actor's wall time spent choosing actions, mean over actors."),
-    "time/learner": Metric("0 to 1", "Share of the learner's wall time spent in updates."),
-    "time/queue_wait": Metric("0 to 1", "Share of the learner's wall time spent waiting for trajectories."),
+    "time/queue_wait": Metric(
+        "0 to 1",
+        "Share of wall time that the learner's thread waited for trajectories; its device may still have been at work.",
+    ),
     "progress/updates": Metric("updates", "Learner updates since the run began; also the version of the parameters."),
     "progress/frames": Metric("frames", "Emulator frames since the run began: env steps times the frame skip."),
     "progress/wall": Metric("s", "Wall time since the run began, over all its parts when it was resumed."),

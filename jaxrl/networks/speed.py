@@ -84,13 +84,13 @@ def prepare_update(network: nn.Module, spec: EnvSpec, batch: int) -> Callable[[]
     rng = np.random.default_rng(0)
     shape = (batch, *spec.observation_shape)
     image = spec.observation_dtype == "uint8"
-    observation = jnp.asarray(rng.integers(0, 256, shape, np.uint8) if image else rng.normal(size=shape), dtype=None)
+    observation = jnp.asarray(rng.integers(0, 256, shape, np.uint8) if image else rng.normal(size=shape))
     action = jnp.asarray(rng.integers(0, spec.num_actions, batch))
     target = jnp.asarray(rng.normal(size=batch), jnp.float32)
     params = jax.jit(network.init)(jax.random.key(0), observation[:1])["params"]
     optimiser = optax.adam(1e-4)
 
-    def loss(params: Any) -> jax.Array:
+    def loss(params: Any, observation: jax.Array) -> jax.Array:
         output = network.apply({"params": params}, observation)
         assert isinstance(output, NetworkOutput)
         log_policy = jax.nn.log_softmax(output.policy)
@@ -100,12 +100,12 @@ def prepare_update(network: nn.Module, spec: EnvSpec, batch: int) -> Callable[[]
         return (-jax.lax.stop_gradient(error) * chosen + 0.5 * error**2 - 0.01 * entropy).mean()
 
     @jax.jit
-    def update(params: Any, state: Any) -> Any:
-        changes, state = optimiser.update(jax.grad(loss)(params), state, params)
+    def update(params: Any, state: Any, observation: jax.Array) -> Any:
+        changes, state = optimiser.update(jax.grad(loss)(params, observation), state, params)
         return optax.apply_updates(params, changes), state
 
     state = optimiser.init(params)
-    return lambda: update(params, state)
+    return lambda: update(params, state, observation)
 
 
 def update_flops(network: nn.Module, spec: EnvSpec) -> float:

@@ -23,7 +23,7 @@ from jaxrl.networks.microbatch import map_in_chunks
 from jaxrl.networks.pooling import native_max_pool, slice_max_pool
 
 ROOT_TWO = 2**0.5
-CHUNK_BYTES = 4 * 2**20  # the largest patches of a chunk: a share of the last-level cache (see jaxrl.networks.speed)
+CHUNK_BYTES = 2**21  # input and output of a chunk's largest layer; measured, about the size of a core's own caches
 
 Stack = Callable[..., jax.Array]
 
@@ -33,19 +33,19 @@ def dense(features: int, gain: float, dtype: Any, name: str) -> nn.Dense:
     return nn.Dense(features, dtype=dtype, kernel_init=nn.initializers.orthogonal(gain), name=name)
 
 
-def run_stack(stack: Stack, weights: Any, frames: jax.Array, patch_floats: int) -> jax.Array:
+def run_stack(stack: Stack, weights: Any, frames: jax.Array, layer_floats: int) -> jax.Array:
     """Run convolutions over frames, [N, C, H, W] -> [N, F]: XLA's own on accelerators, chunked products on CPUs.
 
     Args:
         stack: (convolution, pool, weights, frames [n, C, H, W]) -> [n, F].
         weights: pytree of `ConvWeights`, passed to `stack`.
         frames: uint8 or float.
-        patch_floats: numbers in the largest patch matrix of one sample, which sets the size of a chunk.
+        layer_floats: numbers in the input and output of the largest layer of one sample, which set a chunk's size.
     """
 
     def fast(weights: Any, frames: jax.Array) -> jax.Array:
         part = partial(stack, cpu_convolution, slice_max_pool, weights)
-        return map_in_chunks(part, frames, max(1, CHUNK_BYTES // (4 * patch_floats)))
+        return map_in_chunks(part, frames, max(1, CHUNK_BYTES // (4 * layer_floats)))
 
     return by_platform(partial(stack, native_convolution, native_max_pool), fast, weights, frames)
 
@@ -78,14 +78,15 @@ class PlainTorso(nn.Module):
 
     @nn.compact
     def __call__(self, frames: jax.Array) -> jax.Array:
-        (_, channels, height, width), weights, patch = frames.shape, [], 1
+        (_, channels, height, width), weights, largest = frames.shape, [], 1
         pads = [(total // 2, total - total // 2) for total in (-height % self.multiple, -width % self.multiple)]
         specs = (self.specs[0]._replace(padding=tuple(pads)), *self.specs[1:])
         for i, spec in enumerate(specs):
             weights.append(Conv(spec, self.dtype, name=f"conv_{i}").weights(channels))
+            before = height * width * channels
             height, width = spec.output_size(height, width)
-            patch = max(patch, height * width * spec.kernel[0] * spec.kernel[1] * channels)
             channels = spec.features
+            largest = max(largest, before + height * width * channels)
 
         def stack(convolution: Any, pool: Any, weights: list[ConvWeights], frames: jax.Array) -> jax.Array:
             x, weights = to_images(frames, self.dtype), [scale_for(frames, weights[0]), *weights[1:]]
@@ -93,7 +94,7 @@ class PlainTorso(nn.Module):
                 x = nn.relu(convolve(spec, convolution, layer, x))
             return x.reshape(x.shape[0], -1)
 
-        x = run_stack(stack, weights, frames, patch)
+        x = run_stack(stack, weights, frames, largest)
         for i, size in enumerate(self.hidden_sizes):
             x = nn.relu(dense(size, ROOT_TWO, self.dtype, f"dense_{i}")(x))
         return x
@@ -139,8 +140,8 @@ class ResNetTorso(nn.Module):
                     x = x + layer(f"{s}/{b}/1", nn.relu(layer(f"{s}/{b}/0", nn.relu(x))))
             return nn.relu(x).reshape(x.shape[0], -1)
 
-        patch = frames.shape[2] * frames.shape[3] * 9 * max(frames.shape[1], max(self.channels) // 4)
-        x = run_stack(stack, weights, frames, patch)
+        largest = frames.shape[2] * frames.shape[3] * (frames.shape[1] + self.channels[0])
+        x = run_stack(stack, weights, frames, largest)
         for i, size in enumerate(self.hidden_sizes):
             x = nn.relu(dense(size, ROOT_TWO, self.dtype, f"dense_{i}")(x))
         return x

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from jaxrl.envs.base import BatchedEnv
-from jaxrl.sebulba.exchange import ParameterStore, Stopped, StopSignal, TrajectoryQueue
+from jaxrl.sebulba.exchange import ActorFailed, ParameterStore, Stopped, StopSignal, TrajectoryQueue
 from jaxrl.types import (
     ActorOutput,
     ActorParams,
@@ -169,7 +169,10 @@ def actor_loop(
             queue.put(Unroll(trajectory, actor_id, index, version, actor.snapshot(), timings))
     except Stopped:
         pass
+    except ActorFailed as error:  # a wait took too long: the sentence says for what
+        signal.fail(str(error))
     except BaseException as error:  # whatever it is, it must reach the learner's thread and end the run
-        signal.fail(f"actor {actor_id} failed in unroll {index}: {type(error).__name__}: {error}", error)
+        first_line = (str(error).splitlines() or [""])[0]
+        signal.fail(f"actor {actor_id} failed in unroll {index}: {type(error).__name__}: {first_line}", error)
     finally:
         actor.close()

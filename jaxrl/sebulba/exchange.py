@@ -30,8 +30,10 @@ class StopSignal:
 
     def __init__(self) -> None:
         self.condition = threading.Condition()
+        self.missing = ""  # what the learner waits for; "" while it works
         self._stopped = False
         self._failure: ActorFailed | None = None
+        self._last_progress = time.monotonic()
 
     def stop(self) -> None:
         """End the run without a failure."""
@@ -39,7 +41,7 @@ class StopSignal:
             self._stopped = True
             self.condition.notify_all()
 
-    def fail(self, message: str, cause: BaseException) -> None:
+    def fail(self, message: str, cause: BaseException | None = None) -> None:
         """End the run because of `cause`; only the first failure is kept."""
         with self.condition:
             if self._failure is None and not self._stopped:
@@ -56,26 +58,33 @@ class StopSignal:
     def failure(self) -> ActorFailed | None:
         return self._failure
 
+    def progress(self) -> None:
+        """Something was handed over, so every wait starts anew; call with `condition` held."""
+        self._last_progress = time.monotonic()
+        self.condition.notify_all()
+
     def wait_for(self, ready: Callable[[], bool], timeout_s: float, waiting_for: str) -> None:
         """Wait until `ready()`; call with `condition` held.
 
         Raises:
-            ActorFailed: an actor failed, or nothing happened for `timeout_s`.
+            ActorFailed: an actor failed, or nothing was handed over for `timeout_s`.
             Stopped: the run was stopped.
         """
-        deadline = time.monotonic() + timeout_s
+        start = time.monotonic()
         while not ready():
             if self._failure is not None:
                 raise self._failure
             if self._stopped:
                 raise Stopped
-            remaining = deadline - time.monotonic()
+            remaining = max(start, self._last_progress) + timeout_s - time.monotonic()
             if remaining <= 0:
+                # Where one actor hangs, the learner and then the other actors wait too: name the first link.
                 raise ActorFailed(
-                    f"waited {timeout_s:.0f} s for {waiting_for}; an environment or a device hangs "
+                    f"waited {timeout_s:g} s for {self.missing or waiting_for}; an environment or a device hangs "
                     "(raise runtime.timeout_s if it is only slow)"
                 )
-            self.condition.wait(remaining)
+            # In slices: a signal handler may call `stop` after the check above, when nobody waits yet to be notified.
+            self.condition.wait(min(remaining, 0.5))
 
 
 class ParameterStore:
@@ -93,7 +102,7 @@ class ParameterStore:
             self._versions[version] = params
             for old in [v for v in self._versions if v < version - self.policy_lag]:
                 del self._versions[old]
-            self._signal.condition.notify_all()
+            self._signal.progress()
 
     def get(self, unroll_index: int) -> tuple[int, Any]:
         """Version `max(0, unroll_index - policy_lag)` and its parameters; waits for it.
@@ -137,7 +146,7 @@ class TrajectoryQueue:
                 raise Stopped
             self._signal.wait_for(lambda: len(line) < self._capacity, self._timeout_s, "the learner to take an unroll")
             line.append(unroll)
-            self._signal.condition.notify_all()
+            self._signal.progress()
 
     def get_batch(self) -> list[Unroll]:
         """One unroll of every actor; waits for the slowest.
@@ -151,7 +160,9 @@ class TrajectoryQueue:
             if self._signal.stopped:
                 raise Stopped
             for actor_id, line in enumerate(self._lines):
-                self._signal.wait_for(lambda line=line: bool(line), self._timeout_s, f"an unroll of actor {actor_id}")
+                self._signal.missing = f"an unroll of actor {actor_id}"
+                self._signal.wait_for(lambda line=line: bool(line), self._timeout_s, self._signal.missing)
+            self._signal.missing = ""
             batch = [line.popleft() for line in self._lines]
-            self._signal.condition.notify_all()
+            self._signal.progress()
             return batch

@@ -11,7 +11,7 @@ import jax
 
 from jaxrl.config import RuntimeConfig
 from jaxrl.sebulba.actor import Actor, actor_loop
-from jaxrl.sebulba.exchange import ParameterStore, StopSignal, Stopped, TrajectoryQueue
+from jaxrl.sebulba.exchange import ParameterStore, Stopped, StopSignal, TrajectoryQueue
 from jaxrl.sebulba.learner import copy_to, make_learner_step, make_mesh, make_publish, place_batch, place_state
 from jaxrl.types import ActorParams, Agent, Key, Metrics, Snapshot, TrainState, Unroll
 
@@ -90,9 +90,10 @@ class Sebulba:
             thread.start()
         return self
 
-    def __exit__(self, *exc: Any) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *exc: Any) -> None:
         self.signal.stop()
-        deadline = time.monotonic() + 10.0
+        # An actor looks at the signal between two unrolls. Asked to end at once, do not wait for a slow one.
+        deadline = time.monotonic() + (1.0 if kind is KeyboardInterrupt else 5.0)
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
 

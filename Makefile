@@ -1,0 +1,82 @@
+# Two commands are enough: `make train` and `make test`. `make` alone lists the rest.
+#
+# Everything happens in .venv, which is built from requirements.lock when it is missing or when the lock or pyproject.toml
+# changed. A failing command makes `make` fail too (make's own status is then 2, whatever the command's was).
+
+PYTHON ?= python3
+CONFIG ?= configs/atari/pong_cpu.yaml
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+# Also readable for Python 2 and 3.0, because its purpose is to be run by the wrong one.
+SUITABLE := import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else "jaxrl needs Python 3.11, 3.12 or 3.13, and this is %d.%d; install one of them, then name it: make PYTHON=python3.12" % v)
+
+.NOTPARALLEL:
+.PHONY: help install train test test-slow check lint format-check types format lock clean
+
+help:
+	@echo 'make train      install what is missing, then train: $(CONFIG)'
+	@echo 'make test       install what is missing, then run the tests'
+	@echo 'make test-slow  the tests that train for minutes'
+	@echo 'make check      all that CI runs: ruff, formatting, pyright, tests'
+	@echo 'make format     sort imports and format the code'
+	@echo 'make install    only install, into .venv'
+	@echo 'make lock       resolve requirements.lock anew from pyproject.toml'
+	@echo 'make clean      remove .venv and caches; runs/ stays'
+	@echo
+	@echo 'make train CONFIG=configs/catch.yaml ARGS="--seed 1"   another config, and settings on top'
+	@echo 'make test ARGS="tests/ops -x"                          some of the tests'
+	@echo 'make PYTHON=python3.12 ...                             the Python that .venv is made from'
+
+install: $(INSTALLED)
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@command -v '$(PYTHON)' >/dev/null || { echo 'There is no $(PYTHON); install Python 3.11, 3.12 or 3.13, or name yours: make PYTHON=python3.12' >&2; exit 1; }
+	@$(PYTHON) -c '$(SUITABLE)'
+	@if ! $(BIN)/python -c '$(SUITABLE)' 2>/dev/null || ! $(PIP) --version >/dev/null 2>&1; then \
+		echo "Making $(VENV) with $$($(PYTHON) --version)"; \
+		$(PYTHON) -m venv --clear $(VENV) || { rm -rf $(VENV); exit 1; }; \
+	fi
+	@echo 'Installing the packages of requirements.lock into $(VENV): about 2 GB on disk, minutes the first time'
+	@$(PIP) install --requirement requirements.lock
+	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+	@echo 'Installed.'
+
+train: $(INSTALLED)
+	$(BIN)/python -m jaxrl train $(CONFIG) $(ARGS)
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest $(ARGS)
+
+test-slow: $(INSTALLED)
+	$(BIN)/python -m pytest -m slow $(ARGS)
+
+check: lint format-check types test
+
+lint: $(INSTALLED)
+	$(BIN)/python -m ruff check .
+
+format-check: $(INSTALLED)
+	$(BIN)/python -m ruff format --check .
+
+types: $(INSTALLED)
+	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/python -m pyright
+
+format: $(INSTALLED)
+	$(BIN)/python -m ruff check --fix .
+	$(BIN)/python -m ruff format .
+
+# One version of everything for all three Pythons (`fewest`), so that a curve does not depend on which one is there.
+lock: $(INSTALLED)
+	$(PIP) install --quiet 'uv>=0.9'
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --fork-strategy fewest \
+		--upgrade --no-annotate --custom-compile-command 'make lock' --quiet --output-file requirements.lock
+
+clean:
+	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache
+	find jaxrl tests launch notebooks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

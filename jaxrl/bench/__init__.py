@@ -1,0 +1,9 @@
+"""`jaxrl bench`: how fast every part of the loop is on this machine, and how much of that training achieves.
+
+`parts` are what is measured, `threads` runs them as training does, `command` measures them by turns, and `report` says
+what follows. The numbers written are documented in docs/bench.md.
+"""
+
+from jaxrl.bench.command import main
+
+__all__ = ["main"]

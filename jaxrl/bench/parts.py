@@ -1,0 +1,273 @@
+"""What is measured: each part of the loop alone, with the config's sizes, and the whole loop.
+
+A part is warm when it was made: compiled, and its environments past their reset. `measure(seconds)` gives its rate; it
+can be called again and again, and leaves nothing running in between. Rates of the loop's parts are env steps per
+second, auto-reset rows left out.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import NamedSharding, PartitionSpec
+
+from jaxrl.bench.threads import Gate, Work, as_user_error, in_parallel
+from jaxrl.envs.base import BatchedEnv
+from jaxrl.envs.build import make_env
+from jaxrl.experiment import ACTOR_KEY, INIT_KEY, TRAINING, Experiment, choose_devices
+from jaxrl.sebulba.actor import Act, Actor
+from jaxrl.sebulba.exchange import ActorFailed
+from jaxrl.sebulba.learner import make_learner_step, make_mesh, make_publish, place_batch, place_state
+from jaxrl.sebulba.runtime import Sebulba
+from jaxrl.types import ActorParams, Key, TimeStep, Trajectory
+
+Pools = list[list[BatchedEnv]]  # [actor][pool]
+
+ACTION_ROWS = 256  # random actions, drawn beforehand and used again and again
+
+
+class Environments:
+    """The pools of all actors under random actions, each actor's in a thread of its own that thinks no time at all."""
+
+    def __init__(self, pools: Pools, num_actions: int, seed: int, timeout_s: float) -> None:
+        rng = np.random.default_rng(seed)
+        self._pools = pools
+        self._timeout_s = timeout_s
+        self._actions = [
+            [rng.integers(0, num_actions, (ACTION_ROWS, pool.num_envs), dtype=np.int32) for pool in line]
+            for line in pools
+        ]
+
+    def measure(self, seconds: float) -> float:
+        """Env steps per second."""
+        works = [self._work(i) for i in range(len(self._pools))]
+        return in_parallel("the environments", works, seconds, self._timeout_s)
+
+    def _work(self, actor: int) -> Work:
+        pools, actions = self._pools[actor], self._actions[actor]
+
+        def step(until: float) -> int:
+            env_steps, row = 0, 0
+            for p, pool in enumerate(pools):
+                pool.send(actions[p][0])
+            while time.perf_counter() < until:
+                row = (row + 1) % ACTION_ROWS
+                for p, pool in enumerate(pools):  # while one is received and sent, the others step
+                    env_steps += _played(pool.recv())
+                    pool.send(actions[p][row])
+            return env_steps + sum(_played(pool.recv()) for pool in pools)
+
+        return step
+
+    def record(self, rows: int) -> list[list[list[TimeStep]]]:
+        """[actor][pool][row] time steps, of environments that were reset before."""
+        return [
+            [[pool.step(action[row % ACTION_ROWS]) for row in range(rows)] for pool, action in zip(*line, strict=True)]
+            for line in zip(self._pools, self._actions, strict=True)
+        ]
+
+
+class Inference:
+    """The jitted `act` on recorded time steps of every pool, one thread an actor, each action fetched to the host."""
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        act: Act,
+        params: dict[Any, ActorParams],
+        devices: Sequence[jax.Device],
+        timesteps: list[list[list[TimeStep]]],
+    ) -> None:
+        self._experiment = experiment
+        self._act = act
+        self._params = [params[device] for device in devices]
+        self._timesteps = timesteps
+        # An action counts where it was used: a finished environment throws it away.
+        self._used = [[[int((~row.last).sum()) for row in pool] for pool in line] for line in timesteps]
+
+    def measure(self, seconds: float) -> float:
+        """Env steps per second."""
+        works = [self._work(i) for i in range(len(self._timesteps))]
+        return in_parallel("inference", works, seconds, self._experiment.config.runtime.timeout_s)
+
+    def _work(self, actor: int) -> Work:
+        agent, key = self._experiment.agent, jax.random.fold_in(self._experiment.key(ACTOR_KEY), actor)
+        params, timesteps, used = self._params[actor], self._timesteps[actor], self._used[actor]
+
+        def infer(until: float) -> int:
+            env_steps, row, rows = 0, 0, len(used[0])
+            states = [agent.initial_actor_state(len(pool[0].last)) for pool in timesteps]
+            while time.perf_counter() < until:
+                for p, pool in enumerate(timesteps):
+                    states[p], output = self._act(params, states[p], pool[row], key, row, p)
+                    np.asarray(output.action)
+                    env_steps += used[p][row]
+                row = (row + 1) % rows
+            return env_steps
+
+        return infer
+
+
+class Learner:
+    """Placing a batch, the jitted step, and publishing, with as many updates in flight as the policy lag allows."""
+
+    def __init__(self, experiment: Experiment, trajectories: Sequence[Trajectory]) -> None:
+        runtime = experiment.config.runtime
+        actor_devices, learner_devices = devices_of(experiment)
+        self._trajectories = trajectories
+        self._mesh = make_mesh(learner_devices)
+        self._step = make_learner_step(experiment.agent, self._mesh)
+        self._publish = make_publish(experiment.agent, actor_devices)
+        self._start = jax.device_get(experiment.agent.init(experiment.key(INIT_KEY)).replace(key=None))
+        self._key = experiment.key(INIT_KEY)
+        self._in_flight = runtime.policy_lag
+        self.env_steps_per_update = sum(int(trajectory.mask.sum()) for trajectory in trajectories)
+        self.measure(0.0)
+
+    def measure(self, seconds: float) -> float:
+        """Env steps learnt per second; each once, whatever `num_epochs` is."""
+        # From the same parameters every time: to learn one batch for ever leads to numbers that no run sees.
+        state = place_state(self._start.replace(key=self._key), self._mesh)
+        pending: deque[Any] = deque()
+        jax.block_until_ready(state)
+        updates, start = 0, time.perf_counter()
+        while not updates or time.perf_counter() - start < seconds:
+            batch = place_batch(self._trajectories, self._mesh)
+            state, metrics = self._step(state, batch)
+            pending.append((self._publish(state), metrics))
+            if len(pending) > self._in_flight:
+                jax.block_until_ready(pending.popleft())
+            updates += 1
+        jax.block_until_ready((state, pending))
+        return updates * self.env_steps_per_update / (time.perf_counter() - start)
+
+
+class Training:
+    """The whole runtime, held at a gate between two measurements. Use as a context manager."""
+
+    def __init__(self, experiment: Experiment, act: Act, pools: Pools) -> None:
+        runtime = experiment.config.runtime
+        actor_devices, learner_devices = devices_of(experiment)
+        self._gate = Gate(runtime.timeout_s)
+        self._settle = runtime.policy_lag + 2  # updates until nothing is left that waited at the gate
+        self._runtime = Sebulba(
+            experiment.agent,
+            [GatedActor(self._gate, experiment, line, act) for line in pools],
+            experiment.agent.init(experiment.key(INIT_KEY)),
+            experiment.key(ACTOR_KEY),
+            # The learner stands still while other parts are measured; its actors must not take that for a failure.
+            dataclasses.replace(runtime, timeout_s=runtime.timeout_s + 3600),
+            actor_devices=actor_devices,
+            learner_devices=learner_devices,
+        )
+        self._updates = self._runtime.updates()
+
+    def __enter__(self) -> Training:
+        self._runtime.__enter__()
+        return self
+
+    def __exit__(self, *exc: Any) -> None:
+        self._gate.end()
+        self._runtime.__exit__(*exc)
+
+    def measure(self, seconds: float) -> float:
+        """Env steps per second, from one update to a later one, after those that settle the pipeline."""
+        self._gate.open()
+        try:
+            for _ in range(self._settle):
+                next(self._updates)
+            env_steps, start, now = 0, time.perf_counter(), 0.0
+            while not env_steps or now - start < seconds:
+                update = next(self._updates)
+                env_steps += sum(int(unroll.trajectory.mask.sum()) for unroll in update.unrolls)
+                now = time.perf_counter()
+        except ActorFailed as error:
+            raise as_user_error("training", error) from error.__cause__
+        self._gate.shut()
+        jax.block_until_ready(self._runtime.state)
+        return env_steps / (now - start)
+
+
+class GatedActor(Actor):
+    """An actor that goes through a gate before every unroll."""
+
+    def __init__(self, gate: Gate, experiment: Experiment, pools: Sequence[BatchedEnv], act: Act) -> None:
+        super().__init__(pools, act, experiment.agent.initial_actor_state, experiment.config.runtime.unroll_length)
+        self._gate = gate
+
+    def unroll(self, params: ActorParams, key: Key) -> tuple[Trajectory, dict[str, float]]:
+        """As every actor's, once the gate is open."""
+        with self._gate:
+            return super().unroll(params, key)
+
+
+class MatrixProduct:
+    """A large matrix product on every learner device at once: the yardstick of the learner's FLOP/s."""
+
+    def __init__(self, experiment: Experiment) -> None:
+        _, devices = devices_of(experiment)
+        self.size = 2048 if devices[0].platform == "cpu" else 8192
+        shape = (len(devices), self.size, self.size)
+        self._flops = 2.0 * len(devices) * self.size**3
+        sharding = NamedSharding(make_mesh(devices), PartitionSpec("batch"))
+        dtype = jnp.dtype(experiment.config.network.dtype)
+        self._x = jax.device_put(np.random.default_rng(0).normal(size=shape).astype(np.float32), sharding).astype(dtype)
+        self._product = jax.jit(jnp.matmul, out_shardings=sharding)
+        self.measure(0.0)
+
+    def measure(self, seconds: float) -> float:
+        """FLOP per second."""
+        done, start = 0, time.perf_counter()
+        while not done or time.perf_counter() - start < seconds:
+            jax.block_until_ready(self._product(self._x, self._x))
+            done += 1
+        return done * self._flops / (time.perf_counter() - start)
+
+
+def devices_of(experiment: Experiment) -> tuple[list[jax.Device], list[jax.Device]]:
+    """The device of every actor, and those of the learner; raises `ConfigError` where there is no such device."""
+    runtime = experiment.config.runtime
+    actors = choose_devices(runtime.actor_devices, runtime.num_actors, "runtime.actor_devices")
+    count = len(runtime.learner_devices)
+    return actors, choose_devices(runtime.learner_devices, count, "runtime.learner_devices")
+
+
+def make_pools(experiment: Experiment, restart: int) -> Pools:
+    """The pools of every actor, as training makes them; `restart` tells one set's random numbers from another's."""
+    config, pools = experiment.config, []
+    try:
+        for actor in range(config.runtime.num_actors):
+            pools.append([])
+            for pool in range(config.runtime.pools_per_actor):
+                pools[-1].append(
+                    make_env(
+                        config.env,
+                        config.runtime.envs_per_pool,
+                        num_threads=config.runtime.threads_per_pool,
+                        seed=config.seed,
+                        stream=(TRAINING, actor, pool, restart),
+                    )
+                )
+    except BaseException:
+        close_pools(pools)
+        raise
+    return pools
+
+
+def close_pools(pools: Pools) -> None:
+    """Close every pool."""
+    for line in pools:
+        for pool in line:
+            pool.close()
+
+
+def _played(timestep: TimeStep) -> int:
+    """Env steps that a time step is the result of: those of every environment that was not reset."""
+    return len(timestep.first) - int(np.count_nonzero(timestep.first))
