@@ -75,6 +75,14 @@ def masked_mean(x: jax.Array, mask: jax.Array) -> jax.Array:
     return jnp.sum(jnp.where(mask, x, 0)) / jnp.maximum(jnp.sum(mask), 1)
 
 
+def decayed_clip(ratio: jax.Array, c_clip: jax.Array, trace_lambda: jax.Array) -> jax.Array:
+    """The bound [T, B] with which a trace has `c = trace_lambda min(ratio, c_clip)`, for lambda in [0, 1].
+
+    The operators know no lambda: they take `c = min(ratio, bound)`, and this bound is never above the ratio.
+    """
+    return trace_lambda * jnp.minimum(ratio, c_clip)
+
+
 def policy_metrics(
     logits: jax.Array, value: jax.Array, ratio: jax.Array, rho_clip: jax.Array, mask: jax.Array
 ) -> Metrics:

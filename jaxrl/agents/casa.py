@@ -41,6 +41,7 @@ class Hypers:
         policy_cost: beta, weight of the policy gradient.
         rho_clip: upper bound of the importance ratio in DR-Trace and in the policy gradient.
         c_clip: upper bound of the trace's ratio; at most rho_clip.
+        trace_lambda: decay of the trace, `c = trace_lambda min(ratio, c_clip)`, as in Retrace(lambda).
         reward_scale: factor on transformed rewards.
     """
 
@@ -54,6 +55,7 @@ class Hypers:
     policy_cost: float = 10.0
     rho_clip: float = 1.05
     c_clip: float = 1.05
+    trace_lambda: float = 1.0
     reward_scale: float = 1.0
 
 
@@ -122,7 +124,7 @@ def loss(
         ratio,
         mask,
         rho_clip=hypers.rho_clip,
-        c_clip=hypers.c_clip,
+        c_clip=base.decayed_clip(ratio, hypers.c_clip, hypers.trace_lambda),
     )
     target = jax.lax.stop_gradient(target)
     rho = jnp.minimum(ratio, hypers.rho_clip)

@@ -29,6 +29,7 @@ class Hypers:
         entropy_cost: weight of the entropy bonus.
         rho_clip: upper bound of the importance ratio.
         c_clip: upper bound of the trace's ratio; at most rho_clip.
+        trace_lambda: decay of the trace, `c = trace_lambda min(ratio, c_clip)`, as in Retrace(lambda).
         reward_scale: factor on transformed rewards.
     """
 
@@ -40,6 +41,7 @@ class Hypers:
     entropy_cost: float = 0.01
     rho_clip: float = 1.0
     c_clip: float = 1.0
+    trace_lambda: float = 1.0
     reward_scale: float = 1.0
 
 
@@ -84,7 +86,7 @@ def loss(
         ratio,
         mask,
         rho_clip=hypers.rho_clip,
-        c_clip=hypers.c_clip,
+        c_clip=base.decayed_clip(ratio, hypers.c_clip, hypers.trace_lambda),
     )
     target = jax.lax.stop_gradient(target)
 

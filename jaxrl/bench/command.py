@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-import jax
 import yaml
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
@@ -17,7 +17,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 import jaxrl
 from jaxrl.bench import parts
 from jaxrl.bench.report import PARTS, Sizes, resources, summarise, table
-from jaxrl.bench.threads import as_user_error
+from jaxrl.bench.threads import Rate, as_user_error
 from jaxrl.config import ExperimentConfig
 from jaxrl.errors import UserError
 from jaxrl.experiment import INIT_KEY, Experiment, build
@@ -26,11 +26,13 @@ from jaxrl.io.versions import collect
 from jaxrl.networks import speed
 from jaxrl.networks.build import make_network
 from jaxrl.parsing import write_config
-from jaxrl.sebulba.actor import Actor, make_act
+from jaxrl.sebulba.actor import Act, Actor, make_act
 from jaxrl.sebulba.learner import make_publish
+from jaxrl.types import ActorParams, Trajectory
 
 ROUNDS = 5  # every part is measured so often, in turn, because a machine's speed drifts
 MATMUL_SHARE = 0.2  # of the other parts' time: one product is much like the next
+BUSY = 0.25  # processes running beforehand, for each core, from which on the table warns
 NATURE_BATCH = 640
 NATURE_FROM_SECONDS = 1.0  # shorter benchmarks leave the Nature CNN out
 
@@ -38,7 +40,7 @@ NATURE_FROM_SECONDS = 1.0  # shorter benchmarks leave the Nature CNN out
 class Part(Protocol):
     """Something with a rate."""
 
-    def measure(self, seconds: float) -> float:
+    def measure(self, seconds: float) -> Rate:
         """Its rate, measured for about `seconds`."""
         ...
 
@@ -57,31 +59,35 @@ def main(config: ExperimentConfig, json_path: Path, seconds: float) -> int:
     Raises:
         UserError: the config cannot work, an environment fails or the file cannot be written; one sentence.
     """
+    load = load_average()
     experiment = build(config)
     _write(json_path, None)  # better to know before than after
     console = Console(stderr=True)
     with _progress(console) as show:
         show(0.0, "compiling and warming up")
         with ExitStack() as stack:
-            loop, sizes = _prepare(experiment, stack)
+            loop, sizes = _prepare(experiment, seconds, stack)
             rounds = _measure_by_turns(loop, seconds / ROUNDS, show)
         nature = None
         if seconds >= NATURE_FROM_SECONDS:
             show(1.0, f"Nature CNN at batch {NATURE_BATCH}, plain and ours")
-            nature = speed.measure(NATURE_BATCH)
+            nature = speed.measure(NATURE_BATCH, repetitions=3 if seconds < 5 else 5)
     actor_devices, learner_devices = parts.devices_of(experiment)
     result = {
         **summarise(rounds, sizes, resources(actor_devices, learner_devices)),
         "nature_torso_640": _nature(nature),
         **_circumstances(experiment, seconds),
+        "load_average": load,
     }
     _write(json_path, result)
     Console().print(table(result))
+    if load is not None and load > BUSY * result["cores"]:
+        print(f"other processes were busy here (load average {load:.1f}): trust CPU efficiency more than utilisation")
     print(f"written to {json_path}")
     return 0
 
 
-def _prepare(experiment: Experiment, stack: ExitStack) -> tuple[dict[str, Part], Sizes]:
+def _prepare(experiment: Experiment, seconds: float, stack: ExitStack) -> tuple[dict[str, Part], Sizes]:
     """Every part, warm; `stack` ends their threads and environments."""
     config, spec, agent = experiment.config, experiment.spec, experiment.agent
     runtime = config.runtime
@@ -90,23 +96,20 @@ def _prepare(experiment: Experiment, stack: ExitStack) -> tuple[dict[str, Part],
     published = make_publish(agent, actor_devices)(agent.init(experiment.key(INIT_KEY)))
     pools = parts.make_pools(experiment, restart=1)
     stack.callback(parts.close_pools, pools)
-    trajectories = []
+    environments = parts.Environments(pools, spec.num_actions, config.seed, runtime.timeout_s)
     try:
-        for line, device in zip(pools, actor_devices, strict=True):
-            actor = Actor(line, act, agent.initial_actor_state, runtime.unroll_length)
-            trajectories.append(actor.unroll(published[device], experiment.key(INIT_KEY))[0])
-        environments = parts.Environments(pools, spec.num_actions, config.seed, runtime.timeout_s)
+        trajectories = _first_unrolls(experiment, act, published, pools)
         timesteps = environments.record(runtime.unroll_length)
     except Exception as error:
-        raise as_user_error("the environments", error) from error
-    inference = parts.Inference(experiment, act, published, actor_devices, timesteps)
+        raise as_user_error("the first unroll", error) from error
     learner = parts.Learner(experiment, trajectories)
-    training = parts.Training(experiment, act, parts.make_pools(experiment, restart=0))
+    pause_s = 60 + len(PARTS) * seconds
+    training = parts.Training(experiment, act, parts.make_pools(experiment, restart=0), pause_s)
     stack.enter_context(training)
     training.measure(0.0)
     loop: dict[str, Part] = {
         "env": environments,
-        "inference": inference,
+        "inference": parts.Inference(experiment, act, published, actor_devices, timesteps),
         "learner": learner,
         "train": training,
         "matmul": parts.MatrixProduct(experiment),
@@ -122,10 +125,23 @@ def _prepare(experiment: Experiment, stack: ExitStack) -> tuple[dict[str, Part],
     )
 
 
-def _measure_by_turns(loop: dict[str, Part], seconds: float, show: Any) -> list[dict[str, float]]:
+def _first_unrolls(
+    experiment: Experiment, act: Act, published: dict[Any, ActorParams], pools: parts.Pools
+) -> list[Trajectory]:
+    """A real trajectory of every actor; its environments have been reset then, and `act` is compiled."""
+    runtime, agent = experiment.config.runtime, experiment.agent
+    actor_devices, _ = parts.devices_of(experiment)
+    trajectories = []
+    for line, device in zip(pools, actor_devices, strict=True):
+        actor = Actor(line, act, agent.initial_actor_state, runtime.unroll_length)
+        trajectories.append(actor.unroll(published[device], experiment.key(INIT_KEY))[0])
+    return trajectories
+
+
+def _measure_by_turns(loop: dict[str, Part], seconds: float, show: Any) -> list[dict[str, Rate]]:
     """The rates of every round; `seconds` for each part of a round."""
     names = {"env": "environments", "train": "full training", "matmul": "matrix product"}
-    rounds: list[dict[str, float]] = []
+    rounds: list[dict[str, Rate]] = []
     start = time.monotonic()
     for number in range(ROUNDS):
         rounds.append({})
@@ -133,7 +149,7 @@ def _measure_by_turns(loop: dict[str, Part], seconds: float, show: Any) -> list[
             share = (number + i / len(PARTS)) / ROUNDS
             elapsed = time.monotonic() - start
             left = elapsed / share - elapsed if number else ROUNDS * seconds * (len(PARTS) - 1 + MATMUL_SHARE)
-            show(share, f"round {number + 1} of {ROUNDS}: {names.get(part, part)}, {format_duration(left)} left")
+            show(share, f"round {number + 1} of {ROUNDS}: {format_duration(left)} left, {names.get(part, part)}")
             rounds[-1][part] = loop[part].measure(seconds * (MATMUL_SHARE if part == "matmul" else 1.0))
     return rounds
 
@@ -151,12 +167,14 @@ def _progress(console: Console) -> Iterator[Any]:
         disable=not console.is_terminal,
     )
     with bar:
-        task = bar.add_task("", total=1.0)
+        task, printed = bar.add_task("", total=1.0), ""
 
         def show(share: float, what: str) -> None:
+            nonlocal printed
             if console.is_terminal:
                 bar.update(task, completed=share, description=what, refresh=True)
-            else:
+            elif (stage := what.partition(":")[0]) != printed:  # a log needs one line a round
+                printed = stage
                 console.print(what, highlight=False)
 
         yield show
@@ -188,7 +206,15 @@ def _circumstances(experiment: Experiment, seconds: float) -> dict[str, Any]:
     }
 
 
-def _device_names(devices: list[jax.Device]) -> str:
+def load_average() -> float | None:
+    """Processes running on this machine, mean of the last minute; None where the system does not tell."""
+    try:
+        return os.getloadavg()[0]
+    except (AttributeError, OSError):
+        return None
+
+
+def _device_names(devices: list[parts.Device]) -> str:
     different = list(dict.fromkeys(devices))
     return f"{len(different)} x {different[0].platform} ({different[0].device_kind})"
 
@@ -197,8 +223,12 @@ def _write(path: Path, result: dict[str, Any] | None) -> None:
     """Write the file; without a result only find out whether that will work."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a" if result is None else "w", encoding="utf-8") as file:
-            if result is not None:
-                file.write(json.dumps(result, indent=2) + "\n")
+        if result is not None:
+            path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+        elif path.exists():
+            path.open("a").close()
+        else:
+            path.touch()
+            path.unlink()
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror or error}; choose another --json") from None

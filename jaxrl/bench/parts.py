@@ -8,9 +8,8 @@ second, auto-reset rows left out.
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -18,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
-from jaxrl.bench.threads import Gate, Work, as_user_error, in_parallel
+from jaxrl.bench.threads import Gate, Rate, Stopwatch, Work, as_user_error, in_parallel
 from jaxrl.envs.base import BatchedEnv
 from jaxrl.envs.build import make_env
 from jaxrl.experiment import ACTOR_KEY, INIT_KEY, TRAINING, Experiment, choose_devices
@@ -28,6 +27,7 @@ from jaxrl.sebulba.learner import make_learner_step, make_mesh, make_publish, pl
 from jaxrl.sebulba.runtime import Sebulba
 from jaxrl.types import ActorParams, Key, TimeStep, Trajectory
 
+Device = Any  # a jax.Device, which is no type to type checkers
 Pools = list[list[BatchedEnv]]  # [actor][pool]
 
 ACTION_ROWS = 256  # random actions, drawn beforehand and used again and again
@@ -45,7 +45,7 @@ class Environments:
             for line in pools
         ]
 
-    def measure(self, seconds: float) -> float:
+    def measure(self, seconds: float) -> Rate:
         """Env steps per second."""
         works = [self._work(i) for i in range(len(self._pools))]
         return in_parallel("the environments", works, seconds, self._timeout_s)
@@ -53,11 +53,11 @@ class Environments:
     def _work(self, actor: int) -> Work:
         pools, actions = self._pools[actor], self._actions[actor]
 
-        def step(until: float) -> int:
+        def step(more: Callable[[], bool]) -> int:
             env_steps, row = 0, 0
             for p, pool in enumerate(pools):
                 pool.send(actions[p][0])
-            while time.perf_counter() < until:
+            while more():
                 row = (row + 1) % ACTION_ROWS
                 for p, pool in enumerate(pools):  # while one is received and sent, the others step
                     env_steps += _played(pool.recv())
@@ -82,7 +82,7 @@ class Inference:
         experiment: Experiment,
         act: Act,
         params: dict[Any, ActorParams],
-        devices: Sequence[jax.Device],
+        devices: Sequence[Device],
         timesteps: list[list[list[TimeStep]]],
     ) -> None:
         self._experiment = experiment
@@ -92,7 +92,7 @@ class Inference:
         # An action counts where it was used: a finished environment throws it away.
         self._used = [[[int((~row.last).sum()) for row in pool] for pool in line] for line in timesteps]
 
-    def measure(self, seconds: float) -> float:
+    def measure(self, seconds: float) -> Rate:
         """Env steps per second."""
         works = [self._work(i) for i in range(len(self._timesteps))]
         return in_parallel("inference", works, seconds, self._experiment.config.runtime.timeout_s)
@@ -101,10 +101,10 @@ class Inference:
         agent, key = self._experiment.agent, jax.random.fold_in(self._experiment.key(ACTOR_KEY), actor)
         params, timesteps, used = self._params[actor], self._timesteps[actor], self._used[actor]
 
-        def infer(until: float) -> int:
+        def infer(more: Callable[[], bool]) -> int:
             env_steps, row, rows = 0, 0, len(used[0])
             states = [agent.initial_actor_state(len(pool[0].last)) for pool in timesteps]
-            while time.perf_counter() < until:
+            while more():
                 for p, pool in enumerate(timesteps):
                     states[p], output = self._act(params, states[p], pool[row], key, row, p)
                     np.asarray(output.action)
@@ -131,14 +131,14 @@ class Learner:
         self.env_steps_per_update = sum(int(trajectory.mask.sum()) for trajectory in trajectories)
         self.measure(0.0)
 
-    def measure(self, seconds: float) -> float:
+    def measure(self, seconds: float) -> Rate:
         """Env steps learnt per second; each once, whatever `num_epochs` is."""
         # From the same parameters every time: to learn one batch for ever leads to numbers that no run sees.
         state = place_state(self._start.replace(key=self._key), self._mesh)
         pending: deque[Any] = deque()
         jax.block_until_ready(state)
-        updates, start = 0, time.perf_counter()
-        while not updates or time.perf_counter() - start < seconds:
+        updates, watch = 0, Stopwatch()
+        while not updates or watch.seconds < seconds:
             batch = place_batch(self._trajectories, self._mesh)
             state, metrics = self._step(state, batch)
             pending.append((self._publish(state), metrics))
@@ -146,13 +146,17 @@ class Learner:
                 jax.block_until_ready(pending.popleft())
             updates += 1
         jax.block_until_ready((state, pending))
-        return updates * self.env_steps_per_update / (time.perf_counter() - start)
+        return watch.rate(updates * self.env_steps_per_update)
 
 
 class Training:
-    """The whole runtime, held at a gate between two measurements. Use as a context manager."""
+    """The whole runtime, held at a gate between two measurements. Use as a context manager.
 
-    def __init__(self, experiment: Experiment, act: Act, pools: Pools) -> None:
+    Args:
+        pause_s: the longest time between two measurements.
+    """
+
+    def __init__(self, experiment: Experiment, act: Act, pools: Pools, pause_s: float) -> None:
         runtime = experiment.config.runtime
         actor_devices, learner_devices = devices_of(experiment)
         self._gate = Gate(runtime.timeout_s)
@@ -163,7 +167,7 @@ class Training:
             experiment.agent.init(experiment.key(INIT_KEY)),
             experiment.key(ACTOR_KEY),
             # The learner stands still while other parts are measured; its actors must not take that for a failure.
-            dataclasses.replace(runtime, timeout_s=runtime.timeout_s + 3600),
+            dataclasses.replace(runtime, timeout_s=runtime.timeout_s + pause_s),
             actor_devices=actor_devices,
             learner_devices=learner_devices,
         )
@@ -177,22 +181,22 @@ class Training:
         self._gate.end()
         self._runtime.__exit__(*exc)
 
-    def measure(self, seconds: float) -> float:
+    def measure(self, seconds: float) -> Rate:
         """Env steps per second, from one update to a later one, after those that settle the pipeline."""
         self._gate.open()
         try:
             for _ in range(self._settle):
                 next(self._updates)
-            env_steps, start, now = 0, time.perf_counter(), 0.0
-            while not env_steps or now - start < seconds:
+            env_steps, watch = 0, Stopwatch()
+            while not env_steps or watch.seconds < seconds:
                 update = next(self._updates)
                 env_steps += sum(int(unroll.trajectory.mask.sum()) for unroll in update.unrolls)
-                now = time.perf_counter()
+            rate = watch.rate(env_steps)
         except ActorFailed as error:
             raise as_user_error("training", error) from error.__cause__
         self._gate.shut()
         jax.block_until_ready(self._runtime.state)
-        return env_steps / (now - start)
+        return rate
 
 
 class GatedActor(Actor):
@@ -217,21 +221,21 @@ class MatrixProduct:
         shape = (len(devices), self.size, self.size)
         self._flops = 2.0 * len(devices) * self.size**3
         sharding = NamedSharding(make_mesh(devices), PartitionSpec("batch"))
-        dtype = jnp.dtype(experiment.config.network.dtype)
-        self._x = jax.device_put(np.random.default_rng(0).normal(size=shape).astype(np.float32), sharding).astype(dtype)
+        numbers = np.random.default_rng(0).normal(size=shape)
+        self._x = jax.device_put(numbers.astype(experiment.config.network.dtype), sharding)
         self._product = jax.jit(jnp.matmul, out_shardings=sharding)
         self.measure(0.0)
 
-    def measure(self, seconds: float) -> float:
+    def measure(self, seconds: float) -> Rate:
         """FLOP per second."""
-        done, start = 0, time.perf_counter()
-        while not done or time.perf_counter() - start < seconds:
+        done, watch = 0, Stopwatch()
+        while not done or watch.seconds < seconds:
             jax.block_until_ready(self._product(self._x, self._x))
             done += 1
-        return done * self._flops / (time.perf_counter() - start)
+        return watch.rate(done * self._flops)
 
 
-def devices_of(experiment: Experiment) -> tuple[list[jax.Device], list[jax.Device]]:
+def devices_of(experiment: Experiment) -> tuple[list[Device], list[Device]]:
     """The device of every actor, and those of the learner; raises `ConfigError` where there is no such device."""
     runtime = experiment.config.runtime
     actors = choose_devices(runtime.actor_devices, runtime.num_actors, "runtime.actor_devices")

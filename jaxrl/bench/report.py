@@ -8,10 +8,12 @@ from typing import Any, NamedTuple
 
 from rich.table import Table
 
+from jaxrl.bench.threads import Rate
+
 LOOP = ("env", "inference", "learner", "train")  # the parts whose rate is in env steps per second
 PARTS = (*LOOP, "matmul")
 
-Rounds = Sequence[Mapping[str, float]]  # of each round, the rate of each part
+Rounds = Sequence[Mapping[str, Rate]]  # of each round, the rate of each part
 Resources = Mapping[str, str]  # what each of env, inference and learner occupies
 
 
@@ -65,15 +67,20 @@ def ideal_formula(occupied: Resources) -> str:
 
 def summarise(rounds: Rounds, sizes: Sizes, occupied: Resources) -> dict[str, Any]:
     """All that follows from the rounds: medians over them, and the spread."""
-    rates = {part: median(round_[part] for round_ in rounds) for part in PARTS}
+    rates = {part: median(round_[part].per_s for round_ in rounds) for part in PARTS}
+    cores = {part: median(round_[part].cores for round_ in rounds) for part in PARTS}
+    rows = [{part: round_[part].per_s for part in PARTS} for round_ in rounds]
     best = ideal(rates, occupied)
+    cpu = {part: cores[part] / rates[part] for part in LOOP}  # seconds per env step
     updates_per_s = rates["learner"] / sizes.env_steps
     flops = updates_per_s * sizes.flops
-    utilisations = [round_["train"] / ideal(round_, occupied) for round_ in rounds]
+    utilisations = [row["train"] / ideal(row, occupied) for row in rows]
     return {
         "env_steps_per_s": {**{part: rates[part] for part in LOOP}, "ideal": best},
         "ideal_formula": ideal_formula(occupied),
         "utilisation": rates["train"] / best,
+        "cpu_cores": cores,
+        "cpu_efficiency": sum(cpu[part] for part in occupied) / cpu["train"],
         "frames_per_s": {"train": rates["train"] * sizes.frame_skip},
         "samples_per_s": {
             "learner": updates_per_s * sizes.samples,
@@ -87,40 +94,41 @@ def summarise(rounds: Rounds, sizes: Sizes, occupied: Resources) -> dict[str, An
             "(the first one's input needs no gradient), for every row of every epoch",
         },
         "spread": {
-            **{part: _range(round_[part] for round_ in rounds) for part in PARTS},
+            **{part: _range(row[part] for row in rows) for part in PARTS},
             "utilisation": _range(utilisations),
         },
-        "rounds": [
-            {**round_, "utilisation": share} for round_, share in zip(rounds, utilisations, strict=True)
-        ],
+        "rounds": [{**row, "utilisation": share} for row, share in zip(rows, utilisations, strict=True)],
     }
 
 
 def table(result: Mapping[str, Any]) -> Table:
     """For people."""
     table = Table(title=f"{result['config']['name']} on {result['device']['learner']}, {result['cores']} cores")
-    for name, justify in (("part", "left"), ("value", "right"), ("lowest", "right"), ("highest", "right")):
-        table.add_column(name, justify=justify)
+    table.add_column("part")
+    for name in ("value", "lowest", "highest", "CPUs busy"):
+        table.add_column(name, justify="right")
     table.add_column("unit")
     titles = ("environments only (E)", "inference only (A)", "learner only (L)", "full training")
-    spread = result["spread"]
+    spread, cores = result["spread"], {part: f"{value:.2f}" for part, value in result["cpu_cores"].items()}
     for part, title in zip(LOOP, titles, strict=True):
-        table.add_row(title, *_numbers(result["env_steps_per_s"][part], *spread[part]), "env steps/s")
-    table.add_row("ideal", *_numbers(result["env_steps_per_s"]["ideal"]), "", "", result["ideal_formula"])
+        table.add_row(title, *_numbers(result["env_steps_per_s"][part], *spread[part]), cores[part], "env steps/s")
+    table.add_row("ideal", *_numbers(result["env_steps_per_s"]["ideal"]), "", "", "", result["ideal_formula"])
     share = [f"{value:.2f}" for value in (result["utilisation"], *spread["utilisation"])]
-    table.add_row("utilisation", *share, "full training / ideal", style="bold", end_section=True)
-    table.add_row("learner", *_numbers(result["samples_per_s"]["learner"]), "", "", "samples/s")
-    table.add_row("learner, all epochs", *_numbers(result["samples_per_s"]["gradient"]), "", "", "samples/s")
+    table.add_row("utilisation", *share, "", "full training / ideal", style="bold")
+    table.add_row("CPU efficiency", f"{result['cpu_efficiency']:.2f}", *[""] * 3, "CPU time, E + A + L / training")
+    table.add_section()
+    table.add_row("learner", *_numbers(result["samples_per_s"]["learner"]), *[""] * 3, "samples/s")
+    table.add_row("learner, all epochs", *_numbers(result["samples_per_s"]["gradient"]), *[""] * 3, "samples/s")
     flops = result["flops_per_s"]
-    table.add_row("learner", f"{flops['learner'] / 1e9:,.1f}", "", "", "GFLOP/s")
-    lowest, highest = (f"{value / 1e9:,.1f}" for value in spread["matmul"])
-    table.add_row("matrix product", f"{flops['matmul'] / 1e9:,.1f}", lowest, highest, "GFLOP/s")
-    table.add_row("ratio", f"{flops['ratio']:.2f}", "", "", "learner / matrix product", end_section=True)
+    table.add_row("learner", f"{flops['learner'] / 1e9:,.1f}", *[""] * 3, "GFLOP/s")
+    product = [f"{value / 1e9:,.1f}" for value in (flops["matmul"], *spread["matmul"])]
+    table.add_row("matrix product", *product, cores["matmul"], "GFLOP/s")
+    table.add_row("ratio", f"{flops['ratio']:.2f}", *[""] * 3, "learner / matrix product", end_section=True)
     nature = result["nature_torso_640"]
     if nature["ratio"] is not None:
-        table.add_row("Nature CNN, plain", *_numbers(nature["plain_samples_per_s"]), "", "", "samples/s, batch 640")
-        table.add_row("Nature CNN, ours", *_numbers(nature["ours_samples_per_s"]), "", "", "samples/s, batch 640")
-        table.add_row("ratio", f"{nature['ratio']:.2f}", "", "", "ours / plain")
+        table.add_row("Nature CNN, plain", *_numbers(nature["plain_samples_per_s"]), *[""] * 3, "samples/s, batch 640")
+        table.add_row("Nature CNN, ours", *_numbers(nature["ours_samples_per_s"]), *[""] * 3, "samples/s, batch 640")
+        table.add_row("ratio", f"{nature['ratio']:.2f}", *[""] * 3, "ours / plain")
     return table
 
 

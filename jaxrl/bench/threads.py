@@ -5,20 +5,43 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from jaxrl.errors import UserError
 from jaxrl.sebulba.exchange import ActorFailed, Stopped
 
-# Works until the moment on the clock of `time.perf_counter`, and returns how many env steps it did.
-Work = Callable[[float], int]
+# Works as long as its argument returns True, and returns how many env steps it did.
+Work = Callable[[Callable[[], bool]], int]
 
 
 class BenchError(UserError, RuntimeError):
     """A part could not be measured; the message says which and why."""
 
 
-def in_parallel(part: str, works: Sequence[Work], seconds: float, timeout_s: float) -> float:
+class Rate(NamedTuple):
+    """What a measurement gives."""
+
+    per_s: float  # of whatever the part counts
+    cores: float  # CPU seconds of this process per second: few where other processes take the cores
+
+
+class Stopwatch:
+    """Runs from its making: wall time, and the CPU time of all threads of this process."""
+
+    def __init__(self) -> None:
+        self._wall, self._cpu = time.perf_counter(), time.process_time()
+
+    @property
+    def seconds(self) -> float:
+        """Wall time so far."""
+        return time.perf_counter() - self._wall
+
+    def rate(self, amount: float) -> Rate:
+        """Of `amount` done since the start."""
+        return Rate(amount / self.seconds, (time.process_time() - self._cpu) / self.seconds)
+
+
+def in_parallel(part: str, works: Sequence[Work], seconds: float, timeout_s: float) -> Rate:
     """Env steps per second of all `works` together, each in a thread of its own for about `seconds`.
 
     Args:
@@ -30,27 +53,38 @@ def in_parallel(part: str, works: Sequence[Work], seconds: float, timeout_s: flo
     """
     rates: list[float] = []
     errors: list[BaseException] = []
+    interrupted = threading.Event()
 
     def run(work: Work) -> None:
+        watch = Stopwatch()
         try:
-            start = time.perf_counter()
-            env_steps = work(start + seconds)
-            rates.append(env_steps / (time.perf_counter() - start))
+            rates.append(watch.rate(work(lambda: watch.seconds < seconds and not interrupted.is_set())).per_s)
         except BaseException as error:  # whatever it is, the caller must hear of it
             errors.append(error)
 
     # Daemons, because an environment that hangs in compiled code must not keep the process alive.
-    threads = [threading.Thread(target=run, args=(work,), name=f"bench-{i}", daemon=True) for i, work in enumerate(works)]
+    threads = [threading.Thread(target=run, args=(work,), name="bench", daemon=True) for work in works]
+    watch = Stopwatch()
     for thread in threads:
         thread.start()
-    deadline = time.monotonic() + seconds + timeout_s
-    for thread in threads:
-        thread.join(max(0.0, deadline - time.monotonic()))
+    try:
+        join(threads, seconds + timeout_s)
+    except BaseException:  # Ctrl-C: what the threads work on is about to be closed
+        interrupted.set()
+        join(threads, timeout_s)
+        raise
     if errors:
         raise as_user_error(part, errors[0])
     if any(thread.is_alive() for thread in threads):
         raise BenchError(f"measuring {part} hangs: {timeout_s:.0f} s over its time (runtime.timeout_s)")
-    return sum(rates)
+    return Rate(sum(rates), watch.rate(0).cores)
+
+
+def join(threads: Sequence[threading.Thread], timeout_s: float) -> None:
+    """Wait until all have ended, `timeout_s` at most."""
+    deadline = time.monotonic() + timeout_s
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
 
 
 def as_user_error(part: str, error: BaseException) -> UserError:

@@ -23,7 +23,9 @@ from jaxrl.networks.microbatch import map_in_chunks
 from jaxrl.networks.pooling import native_max_pool, slice_max_pool
 
 ROOT_TWO = 2**0.5
-CHUNK_BYTES = 2**21  # input and output of a chunk's largest layer; measured, about the size of a core's own caches
+# A chunk holds at least 16 samples: they are the channels of the convolution that gives the kernel's gradient, and fill
+# a vector register. More of them only while the input and output of the largest layer stay in the cache.
+CHUNK_ROWS, CHUNK_BYTES = 16, 5 * 2**19
 
 Stack = Callable[..., jax.Array]
 
@@ -45,7 +47,8 @@ def run_stack(stack: Stack, weights: Any, frames: jax.Array, layer_floats: int) 
 
     def fast(weights: Any, frames: jax.Array) -> jax.Array:
         part = partial(stack, cpu_convolution, slice_max_pool, weights)
-        return map_in_chunks(part, frames, max(1, CHUNK_BYTES // (4 * layer_floats)))
+        rows = CHUNK_ROWS * max(1, CHUNK_BYTES // (4 * layer_floats * CHUNK_ROWS))
+        return map_in_chunks(part, frames, rows)
 
     return by_platform(partial(stack, native_convolution, native_max_pool), fast, weights, frames)
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxrl.ops.trace import check_shapes, decayed_sum
+from jaxrl.ops.trace import check_shapes, decayed_sum, discounted
 
 
 class DRTrace(NamedTuple):
@@ -54,7 +54,7 @@ def dr_trace(
     mask = mask.astype(bool)
     rho = jnp.minimum(importance_ratio, rho_clip)
     c = jnp.minimum(importance_ratio, c_clip)
-    delta = rho * (reward + discount * value[1:] - q_taken)
+    delta = rho * (reward + discounted(discount, value[1:]) - q_taken)
     errors = decayed_sum(delta, discount * c, mask)
     next_target = value[1:] + jnp.concatenate([errors[1:], jnp.zeros_like(errors[:1])])
-    return DRTrace(value[:-1] + errors, reward + discount * next_target)
+    return DRTrace(value[:-1] + errors, reward + discounted(discount, next_target))

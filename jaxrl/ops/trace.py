@@ -20,17 +20,22 @@ def check_shapes(value: jax.Array, **rows: jax.Array) -> None:
             raise ValueError(f"{name} must be {expected} because value is {value.shape}, got {row.shape}")
 
 
+def discounted(discount: jax.Array, future: jax.Array) -> jax.Array:
+    """`discount * future`, and 0 where `discount` is 0 whatever `future` is: 0 times NaN or infinity would leak."""
+    return jnp.where(discount == 0, 0, discount * future)
+
+
 def decayed_sum(delta: jax.Array, decay: jax.Array, mask: jax.Array) -> jax.Array:
     """`acc_t = mask_t (delta_t + decay_t acc_{t+1})` with `acc_T = 0`; all [T, ...].
 
     A masked row is an auto-reset: nothing of what follows it may reach what came before, so the sum is cut there, not
-    passed through. `where` instead of a product keeps poison (NaN) in masked rows from leaking.
+    passed through. `where` instead of a product keeps poison (NaN) in and behind masked rows from leaking.
     """
     delta = jnp.where(mask, delta, 0)
     decay = jnp.where(mask, decay, 0)
 
     def step(acc: jax.Array, row: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
-        acc = row[0] + row[1] * acc
+        acc = row[0] + discounted(row[1], acc)
         return acc, acc
 
     _, errors = jax.lax.scan(step, jnp.zeros_like(delta[0]), (delta, decay), reverse=True)

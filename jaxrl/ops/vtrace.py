@@ -7,7 +7,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxrl.ops.trace import check_shapes, decayed_sum
+from jaxrl.ops.trace import check_shapes, decayed_sum, discounted
 
 
 class VTrace(NamedTuple):
@@ -47,8 +47,8 @@ def vtrace(
     mask = mask.astype(bool)
     rho = jnp.minimum(importance_ratio, rho_clip)
     c = jnp.minimum(importance_ratio, c_clip)
-    delta = rho * (reward + discount * value[1:] - value[:-1])
+    delta = rho * (reward + discounted(discount, value[1:]) - value[:-1])
     errors = decayed_sum(delta, discount * c, mask)
     next_target = value[1:] + jnp.concatenate([errors[1:], jnp.zeros_like(errors[:1])])
-    pg_advantage = rho * (reward + discount * next_target - value[:-1])
+    pg_advantage = rho * (reward + discounted(discount, next_target) - value[:-1])
     return VTrace(value[:-1] + errors, jnp.where(mask, pg_advantage, 0))

@@ -142,14 +142,14 @@ def test_on_policy_gives_n_step_returns(clips, double):
 def test_nothing_crosses_a_boundary(poisoned, terminated, double):
     boundary = two_episodes(np.random.default_rng(3), terminated)
     before = slice(0, boundary.reset)
-    clean = dr_trace(*boundary.sequences)
-    dirty = dr_trace(*poison(boundary, poisoned, terminated=terminated))
+    clean = jitted(*boundary.sequences)
+    dirty = jitted(*poison(boundary, poisoned, terminated=terminated))
     np.testing.assert_array_equal(clean.value_target[before], dirty.value_target[before])
     np.testing.assert_array_equal(clean.q_target[before], dirty.q_target[before])
     # The sequence is sensitive: without the boundary the same poison would be seen.
     whole = boundary.sequences._replace(mask=np.ones_like(boundary.sequences.mask), discount=np.full((12, 3), 0.9))
     dirty = poison(boundary._replace(sequences=whole), poisoned, terminated=True)._replace(discount=whole.discount)
-    assert not np.allclose(dr_trace(*whole).value_target[before], dr_trace(*dirty).value_target[before])
+    assert not np.allclose(jitted(*whole).value_target[before], jitted(*dirty).value_target[before])
 
 
 def test_a_masked_row_has_its_own_value_as_target_and_hands_it_back(double):

@@ -59,8 +59,8 @@ def test_on_policy_gives_n_step_returns(double):
 def test_nothing_crosses_a_boundary(poisoned, terminated, double):
     boundary = two_episodes(np.random.default_rng(3), terminated)
     before, reset = slice(0, boundary.reset), boundary.reset
-    clean = vtrace(*boundary.sequences.without_q)
-    dirty = vtrace(*poison(boundary, poisoned, terminated=terminated).without_q)
+    clean = jitted(*boundary.sequences.without_q)
+    dirty = jitted(*poison(boundary, poisoned, terminated=terminated).without_q)
     np.testing.assert_array_equal(clean.value_target[before], dirty.value_target[before])
     np.testing.assert_array_equal(clean.pg_advantage[before], dirty.pg_advantage[before])
     np.testing.assert_array_equal(dirty.pg_advantage[reset], 0)

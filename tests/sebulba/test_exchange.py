@@ -40,7 +40,7 @@ def in_thread(function, *args):
 
 
 class Loop:
-    """Some threads that follow the actors' rule, and the learner's side of it, without any JAX."""
+    """Actor threads around a stub of an actor, and the learner's side of the exchange; no JAX."""
 
     def __init__(self, num_actors, lag, timeout_s=10.0, unroll=lambda actor, index: None):
         self.signal = StopSignal()
@@ -60,7 +60,7 @@ class Loop:
         self.store.publish(first_index, {None: first_index})
         self.threads = [
             threading.Thread(
-                target=loop_without_keys,
+                target=actor_loop,
                 args=(actor, i, first_index, None, self.store, self.queue, None, self.signal),
                 name=f"test-actor-{i}",
                 daemon=True,
@@ -76,20 +76,17 @@ class Loop:
         self._unroll(actor, index)
         return (actor, index, version), {}
 
-    def stop(self):
+    def stop(self, patience_s=10.0):
+        """End the run; returns the threads that did not."""
         self.signal.stop()
         for thread in self.threads:
-            thread.join(5.0)
+            thread.join(patience_s)
         return [thread for thread in self.threads if thread.is_alive()]
-
-
-def loop_without_keys(*args):
-    """The real `actor_loop`; its key is folded in with a stub, because a thousand runs need no random bits."""
-    actor_loop(*args)
 
 
 @pytest.fixture(autouse=True)
 def no_keys(monkeypatch):
+    """`actor_loop` folds keys with a stub: a thousand runs need no random bits."""
     monkeypatch.setattr("jaxrl.sebulba.actor.jax", SimpleNamespace(random=SimpleNamespace(fold_in=lambda *_: None)))
 
 
@@ -234,7 +231,7 @@ def test_a_hung_actor_is_named(hung, lag):
     assert re.fullmatch(
         rf"waited 0.4 s for an unroll of actor {hung}; an environment or a device hangs \([^)]+\)", str(caught.value)
     )
-    assert [thread.name for thread in loop.stop()] == [f"test-actor-{hung}"]
+    assert [thread.name for thread in loop.stop(patience_s=0.3)] == [f"test-actor-{hung}"]
     release.set()
 
 

@@ -134,7 +134,7 @@ def check_game(game: Game) -> Game:
 def start(games: Sequence[Game], version: Version) -> State:
     """The games at the start of their battles; each game's pool is its 60 deck cards."""
     tables = [from_rows(game.rows) for game in games]
-    pool = pack(Cards(*(jnp.stack(columns, axis=-1) for columns in zip(*tables, strict=True))))
+    pool = pack(Cards(*(np.stack(columns, axis=-1) for columns in zip(*tables, strict=True))))
     decks = jnp.arange(CARDS, dtype=jnp.int16).reshape((2, DECK_SIZE, 1))
     return with_decks(
         empty_state(pool, version), jnp.broadcast_to(decks, (2, DECK_SIZE, len(games)))

@@ -1,0 +1,55 @@
+"""The command line with a fault in it: `python -m tests.sebulba.driver FAULT train CONFIG ...`, for failure tests.
+
+FAULT is `raise` or `hang`: what the environment of actor 0 does in its step 1000.
+"""
+
+import sys
+import time
+
+import jaxrl.experiment
+from jaxrl.cli import main
+from jaxrl.envs.build import make_env
+
+STEP = 1000
+
+
+class FaultyEnv:
+    """A real environment until the fault."""
+
+    def __init__(self, env, fault):
+        self._env = env
+        self._fault = fault
+        self._steps = 0
+
+    def send(self, action):
+        self._steps += 1
+        if self._steps == STEP:
+            print(f"fault at {time.time()}", file=sys.stderr, flush=True)
+            break_down(self._fault)
+        self._env.send(action)
+
+    def __getattr__(self, name):
+        return getattr(self._env, name)
+
+
+def break_down(fault):
+    """Where the traceback must point to."""
+    if fault == "raise":
+        raise ArithmeticError("the emulator crashed")
+    time.sleep(3600)
+
+
+def run(fault, arguments):
+    """`jaxrl.cli.main` with the fault in the first pool of actor 0."""
+
+    def make_faulty_env(config, num_envs, *, stream, **options):
+        env = make_env(config, num_envs, stream=stream, **options)
+        is_first = stream[:3] == (jaxrl.experiment.TRAINING, 0, 0)
+        return FaultyEnv(env, fault) if is_first else env
+
+    jaxrl.experiment.make_env = make_faulty_env
+    return main(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(run(sys.argv[1], sys.argv[2:]))

@@ -1,0 +1,192 @@
+"""The pages and the packaging say what is true: links, commands, the worked example, floors, dependencies."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [page for page in PAGES if page.exists()]
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
+SOURCES = [path for folder in ("jaxrl", "tests", "launch") for path in sorted((ROOT / folder).rglob("*.py"))]
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+
+
+# Pages
+
+
+def prose(page: Path) -> str:
+    """Without code blocks."""
+    return re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+
+
+def anchors(page: Path) -> set[str]:
+    """What the headings of a page can be linked as."""
+    headings = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@each_page
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose(page)):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        file = page.parent / path if path else page
+        assert file.exists(), f"{page.name} links to {target}"
+        assert not anchor or anchor in anchors(file), f"{page.name} links to {target}"
+
+
+@each_page
+def test_files_that_are_named_exist(page):
+    named = re.findall(r"`((?:jaxrl|tests|configs|docs|launch)/[\w./-]+)`", prose(page))
+    made_by_the_reader = {"jaxrl/agents/a2c.py", "configs/catch_a2c.yaml", "tests/agents/test_a2c.py"}
+    missing = [name for name in named if name not in made_by_the_reader and not (ROOT / name).exists()]
+    assert missing == []
+
+
+@each_page
+def test_make_targets_that_are_named_exist(page):
+    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    text = page.read_text(encoding="utf-8")
+    named = set(re.findall(r"(?:`|^|&& )make ([a-z][\w-]*)", text, re.MULTILINE))
+    assert named <= targets
+
+
+# The worked example of CONTRIBUTING.md, pasted into a copy of the project as the page says
+
+
+def example(title: str) -> str:
+    """The code block with this title."""
+    (block,) = re.findall(rf'^```\w+ title="{re.escape(title)}"\n(.*?)^```', CONTRIBUTING, re.MULTILINE | re.DOTALL)
+    return block
+
+
+@pytest.fixture(scope="module")
+def pasted(tmp_path_factory) -> Path:
+    """A copy of the project with the example in it."""
+    copy = tmp_path_factory.mktemp("pasted")
+    for path in [ROOT / "pyproject.toml", *(ROOT / "jaxrl").rglob("*.py")]:
+        target = copy / path.relative_to(ROOT)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(path.read_bytes())
+    for title in ("jaxrl/agents/a2c.py", "configs/catch_a2c.yaml", "tests/agents/test_a2c.py"):
+        target = copy / title
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(example(title), encoding="utf-8")
+    registry = copy / "jaxrl" / "agents" / "registry.py"
+    source, opening = registry.read_text(encoding="utf-8"), "AGENTS: dict[str, str] = {"
+    assert source.count(opening) == 1
+    registry.write_text(source.replace(opening, f"{opening}\n{example('jaxrl/agents/registry.py')}"), encoding="utf-8")
+    return copy
+
+
+def run(folder: Path, *arguments: str) -> str:
+    """Output of `python -m ...` in `folder`, which must succeed."""
+    environment = {**os.environ, "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(folder)}
+    done = subprocess.run(
+        [sys.executable, "-m", *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=240
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_example_trains(pasted):
+    settings = ["--env_steps", "1500", "--record.report_every", "1", "--evaluation.episodes", "0"]
+    output = run(pasted, "jaxrl", "train", "configs/catch_a2c.yaml", *settings)
+    assert "curve.png" in output
+    (run_folder,) = (pasted / "runs").iterdir()
+    assert len((run_folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()) >= 3
+
+
+def test_the_example_is_listed_in_the_help(pasted):
+    assert "A2C" in run(pasted, "jaxrl", "train", "--help")
+
+
+def test_the_example_passes_its_own_tests(pasted):
+    assert "2 passed" in run(pasted, "pytest", "tests/agents/test_a2c.py", "-p", "no:cacheprovider")
+
+
+@pytest.mark.skipif(find_spec("ruff") is None, reason="ruff is not installed")
+def test_the_example_has_the_format_of_the_project(pasted):
+    files = ["jaxrl/agents/a2c.py", "tests/agents/test_a2c.py"]
+    run(pasted, "ruff", "check", *files)
+    run(pasted, "ruff", "format", "--check", *files)
+
+
+# Floors
+
+
+def floors() -> dict[str, int]:
+    """Floor of each file or folder of the package, from the table in CONTRIBUTING.md."""
+    rows = re.findall(r"^\| (\d) \| (`[^|]+`) \|", CONTRIBUTING, re.MULTILINE)
+    return {name.rstrip("/"): int(floor) for floor, names in rows for name in re.findall(r"`([\w/]+)`", names)}
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Dotted names of the modules that a file imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_every_file_has_a_floor():
+    names = {path.relative_to(ROOT / "jaxrl").parts[0].removesuffix(".py") for path in (ROOT / "jaxrl").rglob("*.py")}
+    assert set(floors()) == names - {"__init__"}
+
+
+def test_imports_point_downwards():
+    table, wrong = floors(), []
+    for path in (ROOT / "jaxrl").rglob("*.py"):
+        own = path.relative_to(ROOT / "jaxrl").parts[0].removesuffix(".py")
+        for module in imports(path):
+            package, _, rest = module.partition(".")
+            other = rest.partition(".")[0]
+            if package == "jaxrl" and other in table and own in table and other != own and table[other] >= table[own]:
+                wrong.append(f"{path.relative_to(ROOT)} (floor {table[own]}) imports {module} (floor {table[other]})")
+    assert wrong == []
+
+
+# Dependencies
+
+
+def declared() -> set[str]:
+    """Names of the distributions in pyproject.toml, the development ones included."""
+    requirements = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]]
+    return {re.match(r"[\w-]+", requirement)[0].lower() for requirement in requirements}
+
+
+def test_every_import_is_declared():
+    own = {"jaxrl", "tests", "launch"} | {path.stem for path in (ROOT / "tests").rglob("*.py")}
+    modules = {module.partition(".")[0] for path in SOURCES for module in imports(path)}
+    distributions = metadata.packages_distributions()
+    for module in sorted(modules - own - set(sys.stdlib_module_names)):
+        candidates = {name.lower().replace("_", "-") for name in distributions.get(module, [module])}
+        assert candidates & declared(), f"{module} ({candidates}) is imported but not in pyproject.toml"
+
+
+def test_the_lock_pins_every_dependency():
+    pinned = {line.partition("==")[0] for line in LOCK if "==" in line}
+    assert declared() <= pinned
+
+
+def test_the_lock_holds_nothing_but_pins():
+    """No address of an index and no path of one machine."""
+    pin = re.compile(r"[a-z0-9-]+==[\w.]+( ; [\w. '<>=!]+)?")
+    assert [line for line in LOCK if not line.startswith("#") and not pin.fullmatch(line)] == []
+    assert [line for line in LOCK if "://" in line or "--" in line] == []
