@@ -88,6 +88,9 @@ def _play(
 def finish(config: ExperimentConfig, run: RunDir) -> None:
     """Evaluate, draw the curve, and say where everything is and what to do next."""
     lines = []
+    trained = read_metrics(run.path).get("episode/return")
+    if trained is not None:
+        lines.append(f"training    {trained[-1]:.2f} over the last 100 training episodes (acting policy)")
     if config.evaluation.episodes:
         result = evaluate(run)
         (run.path / "evaluation.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")

@@ -38,7 +38,9 @@ def one_agent_no_thread(monkeypatch):
 
 def make_config(runs_dir, env=CATCH, lag=1):
     config = dataclasses.replace(small_config(env, policy_lag=lag), env_steps=700)
-    return dataclasses.replace(config, record=RecordConfig(str(runs_dir), report_every=3, checkpoint_every=4))
+    return dataclasses.replace(
+        config, record=RecordConfig(str(runs_dir), report_every=3, checkpoint_every=4, wandb="off")
+    )
 
 
 def interrupt_after(monkeypatch, updates):
@@ -86,7 +88,7 @@ def assert_same_run(run, whole, config):
     curve = {row["env_steps"]: row for row in rows(run.metrics)}
     assert list(curve) == sorted(curve) and len(curve) == len(rows(run.metrics))
     for row in rows(whole.metrics):
-        for name in ("episode/return", "episode/count", "progress/updates", "lag/versions"):
+        for name in ("episode/return", "episode/length", "episode/count", "progress/updates"):
             assert curve[row["env_steps"]].get(name) == row.get(name)
 
 
@@ -228,7 +230,7 @@ def make_update(actors, version, metrics=None):
 
 @pytest.fixture
 def recorded(tmp_path):
-    config = dataclasses.replace(make_config(tmp_path), record=RecordConfig(str(tmp_path), report_every=2))
+    config = dataclasses.replace(make_config(tmp_path), record=RecordConfig(str(tmp_path), report_every=2, wandb="off"))
     return RunDir.create(tmp_path, "recorded", 0, write_config(config), {}), config
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
+import chex
 import jax
 import jax.numpy as jnp
 import optax
@@ -96,6 +97,17 @@ def policy_metrics(
     }
 
 
+def check_trajectory(trajectory: Trajectory) -> None:
+    """Assert the shapes that `jaxrl.types.Trajectory` promises; costs nothing in compiled code."""
+    time, batch = trajectory.action.shape
+    flags = (trajectory.reward, trajectory.discount, trajectory.last, trajectory.episode_return)
+    chex.assert_shape(flags, (time, batch))
+    chex.assert_shape(trajectory.first, (time + 1, batch))
+    chex.assert_shape(trajectory.behaviour_logits, (time, batch, None))
+    chex.assert_tree_shape_prefix(trajectory.observation, (time + 1, batch))
+    chex.assert_tree_shape_prefix(trajectory.extras, (time, batch))
+
+
 def minibatch_indices(key: Key, num_envs: int, num_minibatches: int) -> jax.Array:
     """A random split of the environments: int32 [num_minibatches, num_envs / num_minibatches].
 
@@ -146,6 +158,7 @@ def make_update(
         return state.replace(params=params, opt_state=opt_state), metrics
 
     def update(state: TrainState, trajectory: Trajectory) -> tuple[TrainState, Metrics]:
+        check_trajectory(trajectory)
         factor = schedule_factor(config, state.updates, num_updates)
         rate, decay = state.hypers.learning_rate * factor, state.hypers.weight_decay * factor
         key, *epoch_keys = jax.random.split(state.key, 1 + num_epochs)

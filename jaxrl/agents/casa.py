@@ -126,8 +126,9 @@ def loss(
         rho_clip=hypers.rho_clip,
         c_clip=base.decayed_clip(ratio, hypers.c_clip, hypers.trace_lambda),
     )
-    target = jax.lax.stop_gradient(target)
-    rho = jnp.minimum(ratio, hypers.rho_clip)
+    # An ignored row's target means nothing, and 0 times NaN is NaN in the gradient of a masked mean.
+    target = jax.tree.map(lambda x: jax.lax.stop_gradient(jnp.where(mask, x, 0)), target)
+    rho = jnp.where(mask, jnp.minimum(ratio, hypers.rho_clip), 0)
     improvement = jax.lax.stop_gradient(rho * (target.q_target - value[:-1]))
     if config.temperature_factor:
         improvement = temperature * improvement

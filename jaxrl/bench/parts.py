@@ -57,7 +57,7 @@ class Environments:
             env_steps, row = 0, 0
             for p, pool in enumerate(pools):
                 pool.send(actions[p][0])
-            while more():
+            while not env_steps or more():
                 row = (row + 1) % ACTION_ROWS
                 for p, pool in enumerate(pools):  # while one is received and sent, the others step
                     env_steps += _played(pool.recv())
@@ -104,7 +104,7 @@ class Inference:
         def infer(more: Callable[[], bool]) -> int:
             env_steps, row, rows = 0, 0, len(used[0])
             states = [agent.initial_actor_state(len(pool[0].last)) for pool in timesteps]
-            while more():
+            while not env_steps or more():
                 for p, pool in enumerate(timesteps):
                     states[p], output = self._act(params, states[p], pool[row], key, row, p)
                     np.asarray(output.action)

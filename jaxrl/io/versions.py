@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("jax", "jaxlib", "flax", "optax", "envpool", "numpy", "orbax-checkpoint")
+PACKAGES = ("jax", "jaxlib", "flax", "optax", "chex", "envpool", "numpy", "orbax-checkpoint")
 _SOURCE = Path(__file__).resolve().parents[2]  # the folder that holds the package
 
 

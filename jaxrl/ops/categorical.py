@@ -20,7 +20,9 @@ def softmax_policy(
     """
     logits = preferences / jnp.asarray(temperature, preferences.dtype)[..., None]
     if legal is not None:
-        logits = jnp.where(legal, logits, ILLEGAL)
+        # Relative to the best legal action: cold temperatures take negative preferences to billions, below ILLEGAL.
+        best = jax.lax.stop_gradient(jnp.max(jnp.where(legal, logits, -jnp.inf), axis=-1, keepdims=True))
+        logits = jnp.where(legal, logits - best, ILLEGAL)
     return jax.nn.log_softmax(logits)
 
 

@@ -80,8 +80,8 @@ def two_episodes(rng: np.random.Generator, terminated: bool, length: int = 12, w
 def poison(boundary: Boundary, value: float, *, terminated: bool) -> Sequences:
     """Overwrite the ignored row and the next episode.
 
-    The value of the ignored row is the one of the true last observation: it belongs to the episode before where that was
-    truncated, and to nobody where it terminated.
+    The value of the ignored row is the one of the true last observation: it belongs to the episode before where that
+    was truncated, and to nobody where it terminated.
     """
     reset, s = boundary.reset, boundary.sequences
     rows = [np.where((np.arange(len(x)) >= reset)[:, None], value, x) for x in s[1:5]]

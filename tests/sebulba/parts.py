@@ -30,7 +30,7 @@ def small_config(env=CATCH, **runtime) -> ExperimentConfig:
         env=env,
         network=NetworkConfig(torso="mlp", hidden_sizes=(8,)),
         runtime=RuntimeConfig(**settings | runtime),
-        record=RecordConfig(report_every=3, checkpoint_every=4),
+        record=RecordConfig(report_every=3, checkpoint_every=4, wandb="off"),
         evaluation=EvaluationConfig(episodes=0),
     )
 

@@ -1,0 +1,115 @@
+"""CASA's and IMPALA's losses row by row, with their gradients in the network's outputs derived by hand.
+
+With `e_a` the unit vector of the action taken, over legal actions and for logits `A / temperature`:
+
+    grad_A Q(a) = e_a - pi                            (the stop-gradients on pi and V make it so simple)
+    grad_A log pi(a) = (e_a - pi) / temperature
+    grad_A H = -pi (log pi + H) / temperature
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tests.reference import traces
+
+TRANSFORMS = {
+    "identity": lambda r: r,
+    "clip": lambda r: np.clip(r, -1, 1),
+    "log": lambda r: np.log(np.abs(r) + 1) * (2 * (r >= 0) - 1 * (r < 0)),
+}
+
+
+class Loss(NamedTuple):
+    terms: dict[str, float]
+    head: np.ndarray  # gradient of the total in the policy head [T, B, A]
+    value: np.ndarray  # and in the value [T+1, B]
+
+
+class Row(NamedTuple):
+    policy: np.ndarray  # [A]
+    log_policy: np.ndarray  # [A], 0 where illegal
+    direction: np.ndarray  # e_a - pi
+
+
+def read_row(preferences: np.ndarray, temperature: float, action: int, legal: np.ndarray | None) -> Row:
+    legal = np.ones(len(preferences), bool) if legal is None else legal
+    weight = np.where(legal, np.exp((preferences - preferences[legal].max()) / temperature), 0)
+    policy = weight / weight.sum()
+    return Row(policy, np.log(np.where(legal, policy, 1)), np.eye(len(policy))[action] - policy)
+
+
+def read_rows(preferences: np.ndarray, trajectory: Any) -> tuple[list[list[Row]], np.ndarray]:
+    """Every row's policy, and the importance ratios [T, B]."""
+    length, width, _ = preferences.shape
+    rows, ratio = [], np.empty((length, width))
+    for t in range(length):
+        rows.append([])
+        for b in range(width):
+            legal = None if trajectory.legal is None else trajectory.legal[t, b]
+            action = trajectory.action[t, b]
+            row = read_row(preferences[t, b], trajectory.extras.temperature[t, b], action, legal)
+            ratio[t, b] = row.policy[action] / np.exp(trajectory.behaviour_logits[t, b, action])
+            rows[t].append(row)
+    return rows, ratio
+
+
+def casa(head: np.ndarray, value: np.ndarray, trajectory: Any, config: Any) -> Loss:
+    hypers, mask = config.hypers, ~trajectory.first[1:]
+    advantages = hypers.advantage_scale * head
+    rows, ratio = read_rows(advantages, trajectory)
+    q_taken = np.empty(mask.shape)
+    for t, b in np.ndindex(mask.shape):
+        centred = advantages[t, b] - rows[t][b].policy @ advantages[t, b]
+        q_taken[t, b] = centred[trajectory.action[t, b]] + value[t, b]
+    reward = hypers.reward_scale * TRANSFORMS[config.reward_transform](trajectory.reward)
+    discount = hypers.discount_factor * trajectory.discount
+    v, q = traces.columns(
+        traces.dr_trace, value, q_taken, reward, discount, ratio, mask, rho_clip=hypers.rho_clip, c_clip=hypers.c_clip
+    )
+    terms = dict.fromkeys(("loss/value", "loss/q", "loss/policy"), 0.0)
+    head_gradient, value_gradient = np.zeros_like(head), np.zeros_like(value)
+    for t, b in zip(*np.nonzero(mask), strict=True):
+        temperature = trajectory.extras.temperature[t, b]
+        improvement = min(ratio[t, b], hypers.rho_clip) * (q[t, b] - value[t, b])
+        improvement *= temperature if config.temperature_factor else 1.0
+        terms["loss/value"] += (v[t, b] - value[t, b]) ** 2 / 2 / mask.sum()
+        terms["loss/q"] += (q[t, b] - q_taken[t, b]) ** 2 / 2 / mask.sum()
+        terms["loss/policy"] -= improvement * rows[t][b].log_policy[trajectory.action[t, b]] / mask.sum()
+        pull = hypers.q_cost * (q[t, b] - q_taken[t, b]) + hypers.policy_cost * improvement / temperature
+        head_gradient[t, b] = -pull * rows[t][b].direction * hypers.advantage_scale / mask.sum()
+        value_gradient[t, b] = -hypers.value_cost * (v[t, b] - value[t, b]) / mask.sum()
+    terms["loss/total"] = (
+        hypers.value_cost * terms["loss/value"]
+        + hypers.q_cost * terms["loss/q"]
+        + hypers.policy_cost * terms["loss/policy"]
+    )
+    return Loss(terms, head_gradient, value_gradient)
+
+
+def impala(head: np.ndarray, value: np.ndarray, trajectory: Any, config: Any) -> Loss:
+    hypers, mask = config.hypers, ~trajectory.first[1:]
+    rows, ratio = read_rows(head, trajectory)
+    reward = hypers.reward_scale * TRANSFORMS[config.reward_transform](trajectory.reward)
+    discount = hypers.discount_factor * trajectory.discount
+    v, advantage = traces.columns(
+        traces.vtrace, value, reward, discount, ratio, mask, rho_clip=hypers.rho_clip, c_clip=hypers.c_clip
+    )
+    terms = dict.fromkeys(("loss/value", "loss/policy", "loss/entropy"), 0.0)
+    head_gradient, value_gradient = np.zeros_like(head), np.zeros_like(value)
+    for t, b in zip(*np.nonzero(mask), strict=True):
+        row, temperature = rows[t][b], trajectory.extras.temperature[t, b]
+        entropy = -row.policy @ row.log_policy
+        terms["loss/value"] += (v[t, b] - value[t, b]) ** 2 / 2 / mask.sum()
+        terms["loss/policy"] -= advantage[t, b] * row.log_policy[trajectory.action[t, b]] / mask.sum()
+        terms["loss/entropy"] -= entropy / mask.sum()
+        bonus = -row.policy * (row.log_policy + entropy)
+        pull = advantage[t, b] * row.direction + hypers.entropy_cost * bonus
+        head_gradient[t, b] = -pull / temperature / mask.sum()
+        value_gradient[t, b] = -hypers.value_cost * (v[t, b] - value[t, b]) / mask.sum()
+    terms["loss/total"] = (
+        hypers.value_cost * terms["loss/value"] + terms["loss/policy"] + hypers.entropy_cost * terms["loss/entropy"]
+    )
+    return Loss(terms, head_gradient, value_gradient)
