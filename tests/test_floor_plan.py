@@ -11,11 +11,11 @@ ROOT = Path(__file__).parents[1]
 # each other, unless they share a folder.
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("errors", "types"),  # the records that flow, and what all messages to the user share
-    ("config", "ops"),  # what a user sets; the pure mathematics
-    ("io", "networks", "envs"),  # the run folder; function approximators; environments
+    ("config", "ops", "scores", "statistics"),  # what a user sets; the pure mathematics; scores and their statistics
+    ("io", "networks", "envs", "tables"),  # the run folder; function approximators; environments
     ("agents", "analysis"),  # algorithms, one file each; reading run folders
     ("sebulba", "plan", "parsing", "doctor", "plot"),  # the runtime, for any agent and any environment
-    ("evaluation",),  # whole episodes with a published policy
+    ("evaluation", "figures"),  # whole episodes with a published policy
     ("experiment",),  # the one place where names meet classes
     ("recording", "resuming", "scoring", "bench"),  # the parts of a run that know its folder; measurements
     ("training",),  # one run from start to end
@@ -37,7 +37,7 @@ CORNERS = {
     "orbax": ("io/", "doctor.py"),
     "wandb": ("io/wandb_sink.py",),
     "flax": ("networks/", "types.py"),
-    "matplotlib": ("plot.py",),
+    "matplotlib": ("plot.py", "figures.py"),
     "rich": ("io/console.py", "scoring.py", "bench/", "doctor.py"),
 }
 FILES = sorted((ROOT / "jaxrl").rglob("*.py"))

@@ -17,10 +17,13 @@ Printed (GDI, arXiv 2206.03192): all of the above; M = 7, d = 3, lr in {0.05, 0.
 Derived: widths and offsets are whole blocks, so that one tile per tiling covers a block and
 `tile = clip(block - offset, 0, n - 1) // width`; adding Gumbel noise to logits and keeping the d largest draws d
 without replacement.
-Reconstructed: weights start at 0; k = 1; one tiling per bandit; N_i is the mean count over the tilings, sum N the number
-of updates; x = high belongs to the last block; ties are broken at random, otherwise fresh argmax bandits would all
-propose the lowest blocks; the second term stands alone where all V are equal (std = 0); bandits 0, 2, ... are in argmax
-mode, the others in random mode. The printed offset, "up to 60", would put a whole range of 50 blocks into one tile;
+Reconstructed: weights start at 0; k = 1; one tiling per bandit; N_i is the mean count over the tilings, sum N the
+number of updates; x = high belongs to the last block; ties are broken at random, otherwise fresh argmax bandits would
+all propose the lowest blocks; the second term stands alone where all V are equal (std = 0); bandits 0, 2, ... are in
+argmax mode, the others in random mode.
+Not settled in print, and chosen: for a temperature the coordinate is x = log(1 + 1/temperature) in [0, log 51], cut
+into 50 blocks (the printed 50 blocks divide 1/temperature in [0, 50]: three quarters of them colder than 1/12); one set
+of bandits per coordinate, shared by all actors. The printed offset, "up to 60", would put all 50 blocks into one tile;
 offsets here are 0 to 3 blocks, less than the widest tile.
 """
 
@@ -162,7 +165,7 @@ def candidates(spec: BanditSpec, state: BanditState, noise: Noise) -> jax.Array:
     preference = score + jnp.where(state.argmax[:, None], 0, noise.gumbel)
     order = jnp.lexsort((noise.gumbel, preference), axis=-1)  # by preference; ties by the noise
     blocks = order[:, -spec.num_candidates :]
-    return spec.low + (blocks + noise.within) * spec.acc
+    return jnp.minimum(spec.low + (blocks + noise.within) * spec.acc, spec.high)  # rounding may step over the end
 
 
 def draw(spec: BanditSpec, state: BanditState, key: jax.Array) -> jax.Array:

@@ -7,11 +7,20 @@ all too), so `act` is one straight program.
 import jax.numpy as jnp
 from jax import Array
 
-from jaxrl.envs.locm.actions import Move, decode
+from jaxrl.envs.locm.actions import USE_TARGETS, Move, decode
 from jaxrl.envs.locm.cards import Cards, unpack
-from jaxrl.envs.locm.rules import Effects, attack, bury, check_win, end_turn, modify_health, summon, use_item
+from jaxrl.envs.locm.rules import (
+    Effects,
+    attack,
+    bury,
+    check_win,
+    end_turn,
+    modify_health,
+    summon,
+    use_item,
+)
 from jaxrl.envs.locm.slots import both, flat_places, iota, read, select, take, total
-from jaxrl.envs.locm.state import HAND_SLOTS, LOG_SLOTS, State, Version, finished, in_battle
+from jaxrl.envs.locm.state import HAND_SLOTS, LANES, LOG_SLOTS, State, Version, finished, in_battle
 
 
 def card_at(state: State, numbers: Array) -> Cards:
@@ -29,25 +38,28 @@ def played_card(state: State, hand_slot: Array) -> tuple[Array, Cards]:
     return number, Cards(*(field[0].astype(jnp.int16) for field in card))
 
 
-def act(state: State, action: Array, version: Version) -> State:
-    """Play one battle action `[*batch]`; finished games and illegal actions change nothing."""
+def act(state: State, action: Array, version: Version, with_turn: bool = True) -> State:
+    """Play one battle action `[*batch]`; finished games and illegal actions change nothing.
+
+    Without `with_turn`, PASS changes nothing either: for players who try out the other actions.
+    """
     move: Move = decode(action)
     going = in_battle(state) & ~finished(state)
     number, card = played_card(state, move.hand_slot)
     payable = going & (card.cost <= state.mana[0])
     state1, summoned, did_summon = summon(state, number, card, move.lane, payable & move.summons)
     state1, used, did_use = use_item(state1, number, card, move.use_target, payable & move.uses)
-    state1, hit, did_attack = attack(
-        state1, move.attacker, move.attack_target, going & move.attacks
-    )
+    state1, hit, did_attack = attack(state1, move.attacker, move.attack_target, going & move.attacks)
     played = did_summon | did_use
     state1 = pay(state1, move.hand_slot, card.cost, played)
-    state1 = write_log(state1, action, number, move.attacker, played, did_attack)
+    state1 = write_log(state1, action, move, number, played, did_attack)
     state1 = state1._replace(board=bury(state1.board))
     effects = Effects(*(x + y + z for x, y, z in zip(summoned, used, hit, strict=True)))
     state1 = modify_health(state1, both(effects.own_health, effects.opponent_health), version)
     earned = both(effects.draw, jnp.zeros_like(effects.draw))
     state1 = state1._replace(next_draw=state1.next_draw + earned)
+    if not with_turn:
+        return check_win(state1)
     passes = going & move.ends_turn
     return check_win(select(passes, end_turn(state1, version), state1))
 
@@ -64,16 +76,20 @@ def pay(state: State, hand_slot: Array, cost: Array, when: Array) -> State:
     )
 
 
-def write_log(
-    state: State, action: Array, number: Array, attacker: Array, played: Array, attacked: Array
-) -> State:
-    """Note the action and its card for the opponent to read in his turn (the first 16 of a turn)."""
+def write_log(state: State, action: Array, move: Move, number: Array, played: Array, attacked: Array) -> State:
+    """Note the action and its card for the opponent to read in his turn (the first 16 of a turn).
+
+    The slot the card had in the hand is nobody else's business: it is written as slot 0.
+    """
+    action = jnp.asarray(action).astype(jnp.int16)
+    width = jnp.where(move.summons, LANES, jnp.where(move.uses, USE_TARGETS, 0)).astype(jnp.int16)
+    shown = action - width * move.hand_slot
     count = total(state.log_action[0] >= 0)
     own = (iota(2, count) == 0)[:, None]
     here = own & (iota(LOG_SLOTS, count) == count) & (played | attacked)
-    striker = read(state.board.card, flat_places(attacker) == attacker) >> 1
+    striker = read(state.board.card, flat_places(count) == move.attacker) >> 1
     card = jnp.where(attacked, striker, number)
     return state._replace(
-        log_action=jnp.where(here, jnp.asarray(action).astype(jnp.int16), state.log_action),
+        log_action=jnp.where(here, shown, state.log_action),
         log_card=jnp.where(here, card, state.log_card),
     )

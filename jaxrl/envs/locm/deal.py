@@ -38,9 +38,7 @@ def distinct_three(key: Array, shape: tuple[int, ...], size: int) -> list[Array]
     return [a, b, c + (c >= high)]
 
 
-def new_game(
-    key: Array, version: Version, batch: tuple[int, ...] = (), card_list: Cards | None = None
-) -> State:
+def new_game(key: Array, version: Version, batch: tuple[int, ...] = (), card_list: Cards | None = None) -> State:
     """Games before their first pick `[..., *batch]`.
 
     1.5: a generated pool of 120 cards. 1.2: 60 different cards of `card_list` (fields `[160]`), and 30

@@ -2,7 +2,7 @@
 
 A card has a budget b, at first its cost. Five properties take their share of it in a uniformly random
 order: the area multiplies b by 1, 0.7 or 0.6; every keyword costs 1; draw and the two health changes
-cost what `PRICES` says. What would make b negative is left out. The rest makes the creature:
+cost what `price` says. What would make b negative is left out. The rest makes the creature:
 attack = int(b + U[1, 3)), defense = int(b + U'[1, 3)). The referee sorts the 120 cards by cost and
 numbers them.
 
@@ -28,7 +28,6 @@ AREA_TENTHS = (10, 7, 6)
 KEYWORD_COUNT_WEIGHTS = (10, 5, 3, 2, 1, 1, 1)
 DRAW_WEIGHTS = (100, 50, 25, 25, 5)
 HEALTH_WEIGHTS = (100, 50, 25, 25)
-PRICES = (0, 0, 1, 1, 2)  # of 0, 1, 2, 3, 4 cards, and of a health change of that size
 
 ORDERS = np.array(list(permutations(range(5))), np.int32)  # [120, 5]
 AREA, KEYWORDS, DRAW, OWN_HEALTH, OPPONENT_HEALTH = range(5)
@@ -116,7 +115,7 @@ def generate_cards(key: Array, cost: Array) -> Cards:
 
 
 def price(value: Array) -> Array:
-    """What a draw or health change of this size takes from the budget (`PRICES`)."""
+    """What drawing cards or changing health by 0, 1, 2, 3, 4 takes from the budget: 0, 0, 1, 1, 2."""
     return (value >= 2).astype(jnp.int32) + (value >= 4).astype(jnp.int32)
 
 

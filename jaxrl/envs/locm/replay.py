@@ -136,9 +136,7 @@ def start(games: Sequence[Game], version: Version) -> State:
     tables = [from_rows(game.rows) for game in games]
     pool = pack(Cards(*(np.stack(columns, axis=-1) for columns in zip(*tables, strict=True))))
     decks = jnp.arange(CARDS, dtype=jnp.int16).reshape((2, DECK_SIZE, 1))
-    return with_decks(
-        empty_state(pool, version), jnp.broadcast_to(decks, (2, DECK_SIZE, len(games)))
-    )
+    return with_decks(empty_state(pool, version), jnp.broadcast_to(decks, (2, DECK_SIZE, len(games))))
 
 
 def changing(state: State) -> State:
@@ -197,9 +195,7 @@ def compare_game(game: Game, trace: State, legal: np.ndarray, report: Report) ->
             number, line = game.legals[index]
             names = legal_names(legal[index], state, game.ids)
             if sorted(line.split(";")[1:]) != sorted(names):
-                report.differ(
-                    game, number, "legal actions differ", line, ";".join(["L", *sorted(names)])
-                )
+                report.differ(game, number, "legal actions differ", line, ";".join(["L", *sorted(names)]))
     if game.winner is not None:
         winner = str(int(trace.winner[len(game.states) - 1]))
         if winner != game.winner[1]:

@@ -28,7 +28,12 @@ from jaxrl.envs.locm.cards import (
     Cards,
 )
 from jaxrl.envs.locm.slots import (
-    both, flat_places, iota, present, read, select, take, total,
+    flat_places,
+    iota,
+    present,
+    read,
+    take,
+    total,
 )
 from jaxrl.envs.locm.state import (
     DECK_SIZE,
@@ -52,9 +57,7 @@ class Effects(NamedTuple):
     draw: Array
 
 
-def summon(
-    state: State, number: Array, card: Cards, lane: Array, when: Array
-) -> tuple[State, Effects, Array]:
+def summon(state: State, number: Array, card: Cards, lane: Array, when: Array) -> tuple[State, Effects, Array]:
     """SUMMON: append a creature to a lane, and its copy if the card has an area.
 
     Area "lane1" puts the copy into the same lane, "lane2" into the other one, each only if there is
@@ -87,9 +90,7 @@ def summon(
     return state._replace(board=board), effects, when
 
 
-def attack(
-    state: State, attacker: Array, target: Array, when: Array
-) -> tuple[State, Effects, Array]:
+def attack(state: State, attacker: Array, target: Array, when: Array) -> tuple[State, Effects, Array]:
     """ATTACK a creature of the same lane or the face; both creatures strike at once.
 
     given = 0 if the defender has Ward, else the attacker's attack; taken likewise. A creature dies if
@@ -141,9 +142,7 @@ def attack(
     return state._replace(board=board), effects, when
 
 
-def use_item(
-    state: State, number: Array, card: Cards, target: Array, when: Array
-) -> tuple[State, Effects, Array]:
+def use_item(state: State, number: Array, card: Cards, target: Array, when: Array) -> tuple[State, Effects, Array]:
     """USE an item on a creature, on the creatures around it if the item has an area, or on the face.
 
     Green items add their keywords, red and blue ones take theirs away, before the damage: removing
@@ -161,10 +160,11 @@ def use_item(
     when = when & (number >= 0) & (card.type != CREATURE) & legal
 
     same_side = (places >= 6) == on_enemy
-    lane, target_lane = lax.div(places, jnp.full_like(places, 3)), lax.div(target, jnp.full_like(target, 3))
-    hit = jnp.where(
-        card.area == 0, places == target, jnp.where(card.area == 1, lane == target_lane, same_side)
+    lane, target_lane = (
+        lax.div(places, jnp.full_like(places, 3)),
+        lax.div(target, jnp.full_like(target, 3)),
     )
+    hit = jnp.where(card.area == 0, places == target, jnp.where(card.area == 1, lane == target_lane, same_side))
     hit = hit & there & when & ~facing
     skills = jnp.where(green, board.keywords | card.keywords, board.keywords & ~card.keywords)
     shielded = (skills & WARD > 0) & (card.defense < 0)
@@ -279,9 +279,7 @@ def end_turn(state: State, version: Version) -> State:
         max_mana=jnp.where(own, max_mana, state.max_mana),
         mana=jnp.where(own, max_mana, state.mana),
         bonus_mana=state.bonus_mana & ~(own & spent),
-        board=state.board._replace(
-            ready=present(state.board) & mine, attacked=jnp.zeros_like(state.board.attacked)
-        ),
+        board=state.board._replace(ready=present(state.board) & mine, attacked=jnp.zeros_like(state.board.attacked)),
         log_action=jnp.where(own[:, None], -1, state.log_action),
         log_card=jnp.where(own[:, None], -1, state.log_card),
     )

@@ -1,0 +1,221 @@
+"""Behaviour families behind one interface: how an agent explores, without a term in its loss.
+
+    plain    mu = softmax(A)                              the baseline, whose exploration is the loss's entropy bonus
+    fixed    mu = softmax(A / temperature)                temperature from the agent's hypers
+    bandit   mu = softmax(A / temperature)                temperature from the bandits' vote on episode returns
+    mixture  mu = epsilon softmax(A / temperature_1) + (1 - epsilon) softmax(A / temperature_2)    all three voted
+    ladder   mu = epsilon uniform + (1 - epsilon) greedy  epsilon by the number of the environment
+
+Parameters are drawn where an episode starts, one set per environment and episode (`Drawn`). They stay in the actor's
+state until the episode ends, are recorded with every action, and the sample is learnt at its own temperature. A family
+with a controller learns from the raw, undiscounted return of each finished episode.
+
+Published (arXiv 2106.00707, 2206.03192): one temperature per environment and episode, learning at the temperature that
+acted, the vote, the mixture, epsilon in [0, 1] with accuracy 0.1, `x = log(1 + 1/temperature)`.
+Chosen: what `jaxrl.ops.bandits` says of x, and one set of bandits per coordinate, all learning from the same returns. A
+mixture is no softmax, so its samples are learnt at the temperature that agrees with it to first order in A,
+`1/temperature = epsilon/temperature_1 + (1 - epsilon)/temperature_2`; those of the ladder at the hypers' temperature.
+The ladder is Ape-X's (arXiv 1803.00933).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxrl import ops
+from jaxrl.ops import bandits
+from jaxrl.types import Key, Trajectory
+
+Controller = tuple[bandits.BanditState, ...]  # one per voted coordinate; () for families without
+Family = Literal["plain", "fixed", "bandit", "mixture", "ladder"]
+
+GREEDY_TEMPERATURE = 1e-6  # a softmax this cold is the argmax; ties share their probability
+MAX_TEMPERATURE = 1e3  # finite, where x = 0 says infinity
+DRAW_STREAM = 0x6472_6177  # apart from the numbers that actions are drawn with
+
+
+@dataclass(frozen=True)
+class ExplorationConfig:
+    """How the agent explores.
+
+    Args:
+        family: `plain`, `fixed`, `bandit`, `mixture` or `ladder`.
+        max_inverse_temperature: the coldest that a vote may choose; the hottest is uniform.
+        num_blocks: in which a vote divides log(1 + 1/temperature).
+        num_bandits: that vote on each coordinate.
+        num_candidates: proposed by each bandit.
+        ucb: weight of rarely visited blocks.
+        ladder_epsilon: of the ladder's first environment.
+        ladder_exponent: environment i of B has epsilon^(1 + exponent i / (B - 1)).
+    """
+
+    family: Family = "fixed"
+    max_inverse_temperature: float = 50.0
+    num_blocks: int = 50
+    num_bandits: int = 7
+    num_candidates: int = 3
+    ucb: float = 1.0
+    ladder_epsilon: float = 0.4
+    ladder_exponent: float = 7.0
+
+
+class Drawn(NamedTuple):
+    """What an episode is played with; leaves [B] in an actor's state, [T, B] in `extras`."""
+
+    temperature: jax.Array  # float32, at which the sample is learnt
+    coordinates: tuple[jax.Array, ...] = ()  # float32 each, what was drawn: (), (x,), (epsilon, x_1, x_2), (epsilon,)
+
+
+class Exploration(NamedTuple):
+    """A family: pure functions over arrays, made by `make_exploration`."""
+
+    num_coordinates: int
+    init: Callable[[Key], Controller]
+    draw: Callable[[Controller, jax.Array, int, Key], Drawn]  # (controller, hypers' temperature [], B, key)
+    log_policy: Callable[[jax.Array, Drawn, jax.Array | None], jax.Array]  # log mu [..., A] of preferences [..., A]
+    update: Callable[[Controller, Drawn, jax.Array, jax.Array], Controller]  # drawn, episode_return, last: all [T, B]
+
+
+def temperature_of(x: jax.Array) -> jax.Array:
+    """`1 / (exp(x) - 1)`, at most `MAX_TEMPERATURE`."""
+    return 1 / jnp.maximum(jnp.expm1(x), 1 / MAX_TEMPERATURE)
+
+
+def coordinate_of(temperature: jax.Array) -> jax.Array:
+    """`x = log(1 + 1/temperature)`: hot to cold is 0 to large, and a little matters equally everywhere."""
+    return jnp.log1p(1 / temperature)
+
+
+def mix(epsilon: jax.Array, first: jax.Array, second: jax.Array) -> jax.Array:
+    """`log(epsilon exp(first) + (1 - epsilon) exp(second))` of two policies [..., A]; epsilon [...]."""
+    epsilon = epsilon[..., None]
+    return jnp.logaddexp(jnp.log(epsilon) + first, jnp.log1p(-epsilon) + second)
+
+
+def make_exploration(config: ExplorationConfig) -> Exploration:
+    """The family that `config` names."""
+    if config.family == "plain":
+        return _softmax_family(voted=(), choose=lambda temperature, voted: jnp.ones_like(temperature))
+    if config.family == "fixed":
+        return _softmax_family(voted=(), choose=lambda temperature, voted: temperature)
+    temperature_range = _bandit_spec(config, float(np.log1p(config.max_inverse_temperature)), config.num_blocks)
+    if config.family == "bandit":
+        return _softmax_family(voted=(temperature_range,), choose=lambda temperature, voted: temperature_of(voted[0]))
+    if config.family == "mixture":
+        epsilon_range = _bandit_spec(config, 1.0, 10)
+        return _softmax_family(
+            (epsilon_range, temperature_range, temperature_range), choose=_temperature_of_mixture
+        )._replace(log_policy=_log_mixture)
+    return _ladder(config)
+
+
+def initial_drawn(exploration: Exploration, num_envs: int) -> Drawn:
+    """A state of the right shapes; every environment replaces it at its first step."""
+    return Drawn(jnp.ones(num_envs), tuple(jnp.zeros(num_envs) for _ in range(exploration.num_coordinates)))
+
+
+def redraw(
+    exploration: Exploration, controller: Controller, temperature: jax.Array, drawn: Drawn, first: jax.Array, key: Key
+) -> Drawn:
+    """`drawn` [B], new where `first` [B] says that an episode starts."""
+
+    def draw() -> Drawn:
+        key_of_draws = jax.random.fold_in(key, DRAW_STREAM)
+        fresh = exploration.draw(controller, temperature, first.shape[0], key_of_draws)
+        return jax.tree.map(partial(jnp.where, first), fresh, drawn)
+
+    return jax.lax.cond(jnp.any(first), draw, lambda: drawn)  # most steps start no episode, and a vote sorts
+
+
+def behave(
+    exploration: Exploration, preferences: jax.Array, drawn: Drawn, legal: jax.Array | None, greedy: jax.Array
+) -> jax.Array:
+    """`log mu` [B, A], exactly what acts: the family's policy, or where `greedy` [] the best action for evaluation."""
+    best = ops.softmax_policy(preferences, GREEDY_TEMPERATURE, legal)
+    return jnp.where(greedy, best, exploration.log_policy(preferences, drawn, legal))
+
+
+def exploration_metrics(trajectory: Trajectory) -> dict[str, jax.Array]:
+    """Means over the rows that count: entropy of the behaviour, and 1/temperature with its spread over the samples."""
+    mask = trajectory.mask
+    rows = jnp.maximum(jnp.sum(mask), 1)
+
+    def mean(x: jax.Array) -> jax.Array:
+        return jnp.sum(jnp.where(mask, x, 0)) / rows
+
+    inverse = 1 / trajectory.extras.temperature
+    average = mean(inverse)
+    return {
+        "behaviour/entropy": mean(ops.entropy(trajectory.behaviour_logits)),
+        "behaviour/inverse_temperature": average,
+        "behaviour/inverse_temperature_std": jnp.sqrt(mean(jnp.square(inverse - average))),
+    }
+
+
+def _bandit_spec(config: ExplorationConfig, high: float, num_blocks: int) -> bandits.BanditSpec:
+    return bandits.BanditSpec(
+        0.0,
+        high,
+        num_blocks,
+        num_bandits=config.num_bandits,
+        num_candidates=min(config.num_candidates, num_blocks),
+        ucb=config.ucb,
+    )
+
+
+def _softmax_family(
+    voted: tuple[bandits.BanditSpec, ...], choose: Callable[[jax.Array, tuple[jax.Array, ...]], jax.Array]
+) -> Exploration:
+    """`softmax(A / temperature)` with `temperature = choose(hypers' temperature [B], voted coordinates [B])`."""
+
+    def init(key: Key) -> Controller:
+        return tuple(bandits.init(spec, jax.random.fold_in(key, i)) for i, spec in enumerate(voted))
+
+    def draw(controller: Controller, temperature: jax.Array, num_envs: int, key: Key) -> Drawn:
+        coordinates = tuple(
+            jax.vmap(partial(bandits.draw, spec, state))(jax.random.split(jax.random.fold_in(key, i), num_envs))
+            for i, (spec, state) in enumerate(zip(voted, controller, strict=True))
+        )
+        return Drawn(choose(jnp.full(num_envs, temperature), coordinates), coordinates)
+
+    def log_policy(preferences: jax.Array, drawn: Drawn, legal: jax.Array | None) -> jax.Array:
+        return ops.softmax_policy(preferences, drawn.temperature, legal)
+
+    def update(controller: Controller, drawn: Drawn, episode_return: jax.Array, last: jax.Array) -> Controller:
+        rows = zip(voted, controller, drawn.coordinates, strict=True)
+        return tuple(bandits.update_rows(spec, state, x, episode_return, last) for spec, state, x in rows)
+
+    return Exploration(len(voted), init, draw, log_policy, update)
+
+
+def _temperature_of_mixture(temperature: jax.Array, voted: tuple[jax.Array, ...]) -> jax.Array:
+    """`1/temperature = epsilon/temperature_1 + (1 - epsilon)/temperature_2`."""
+    epsilon, x_1, x_2 = voted
+    return 1 / (epsilon / temperature_of(x_1) + (1 - epsilon) / temperature_of(x_2))
+
+
+def _log_mixture(preferences: jax.Array, drawn: Drawn, legal: jax.Array | None) -> jax.Array:
+    epsilon, *xs = drawn.coordinates
+    return mix(epsilon, *(ops.softmax_policy(preferences, temperature_of(x), legal) for x in xs))
+
+
+def _ladder(config: ExplorationConfig) -> Exploration:
+    """`epsilon_i = epsilon^(1 + exponent i / (B - 1))`, environment i of the B that act together."""
+
+    def draw(controller: Controller, temperature: jax.Array, num_envs: int, key: Key) -> Drawn:
+        rung = jnp.arange(num_envs) / max(num_envs - 1, 1)
+        epsilon = config.ladder_epsilon ** (1 + config.ladder_exponent * rung)
+        return Drawn(jnp.full(num_envs, temperature), (epsilon,))
+
+    def log_policy(preferences: jax.Array, drawn: Drawn, legal: jax.Array | None) -> jax.Array:
+        uniform = ops.softmax_policy(jnp.zeros_like(preferences), 1.0, legal)
+        return mix(drawn.coordinates[0], uniform, ops.softmax_policy(preferences, GREEDY_TEMPERATURE, legal))
+
+    return Exploration(1, lambda key: (), draw, log_policy, lambda controller, drawn, episode_return, last: controller)

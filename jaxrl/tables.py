@@ -1,0 +1,150 @@
+"""Tables of scores, as rows and as Markdown: per game against published scores, and aggregates with intervals.
+
+    table = per_game_table({"Pong": [20.1, 20.8]}, label="CASA", protocol="machado")
+    print(table.markdown())
+    summaries = {"CASA": summarise(human_normalised(*score_matrix(scores)))} | published_summaries(["IMPALA"], scores)
+    aggregate_table(summaries, protocol={"CASA": "machado", "IMPALA": PUBLISHED_PROTOCOL})
+
+Every table says under which protocol its scores arose and which baseline normalised them. `rows` keeps full precision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any
+
+import numpy as np
+
+from jaxrl.scores import Baseline, ScoreError, game_name, human_normalised, published, reference
+from jaxrl.statistics import Interval, Summary, summarise
+
+PUBLISHED_PROTOCOL = "as published"
+AGGREGATES = {"IQM": "iqm", "Median": "median", "Mean": "mean", "Optimality gap": "optimality_gap"}  # header: field
+
+
+@dataclass(frozen=True)
+class Table:
+    """A caption, columns, and rows that map columns to values; None where there is nothing to say."""
+
+    caption: str
+    columns: tuple[str, ...]
+    rows: tuple[dict[str, Any], ...]
+    decimals: Mapping[str, int]  # of the columns that hold numbers or intervals
+
+    def markdown(self) -> str:
+        """The table in GitHub's Markdown, its caption above it."""
+        rule = ["---:" if column in self.decimals else "---" for column in self.columns]
+        body = [[self._text(row[column], column) for column in self.columns] for row in self.rows]
+        lines = [[_escaped(column) for column in self.columns], rule, *body]
+        return f"{self.caption}\n\n" + "".join("| " + " | ".join(line) + " |\n" for line in lines)
+
+    def _text(self, value: Any, column: str) -> str:
+        if value is None:
+            return ""
+        if isinstance(value, str):
+            return _escaped(value)
+        digits = self.decimals[column]
+        if not isinstance(value, Interval):
+            return f"{value:,.{digits}f}"
+        bounds = f" [{value.low:,.{digits}f}, {value.high:,.{digits}f}]" if isfinite(value.low) else ""
+        return f"{value.estimate:,.{digits}f}{bounds}"
+
+
+def per_game_table(
+    scores: Mapping[str, float | Sequence[float]],
+    *,
+    protocol: str,
+    label: str = "this run",
+    against: Sequence[str] = ("Rainbow", "IMPALA", "LASER", "GDI-I3", "GDI-H3"),
+    baseline: Baseline = "usual",
+) -> Table:
+    """Raw scores of every game beside random play, the human and published agents.
+
+    Args:
+        scores: game, or environment id, to the scores of its runs; games may differ in their number of runs.
+        protocol: under which they arose, as in the run's evaluation.json.
+        label: the agent's name.
+        against: agents of `jaxrl.scores.agents()`.
+        baseline: random and human scores to show and to normalise with.
+    """
+    columns = {agent: f"{agent} (published)" for agent in against}
+    theirs = {column: published(agent) for agent, column in columns.items()}
+    error = "standard error"
+    rows = []
+    for given, runs in scores.items():
+        game, values = game_name(given), np.atleast_1d(np.asarray(runs, np.float64))
+        if values.size == 0 or not np.isfinite(values).all():
+            raise ScoreError(f"the scores of {game} are {values}; each game needs finite ones, at least one")
+        spread = float(values.std(ddof=1) / np.sqrt(values.size)) if values.size > 1 else None
+        rows.append(
+            {"game": game, **reference(game, baseline)._asdict()}
+            | {column: column_scores.get(game) for column, column_scores in theirs.items()}
+            | {label: float(values.mean()), error: spread, "runs": values.size}
+            | {"human-normalised": float(human_normalised(values.mean(), game, baseline))}
+        )
+    numbers = ["random", "human", *columns.values(), label, error]
+    caption = (
+        f"Raw scores: {label} is the mean over its runs under the {protocol} protocol; published columns keep "
+        f"protocols and frame budgets of their own. Human-normalised with the {_words(baseline)} baselines; 1 is human."
+    )
+    decimals = dict.fromkeys(numbers, 1) | {"runs": 0, "human-normalised": 2}
+    return Table(caption, ("game", *decimals), tuple(rows), decimals)
+
+
+def aggregate_table(
+    summaries: Mapping[str, Summary],
+    *,
+    protocol: str | Mapping[str, str],
+    baseline: Baseline | None = "usual",
+    confidence: float = 0.95,
+) -> Table:
+    """IQM, median, mean and optimality gap of several agents, a row each; best IQM last.
+
+    Args:
+        summaries: agent to what `jaxrl.statistics.summarise` returned.
+        protocol: of all of them, or of each by name.
+        baseline: that the scores were normalised with; None where they are not human-normalised.
+        confidence: that they were summarised with.
+    """
+    rows = []
+    for agent, summary in sorted(summaries.items(), key=lambda item: item[1].iqm.estimate):
+        label = protocol if isinstance(protocol, str) else protocol[agent]
+        rows.append(
+            {"agent": agent, "protocol": label, "runs": summary.runs, "games": summary.games}
+            | {header: getattr(summary, field) for header, field in AGGREGATES.items()}
+        )
+    scale = f"Human-normalised scores with the {_words(baseline)} baselines; 1 is human." if baseline else "Scores."
+    caption = (
+        f"{scale} In brackets {100 * confidence:g} % stratified-bootstrap intervals over runs, where there are several."
+    )
+    decimals = {"runs": 0, "games": 0} | dict.fromkeys(AGGREGATES, 2)
+    return Table(caption, ("agent", "protocol", *decimals), tuple(rows), decimals)
+
+
+def published_summaries(
+    agents: Iterable[str], games: Iterable[str], baseline: Baseline = "usual"
+) -> dict[str, Summary]:
+    """Aggregates of published agents over just these games; without intervals, since runs were not published.
+
+    Raises:
+        ScoreError: an agent lacks one of the games, so that it cannot be compared over them.
+    """
+    names = [game_name(game) for game in games]
+    summaries = {}
+    for agent in agents:
+        known = published(agent)
+        missing = [game for game in names if game not in known]
+        if missing:
+            raise ScoreError(f"{agent} has no published score on {', '.join(missing)}; leave out the agent or the game")
+        summaries[agent] = summarise(human_normalised([[known[game] for game in names]], names, baseline))
+    return summaries
+
+
+def _words(baseline: Baseline) -> str:
+    return "authors'" if baseline == "authors" else baseline
+
+
+def _escaped(text: str) -> str:
+    return text.replace("|", "\\|")
