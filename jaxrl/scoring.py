@@ -12,8 +12,8 @@ import jax
 from rich.console import Console
 from rich.progress import Progress
 
-from jaxrl.config import ExperimentConfig, RecordConfig
 from jaxrl.analysis import read_metrics
+from jaxrl.config import ExperimentConfig, RecordConfig
 from jaxrl.envs.build import protocol_label
 from jaxrl.evaluation import act_randomly, play_episodes, summary
 from jaxrl.experiment import EVALUATION_KEY, INIT_KEY, Experiment, build, make_evaluation_env

@@ -108,7 +108,8 @@ def _loop(
         save()
     if failure is not None:
         recorder.report()
-        print(f"jaxrl: error: {failure}; everything up to update {saved} is saved", file=sys.stderr, flush=True)
+        kept = f"everything up to update {saved} is saved" if saved else "nothing was saved yet"
+        print(f"jaxrl: error: {failure}; {kept}", file=sys.stderr, flush=True)
         return 1
     if stop.number:
         name = signal.Signals(stop.number).name

@@ -105,25 +105,25 @@ def table(result: Mapping[str, Any]) -> Table:
     """For people."""
     table = Table(title=f"{result['config']['name']} on {result['device']['learner']}, {result['cores']} cores")
     table.add_column("part")
-    for name in ("value", "lowest", "highest", "CPUs busy"):
+    for name in ("value", "lowest", "highest", "CPUs"):
         table.add_column(name, justify="right")
     table.add_column("unit")
-    titles = ("environments only (E)", "inference only (A)", "learner only (L)", "full training")
+    titles = ("environments (E)", "inference (A)", "learner (L)", "full training")
     spread, cores = result["spread"], {part: f"{value:.2f}" for part, value in result["cpu_cores"].items()}
     for part, title in zip(LOOP, titles, strict=True):
         table.add_row(title, *_numbers(result["env_steps_per_s"][part], *spread[part]), cores[part], "env steps/s")
     table.add_row("ideal", *_numbers(result["env_steps_per_s"]["ideal"]), "", "", "", result["ideal_formula"])
     share = [f"{value:.2f}" for value in (result["utilisation"], *spread["utilisation"])]
     table.add_row("utilisation", *share, "", "full training / ideal", style="bold")
-    table.add_row("CPU efficiency", f"{result['cpu_efficiency']:.2f}", *[""] * 3, "CPU time, E + A + L / training")
+    table.add_row("CPU efficiency", f"{result['cpu_efficiency']:.2f}", *[""] * 3, "(E + A + L) / training")
     table.add_section()
     table.add_row("learner", *_numbers(result["samples_per_s"]["learner"]), *[""] * 3, "samples/s")
-    table.add_row("learner, all epochs", *_numbers(result["samples_per_s"]["gradient"]), *[""] * 3, "samples/s")
+    table.add_row("with all epochs", *_numbers(result["samples_per_s"]["gradient"]), *[""] * 3, "samples/s")
     flops = result["flops_per_s"]
     table.add_row("learner", f"{flops['learner'] / 1e9:,.1f}", *[""] * 3, "GFLOP/s")
     product = [f"{value / 1e9:,.1f}" for value in (flops["matmul"], *spread["matmul"])]
     table.add_row("matrix product", *product, cores["matmul"], "GFLOP/s")
-    table.add_row("ratio", f"{flops['ratio']:.2f}", *[""] * 3, "learner / matrix product", end_section=True)
+    table.add_row("ratio", f"{flops['ratio']:.2f}", *[""] * 3, "learner / product", end_section=True)
     nature = result["nature_torso_640"]
     if nature["ratio"] is not None:
         table.add_row("Nature CNN, plain", *_numbers(nature["plain_samples_per_s"]), *[""] * 3, "samples/s, batch 640")

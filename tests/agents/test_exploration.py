@@ -154,10 +154,10 @@ def test_illegal_actions_and_greedy_acting(name):
     logits = exploration.behave(family, rows, drawn, jnp.broadcast_to(LEGAL, (5, 4)), jnp.asarray(False))
     policy = np.asarray(jnp.exp(logits))
     assert not policy[:, ~LEGAL].any() and np.isfinite(logits).all()
-    expected = policy_of(name, rows[:, LEGAL], drawn.coordinates, TEMPERATURE)
-    np.testing.assert_allclose(policy[:, LEGAL], expected, rtol=1e-4, atol=1e-6)
+    allowed = policy_of(name, rows[:, LEGAL], drawn.coordinates, TEMPERATURE)
+    np.testing.assert_allclose(policy[:, LEGAL], allowed, rtol=1e-4, atol=1e-6)
     for legal, best in ((None, 2), (jnp.broadcast_to(LEGAL, (5, 4)), 0)):
-        greedy = exploration.behave(family, rows, drawn, legal, jnp.asarray(True))
+        greedy = exploration.behave(family, rows, drawn, legal, np.array(True))
         np.testing.assert_array_equal(np.exp(greedy)[:, best], 1)
 
 

@@ -16,9 +16,9 @@ from tests.agents.linear import LinearNetwork, chain, draw_params, draw_trajecto
 from tests.reference import losses
 
 CASA_HYPERS = casa.Hypers(discount_factor=0.9, advantage_scale=0.7, value_cost=0.8, q_cost=5.0, policy_cost=3.0,
-                          rho_clip=1.3, c_clip=0.9, reward_scale=0.5)  # fmt: skip
+                          rho_clip=1.3, c_clip=0.9, trace_lambda=0.8, reward_scale=0.5)  # fmt: skip
 IMPALA_HYPERS = impala.Hypers(discount_factor=0.9, value_cost=0.7, entropy_cost=0.2, rho_clip=1.3, c_clip=0.9,
-                              reward_scale=0.5)  # fmt: skip
+                              trace_lambda=0.8, reward_scale=0.5)  # fmt: skip
 CONFIGS: dict[str, Any] = {
     "casa": casa.Config(CASA_HYPERS, reward_transform="log"),
     "casa with the factor": casa.Config(CASA_HYPERS, reward_transform="clip", temperature_factor=True),

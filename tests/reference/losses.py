@@ -22,6 +22,10 @@ TRANSFORMS = {
 }
 
 
+def clips(hypers: Any) -> dict[str, float]:
+    return {"rho_clip": hypers.rho_clip, "c_clip": hypers.c_clip, "trace_lambda": hypers.trace_lambda}
+
+
 class Loss(NamedTuple):
     terms: dict[str, float]
     head: np.ndarray  # gradient of the total in the policy head [T, B, A]
@@ -66,9 +70,7 @@ def casa(head: np.ndarray, value: np.ndarray, trajectory: Any, config: Any) -> L
         q_taken[t, b] = centred[trajectory.action[t, b]] + value[t, b]
     reward = hypers.reward_scale * TRANSFORMS[config.reward_transform](trajectory.reward)
     discount = hypers.discount_factor * trajectory.discount
-    v, q = traces.columns(
-        traces.dr_trace, value, q_taken, reward, discount, ratio, mask, rho_clip=hypers.rho_clip, c_clip=hypers.c_clip
-    )
+    v, q = traces.columns(traces.dr_trace, value, q_taken, reward, discount, ratio, mask, **clips(hypers))
     terms = dict.fromkeys(("loss/value", "loss/q", "loss/policy"), 0.0)
     head_gradient, value_gradient = np.zeros_like(head), np.zeros_like(value)
     for t, b in zip(*np.nonzero(mask), strict=True):
@@ -94,9 +96,7 @@ def impala(head: np.ndarray, value: np.ndarray, trajectory: Any, config: Any) ->
     rows, ratio = read_rows(head, trajectory)
     reward = hypers.reward_scale * TRANSFORMS[config.reward_transform](trajectory.reward)
     discount = hypers.discount_factor * trajectory.discount
-    v, advantage = traces.columns(
-        traces.vtrace, value, reward, discount, ratio, mask, rho_clip=hypers.rho_clip, c_clip=hypers.c_clip
-    )
+    v, advantage = traces.columns(traces.vtrace, value, reward, discount, ratio, mask, **clips(hypers))
     terms = dict.fromkeys(("loss/value", "loss/policy", "loss/entropy"), 0.0)
     head_gradient, value_gradient = np.zeros_like(head), np.zeros_like(value)
     for t, b in zip(*np.nonzero(mask), strict=True):

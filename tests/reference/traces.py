@@ -1,7 +1,8 @@
 """Off-policy targets of one sequence [T], summed term by term from their definitions: slow, and obvious.
 
 Both papers write `v_t = V_t + sum_k (prod_{i<k} gamma_i c_i) rho_k delta_k`. The sum ends where the sequence or the
-episode does: a masked row (`mask` 0) contributes nothing, and neither does anything behind it.
+episode does: a masked row (`mask` 0) contributes nothing, and neither does anything behind it. An agent's lambda makes
+`c = lambda min(w, c_clip)`; the operators have none.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ class Targets(NamedTuple):
     other: np.ndarray  # [T]: q_target of DR-Trace, pg_advantage of V-trace
 
 
-def dr_trace(value, q_taken, reward, discount, ratio, mask, rho_clip=1.05, c_clip=1.05) -> Targets:
+def dr_trace(value, q_taken, reward, discount, ratio, mask, rho_clip=1.05, c_clip=1.05, trace_lambda=1.0) -> Targets:
     """DR-Trace: `delta_k = r_k + gamma_k V_{k+1} - Q_k`, `q_t = r_t + gamma_t v_{t+1}`."""
     length = len(reward)
     v = np.array(value, np.float64)  # v_T = V_T
@@ -27,14 +28,14 @@ def dr_trace(value, q_taken, reward, discount, ratio, mask, rho_clip=1.05, c_cli
                 break
             delta = reward[k] + discount[k] * value[k + 1] - q_taken[k]
             v[t] += product * min(ratio[k], rho_clip) * delta
-            product *= discount[k] * min(ratio[k], c_clip)
+            product *= discount[k] * trace_lambda * min(ratio[k], c_clip)
             if product == 0:
                 break
     q = np.array([reward[t] + discount[t] * v[t + 1] for t in range(length)])
     return Targets(v[:-1], q)
 
 
-def vtrace(value, reward, discount, ratio, mask, rho_clip=1.0, c_clip=1.0) -> Targets:
+def vtrace(value, reward, discount, ratio, mask, rho_clip=1.0, c_clip=1.0, trace_lambda=1.0) -> Targets:
     """V-trace: `delta_k = r_k + gamma_k V_{k+1} - V_k`, `adv_t = rho_t (r_t + gamma_t v_{t+1} - V_t)`."""
     length = len(reward)
     v = np.array(value, np.float64)
@@ -45,7 +46,7 @@ def vtrace(value, reward, discount, ratio, mask, rho_clip=1.0, c_clip=1.0) -> Ta
                 break
             delta = reward[k] + discount[k] * value[k + 1] - value[k]
             v[t] += product * min(ratio[k], rho_clip) * delta
-            product *= discount[k] * min(ratio[k], c_clip)
+            product *= discount[k] * trace_lambda * min(ratio[k], c_clip)
             if product == 0:
                 break
     advantage = np.zeros(length)

@@ -1,0 +1,77 @@
+"""The replay checker on a few recorded games of the referee, as they are and with something changed."""
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from jaxrl.envs.locm.replay import check_files, main
+
+DATA = Path(__file__).parent / "data"
+FILES = [DATA / "golden_locm15.txt.gz", DATA / "golden_locm12.txt.gz"]
+
+
+def first_game(path: Path) -> list[str]:
+    """The lines of the first game of a file."""
+    lines = gzip.decompress(path.read_bytes()).decode().splitlines()
+    return lines[: next(i for i, line in enumerate(lines) if i and line.startswith("G"))]
+
+
+def changed(lines: list[str], letter: str, old: str, new: str, skip: int = 0) -> list[str]:
+    """The lines with the first `old` after `skip` lines in a line of a kind replaced."""
+    for i, line in enumerate(lines):
+        if i >= skip and line.startswith(letter) and old in line:
+            return [*lines[:i], line.replace(old, new, 1), *lines[i + 1 :]]
+    raise AssertionError("nothing to change")
+
+
+def test_the_recorded_games_are_reproduced(capsys):
+    assert main([str(path) for path in FILES]) == 0
+    words = capsys.readouterr().out
+    assert "16 games" in words and "0 differences" in words
+
+
+@pytest.mark.parametrize(
+    ("letter", "old", "new", "what"),
+    [
+        ("S", "| 30 1 1 1 25", "| 30 1 1 2 25", "first state differs"),
+        ("L", "PASS", "PASS;SUMMON 1 0", "legal actions differ"),
+        ("W", "W ", "W 1", "winner differs"),
+        ("A", "A ", "A USE 999 -1 ", "not an action of this state"),
+    ],
+)
+def test_a_difference_is_found_and_the_first_one_explained(tmp_path, capsys, letter, old, new, what):
+    lines = changed(first_game(FILES[0]), letter, old, new)
+    path = tmp_path / "games.txt"
+    path.write_text("\n".join(lines) + "\n")
+    assert main([str(path)]) == 1
+    words = capsys.readouterr().out
+    assert what in words and "recorded:" in words and "line " in words
+
+
+def test_a_wrong_card_shows_up_in_the_play(tmp_path):
+    # Every creature of the record gets one more defense: some state must tell.
+    lines = first_game(FILES[1])
+    spoilt = []
+    for line in lines:
+        words = line.split()
+        if words[0] == "C" and words[4] == "0":
+            words[7] = str(int(words[7]) + 1)
+            line = " ".join(words)
+        spoilt.append(line)
+    path = tmp_path / "games.txt"
+    path.write_text("\n".join(spoilt))
+    assert check_files([path]).differences > 0
+
+
+@pytest.mark.parametrize("text", ["", "S 0 0 -1\n", "G 0\nC 0 1 2\n", "G 0\nnonsense\n", "G 0\n"])
+def test_what_is_no_record_is_refused(tmp_path, capsys, text):
+    path = tmp_path / "games.txt"
+    path.write_text(text)
+    assert main([str(path)]) == 2
+    assert "games.txt" in capsys.readouterr().err
+
+
+def test_a_missing_file_is_an_error_in_words(tmp_path, capsys):
+    assert main([str(tmp_path / "none.gz")]) == 2
+    assert "none.gz" in capsys.readouterr().err
