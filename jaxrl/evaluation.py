@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
@@ -47,7 +47,7 @@ def play_episodes(
     return np.asarray(returns, np.float32), np.asarray(lengths, np.int32)
 
 
-def summary(returns: np.ndarray, lengths: np.ndarray) -> Mapping[str, Any]:
+def summary(returns: np.ndarray, lengths: np.ndarray) -> dict[str, Any]:
     """Mean, standard error and range of the returns; mean length."""
     count = len(returns)
     return {

@@ -14,7 +14,7 @@ from jaxrl.envs.build import env_spec, make_env
 from jaxrl.networks.build import make_network
 from jaxrl.plan import Plan, make_plan
 from jaxrl.sebulba.actor import Actor, make_act
-from jaxrl.types import Agent, EnvSpec, Key
+from jaxrl.types import Agent, Device, EnvSpec, Key
 
 # First word of an environment's seed stream, so that training and evaluation never share one.
 TRAINING, EVALUATION = 0, 1
@@ -81,7 +81,7 @@ def make_evaluation_env(experiment: Experiment, num_envs: int) -> BatchedEnv:
     return make_env(config.env, num_envs, num_threads=threads, seed=config.seed, stream=(EVALUATION,))
 
 
-def choose_devices(indices: Sequence[int], count: int, setting: str) -> list[jax.Device]:
+def choose_devices(indices: Sequence[int], count: int, setting: str) -> list[Device]:
     """`count` devices taken from `indices` in turn.
 
     Raises:

@@ -26,6 +26,7 @@ from flax import struct
 
 Array = Any  # a NumPy or a JAX array: records are filled by environments and read by learners
 PyTree = Any
+Device = Any  # a jax.Device, which type checkers do not take for a type
 Key = jax.Array  # a typed key made by `jax.random.key`
 Params = PyTree
 ActorParams = PyTree  # what acting needs: parameters and the state of the behaviour controller

@@ -29,6 +29,7 @@ from jaxrl.types import (
 
 GREEDY_TEMPERATURE = 1e-6  # a softmax this cold is the argmax; ties share their probability
 
+Scalar = jax.Array | float  # hyper-parameters: floats in a config, arrays in a train state
 Loss = Callable[[Params, Any, Trajectory], tuple[jax.Array, Metrics]]
 
 
@@ -76,7 +77,7 @@ def masked_mean(x: jax.Array, mask: jax.Array) -> jax.Array:
     return jnp.sum(jnp.where(mask, x, 0)) / jnp.maximum(jnp.sum(mask), 1)
 
 
-def decayed_clip(ratio: jax.Array, c_clip: jax.Array, trace_lambda: jax.Array) -> jax.Array:
+def decayed_clip(ratio: jax.Array, c_clip: Scalar, trace_lambda: Scalar) -> jax.Array:
     """The bound [T, B] with which a trace has `c = trace_lambda min(ratio, c_clip)`, for lambda in [0, 1].
 
     The operators know no lambda: they take `c = min(ratio, bound)`, and this bound is never above the ratio.
@@ -84,9 +85,7 @@ def decayed_clip(ratio: jax.Array, c_clip: jax.Array, trace_lambda: jax.Array) -
     return trace_lambda * jnp.minimum(ratio, c_clip)
 
 
-def policy_metrics(
-    logits: jax.Array, value: jax.Array, ratio: jax.Array, rho_clip: jax.Array, mask: jax.Array
-) -> Metrics:
+def policy_metrics(logits: jax.Array, value: jax.Array, ratio: jax.Array, rho_clip: Scalar, mask: jax.Array) -> Metrics:
     """What to watch in any actor-critic: exploration, value scale and off-policyness."""
     return {
         "policy/entropy": masked_mean(ops.entropy(logits), mask),

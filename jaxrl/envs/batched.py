@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,9 +11,7 @@ import numpy as np
 
 from jaxrl.envs.base import EnvError, JaxEnv
 from jaxrl.envs.checks import Turn, check_action, check_num_envs
-from jaxrl.types import EnvSpec, Key, PyTree, TimeStep
-
-Device = Any  # a jax.Device, which is no type to type checkers
+from jaxrl.types import Device, EnvSpec, Key, PyTree, TimeStep
 
 
 class _Carry(NamedTuple):

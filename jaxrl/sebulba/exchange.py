@@ -128,11 +128,14 @@ class ParameterStore:
 class TrajectoryQueue:
     """One short line per actor; a batch takes the head of each, in actor order."""
 
-    def __init__(self, num_actors: int, capacity: int, signal: StopSignal, timeout_s: float) -> None:
+    def __init__(
+        self, num_actors: int, capacity: int, signal: StopSignal, timeout_s: float, put_timeout_s: float | None = None
+    ) -> None:
         self._lines: list[deque[Unroll]] = [deque() for _ in range(num_actors)]
         self._capacity = capacity
         self._signal = signal
         self._timeout_s = timeout_s
+        self._put_timeout_s = timeout_s if put_timeout_s is None else put_timeout_s
 
     def put(self, unroll: Unroll) -> None:
         """Append to the actor's line; waits while it is full.
@@ -144,7 +147,9 @@ class TrajectoryQueue:
         with self._signal.condition:
             if self._signal.stopped:
                 raise Stopped
-            self._signal.wait_for(lambda: len(line) < self._capacity, self._timeout_s, "the learner to take an unroll")
+            self._signal.wait_for(
+                lambda: len(line) < self._capacity, self._put_timeout_s, "the learner to take an unroll"
+            )
             line.append(unroll)
             self._signal.progress()
 

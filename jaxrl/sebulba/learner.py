@@ -6,15 +6,16 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from jaxrl.types import ActorParams, Agent, Metrics, PyTree, TrainState, Trajectory
+from jaxrl.types import ActorParams, Agent, Device, Metrics, PyTree, TrainState, Trajectory
 
 LearnerStep = Callable[[TrainState, Trajectory], tuple[TrainState, Metrics]]
 
 
-def make_mesh(devices: Sequence[jax.Device]) -> Mesh:
+def make_mesh(devices: Sequence[Device]) -> Mesh:
     """A mesh whose one axis, `batch`, splits the environments of a trajectory."""
     return Mesh(np.asarray(devices), ("batch",))
 
@@ -49,7 +50,7 @@ def batch_sharding(trajectory: Trajectory, mesh: Mesh) -> Any:
     return rows._replace(actor_state=state)
 
 
-def make_publish(agent: Agent, actor_devices: Sequence[jax.Device]) -> Callable[[TrainState], dict[Any, ActorParams]]:
+def make_publish(agent: Agent, actor_devices: Sequence[Device]) -> Callable[[TrainState], dict[Any, ActorParams]]:
     """Copy what actors need to every actor device.
 
     Copies, never aliases: the learner's next step donates the train state, and with it any array that is only a view
@@ -64,6 +65,12 @@ def make_publish(agent: Agent, actor_devices: Sequence[jax.Device]) -> Callable[
     return publish
 
 
-def copy_to(tree: PyTree, device: jax.Device) -> PyTree:
+def copy_to(tree: PyTree, device: Device) -> PyTree:
     """`tree` on `device`, sharing no memory with the original."""
-    return jax.device_put(tree, device, may_alias=False)
+    # `device_put` alone will not do: of an array on several devices it hands out one's part, despite `may_alias=False`.
+    return jax.device_put(_copy(tree), device)
+
+
+@jax.jit
+def _copy(tree: PyTree) -> PyTree:
+    return jax.tree.map(jnp.copy, tree)

@@ -13,7 +13,12 @@ from jaxrl.config import RuntimeConfig
 from jaxrl.sebulba.actor import Actor, actor_loop
 from jaxrl.sebulba.exchange import ParameterStore, Stopped, StopSignal, TrajectoryQueue
 from jaxrl.sebulba.learner import copy_to, make_learner_step, make_mesh, make_publish, place_batch, place_state
-from jaxrl.types import ActorParams, Agent, Key, Metrics, Snapshot, TrainState, Unroll
+from jaxrl.types import ActorParams, Agent, Device, Key, Metrics, Snapshot, TrainState, Unroll
+
+
+# Actors wait so many times longer for the learner than it waits for them: its first update is compiled before it runs,
+# and where both wait, the learner must be the one that gives up, for it knows which actor is missing.
+PATIENCE = 10
 
 
 class Update(NamedTuple):
@@ -46,8 +51,8 @@ class Sebulba:
         key: Key,
         config: RuntimeConfig,
         *,
-        actor_devices: Sequence[jax.Device],
-        learner_devices: Sequence[jax.Device],
+        actor_devices: Sequence[Device],
+        learner_devices: Sequence[Device],
         resumption: Resumption | None = None,
     ) -> None:
         self._agent = agent
@@ -59,8 +64,9 @@ class Sebulba:
         self.state = place_state(state, self._mesh)
         self.updates_done = int(state.updates)
         self.signal = StopSignal()
-        self._store = ParameterStore(config.policy_lag, self.signal, config.timeout_s)
-        self._queue = TrajectoryQueue(len(actors), config.policy_lag + 1, self.signal, config.timeout_s)
+        patience_s = PATIENCE * config.timeout_s
+        self._store = ParameterStore(config.policy_lag, self.signal, patience_s)
+        self._queue = TrajectoryQueue(len(actors), config.policy_lag + 1, self.signal, config.timeout_s, patience_s)
         self._snapshots: list[Snapshot] = []
         self._restore(resumption, actor_devices)
         self._threads = [
@@ -74,7 +80,7 @@ class Sebulba:
             for i, (actor, device) in enumerate(zip(actors, actor_devices, strict=True))
         ]
 
-    def _restore(self, resumption: Resumption | None, actor_devices: Sequence[jax.Device]) -> None:
+    def _restore(self, resumption: Resumption | None, actor_devices: Sequence[Device]) -> None:
         if resumption is None:
             self._store.publish(self.updates_done, self._publish(self.state))
             return

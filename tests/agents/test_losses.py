@@ -177,7 +177,7 @@ def test_targets_are_constants(name, double):
         assert np.any(gradient["value"]) and not np.any(gradient["policy"])
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", ["casa", "impala"])
 def test_jit_changes_nothing(name, double):
     config = CONFIGS[name]
     arguments = draw_params(0), config.hypers, jax.tree.map(jnp.asarray, draw_trajectory(0))

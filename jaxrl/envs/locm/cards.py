@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
+
+from jaxrl.types import Array
 
 CREATURE, GREEN, RED, BLUE = range(4)
 BREAKTHROUGH, CHARGE, DRAIN, GUARD, LETHAL, WARD = (1 << bit for bit in range(6))

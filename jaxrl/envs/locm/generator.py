@@ -44,7 +44,7 @@ def weighted(uniform: Array, weights: tuple[int, ...]) -> Array:
     """The index drawn by uniform [0, 1) numbers with probabilities weights / sum(weights), int32."""
     scaled = uniform * sum(weights)
     borders = np.cumsum(weights)[:-1]
-    return sum((scaled >= int(border)).astype(jnp.int32) for border in borders)
+    return sum(((scaled >= int(border)).astype(jnp.int32) for border in borders), jnp.int32(0))
 
 
 def sorted_costs(key: Array, batch: tuple[int, ...]) -> Array:
@@ -52,7 +52,7 @@ def sorted_costs(key: Array, batch: tuple[int, ...]) -> Array:
     drawn = jax.random.randint(key, (POOL_SIZE, *batch), 0, MAX_COST + 1)
     position = jnp.arange(POOL_SIZE).reshape((POOL_SIZE,) + (1,) * len(batch))
     at_most = (jnp.sum(drawn <= cost, axis=0) for cost in range(MAX_COST))
-    return sum((position >= number).astype(jnp.int32) for number in at_most)
+    return sum(((position >= number).astype(jnp.int32) for number in at_most), jnp.int32(0))
 
 
 def keyword_set(uniform: Array, size: Array) -> Array:

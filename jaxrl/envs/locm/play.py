@@ -231,7 +231,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="jaxrl.envs.locm.play", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="jaxrl.envs.locm.play", description=(__doc__ or "").split("\n")[0])
     add_arguments(parser)
     options = parser.parse_args(arguments)
     try:

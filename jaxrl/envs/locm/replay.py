@@ -234,7 +234,7 @@ def check_files(paths: Sequence[str | Path], batch: int = 128) -> Report:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status: 0 equal, 1 different, 2 unreadable."""
-    parser = argparse.ArgumentParser(prog="jaxrl.envs.locm.replay", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="jaxrl.envs.locm.replay", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("files", nargs="+", metavar="FILE", help="recorded games, text or .gz")
     options = parser.parse_args(arguments)
     try:

@@ -131,7 +131,7 @@ def measure(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="jaxrl.envs.locm.speed", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="jaxrl.envs.locm.speed", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--version", default="1.5", choices=list(VERSIONS))
     parser.add_argument("--card_list", metavar="FILE", help="the card list, for version 1.2")
     parser.add_argument("--batch", type=int, nargs="+", default=list(BATCH_SIZES))

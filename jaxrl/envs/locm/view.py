@@ -81,7 +81,7 @@ def creature_text(state: State, side: int, lane: int, slot: int) -> str:
 def lane_text(state: State, side: int, lane: int) -> str:
     """The creatures of a lane."""
     slots = np.flatnonzero(state.board.card[side, lane] >= 0)
-    return " | ".join(creature_text(state, side, lane, slot) for slot in slots) or "-"
+    return " | ".join(creature_text(state, side, lane, int(slot)) for slot in slots) or "-"
 
 
 def side_text(state: State, side: int, name: str, version: Version) -> str:
@@ -184,7 +184,7 @@ def narrate(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="jaxrl.envs.locm.view", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="jaxrl.envs.locm.view", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("first", metavar="A", choices=list(PLAYERS), help="moves first")
     parser.add_argument("second", metavar="B", choices=list(PLAYERS))
     parser.add_argument("--version", default="1.5", choices=list(VERSIONS))
