@@ -15,7 +15,6 @@ from jaxrl.sebulba.exchange import ParameterStore, Stopped, StopSignal, Trajecto
 from jaxrl.sebulba.learner import copy_to, make_learner_step, make_mesh, make_publish, place_batch, place_state
 from jaxrl.types import ActorParams, Agent, Device, Key, Metrics, Snapshot, TrainState, Unroll
 
-
 # Actors wait so many times longer for the learner than it waits for them: its first update is compiled before it runs,
 # and where both wait, the learner must be the one that gives up, for it knows which actor is missing.
 PATIENCE = 10
