@@ -11,6 +11,9 @@ from jaxrl.envs.locm.env import MAX_BATTLE_STEPS, Locm
 from jaxrl.envs.locm.state import V12, V15, in_battle
 from tests.envs.locm.generator_reference import chi_square_z
 
+PICK = {version: jax.jit(lambda s, c, v=version: pick(s, c, v)) for version in (V12, V15)}
+DEAL = jax.jit(lambda key: new_game(key, V15))
+PICKED = jax.jit(picked)
 LIST_LINES = [
     "1 ; Slimer ; creature ; 1 ; 2 ; 1 ; ------ ; 1 ; 0 ; 0 ; Summon: You gain 1 health. ",
     "117 ; Protein ; itemGreen ; 1 ; 1 ; 1 ; BC---- ; 0 ; 0 ; 0 ; Give a friendly creature +1/+1; and more.",
@@ -45,42 +48,43 @@ def test_a_bad_card_list_names_its_line(tmp_path):
 
 
 def test_construction_allows_two_copies_and_fills_up_from_the_first_card():
-    state = new_game(jax.random.key(0), V15)
+    state = DEAL(jax.random.key(0))
     for choice in (7, 7, 7, 7):
-        state = pick(state, jnp.int32(choice), V15)
+        state = PICK[V15](state, jnp.int32(choice))
     legal = np.asarray(deck_legal(state, V15))
     assert not legal[7] and legal.sum() == 119
-    state = pick(state, jnp.int32(7), V15)  # not legal any more: the first card still available
-    assert picked(state, jnp.int16(0)).tolist()[:3] == [7, 7, 0]
+    state = PICK[V15](state, jnp.int32(7))  # not legal any more: the first card still available
+    assert PICKED(state, jnp.int16(0)).tolist()[:3] == [7, 7, 0]
     for choice in range(55):
         assert not bool(in_battle(state))
-        state = pick(state, jnp.int32(choice), V15)
+        state = PICK[V15](state, jnp.int32(choice))
     assert bool(in_battle(state)) and int(state.player) == 0 and int(state.turn) == 0
 
 
 def test_the_shuffle_decides_where_a_pick_lies():
-    state = new_game(jax.random.key(0), V15)
+    state = DEAL(jax.random.key(0))
     for number in range(60):
-        state = pick(state, jnp.int32(number), V15)
+        state = PICK[V15](state, jnp.int32(number))
     for seat in (0, 1):
         deck, place = np.asarray(state.deck[seat]), np.asarray(state.place[seat])
         assert deck[place].tolist() == [2 * i + seat for i in range(30)]
-        assert picked(state, jnp.int16(seat)).tolist() == [2 * i + seat for i in range(30)]
+        assert PICKED(state, jnp.int16(seat)).tolist() == [2 * i + seat for i in range(30)]
     assert not np.array_equal(state.place[0], state.place[1])
     assert state.hand[0].tolist()[:5] == state.deck[0].tolist()[:5]
     assert [int(x) for x in state.mana] == [1, 1] and bool(state.bonus_mana[1]) and not bool(state.bonus_mana[0])
 
 
 def test_both_players_of_a_draft_are_offered_the_same_three_cards():
-    state = new_game(jax.random.key(0), V12, (), fake_list())
+    state = jax.jit(lambda key: new_game(key, V12, (), fake_list()))(jax.random.key(0))
+    offered = jax.jit(offer)
     for number in range(30):
-        first = offer(state)
+        first = offered(state)
         assert first.tolist() == state.offers[number].tolist()
-        state = pick(state, jnp.int32(2), V12)
-        assert offer(state).tolist() == first.tolist()
-        state = pick(state, jnp.int32(9), V12)  # not a choice: the first card
-    assert picked(state, jnp.int16(0)).tolist() == state.offers[:, 2].tolist()
-    assert picked(state, jnp.int16(1)).tolist() == state.offers[:, 0].tolist()
+        state = PICK[V12](state, jnp.int32(2))
+        assert offered(state).tolist() == first.tolist()
+        state = PICK[V12](state, jnp.int32(9))  # not a choice: the first card
+    assert PICKED(state, jnp.int16(0)).tolist() == state.offers[:, 2].tolist()
+    assert PICKED(state, jnp.int16(1)).tolist() == state.offers[:, 0].tolist()
 
 
 def test_drafts_are_uniform():
@@ -105,7 +109,7 @@ def test_drafts_are_uniform():
 
 
 def test_shuffles_are_uniform_permutations():
-    ranks = np.asarray(random_ranks(jax.random.key(2), (2, 30, 20_000), axis=1))
+    ranks = np.asarray(jax.jit(lambda key: random_ranks(key, (2, 30, 20_000), axis=1))(jax.random.key(2)))
     assert (np.sort(ranks, axis=1) == np.arange(30)[None, :, None]).all()
     for card in (0, 13, 29):
         assert abs(chi_square_z(np.bincount(ranks[0, card], minlength=30), np.full(30, 1 / 30))) < 4.5

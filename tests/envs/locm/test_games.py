@@ -21,12 +21,19 @@ from jaxrl.envs.locm.slots import present, total
 from jaxrl.envs.locm.state import DECK_SIZE, V12, V15, State, Version, finished
 
 VERSIONS = [V15, V12]
+# Jitted once for all tests; called eagerly, every small operation would be compiled for itself.
+ACT = {version: jax.jit(lambda s, a, v=version: act(s, a, v)) for version in VERSIONS}
+PICK = {version: jax.jit(lambda s, c, v=version: pick(s, c, v)) for version in VERSIONS}
+OBSERVE = {version: jax.jit(lambda s, v=version: observe(s, v)) for version in VERSIONS}
+LEGAL_ACTIONS = {version: jax.jit(lambda s, v=version: legal_actions(s, v)) for version in VERSIONS}
+RANDOM_BATTLE = jax.jit(lambda key, s: random_action(key, battle_legal(s)))
+LEGAL = jax.jit(battle_legal)
 
 
 @cache
 def card_list() -> Cards:
     """160 cards in place of the competition's list."""
-    pools = [generate_pool(jax.random.key(seed)) for seed in (1, 2)]
+    pools = [jax.jit(generate_pool)(jax.random.key(seed)) for seed in (1, 2)]
     return Cards(*(jnp.concatenate(columns)[:160] for columns in zip(*pools, strict=True)))
 
 
@@ -165,15 +172,14 @@ def test_the_mask_and_the_rules_agree_on_every_action(version):
     """The rules change a state exactly where the mask calls the action legal (PASS aside)."""
     state = middle(version)
 
-    @jax.jit
-    def changes(action: Array) -> Array:
-        after = act(state, jnp.full(state.winner.shape, action, jnp.int32), version)
+    def changes(action: int) -> np.ndarray:
+        after = ACT[version](state, jnp.full(state.winner.shape, action, jnp.int32))
         leaves = zip(jax.tree.leaves(state), jax.tree.leaves(after), strict=True)
-        flat = [(a != b).reshape(-1, a.shape[-1]).any(0) for a, b in leaves if a.size]
-        return jnp.stack(flat).any(0)
+        pairs = [(np.asarray(a), np.asarray(b)) for a, b in leaves]
+        return np.stack([(a != b).reshape(-1, a.shape[-1]).any(0) for a, b in pairs if a.size]).any(0)
 
-    changed = np.stack([np.asarray(changes(action)) for action in range(145)])
-    legal = np.asarray(battle_legal(state))
+    changed = np.stack([changes(action) for action in range(145)])
+    legal = np.asarray(LEGAL(state))
     going = np.asarray(state.winner) < 0
     assert np.array_equal(changed[1:], legal[1:])
     assert np.array_equal(changed[0], going) and legal[0].all()
@@ -182,38 +188,36 @@ def test_the_mask_and_the_rules_agree_on_every_action(version):
 @pytest.mark.parametrize("version", VERSIONS, ids=lambda version: version.name)
 def test_a_batch_a_vmap_and_single_games_play_alike(version):
     state = middle(version)
-    actions = random_action(jax.random.key(8), battle_legal(state))
-    batched = act(state, actions, version)
-    mapped = jax.vmap(lambda s, a: act(s, a, version), in_axes=-1, out_axes=-1)(state, actions)
+    actions = RANDOM_BATTLE(jax.random.key(8), state)
+    batched = ACT[version](state, actions)
+    mapped = jax.jit(jax.vmap(lambda s, a: act(s, a, version), in_axes=-1, out_axes=-1))(state, actions)
     assert same(batched, mapped)
-    single = jax.jit(lambda s, a: act(s, a, version))
     for i in range(0, 48, 8):
         one = jax.tree.map(lambda x, i=i: x[..., i], (state, actions))
-        assert same(single(*one), jax.tree.map(lambda x, i=i: x[..., i], batched))
-    legal = battle_legal(state)
-    assert same(legal, jax.vmap(battle_legal, in_axes=-1, out_axes=-1)(state))
-    seen = observe(state, version)
-    assert same(seen, jax.vmap(lambda s: observe(s, version), in_axes=-1, out_axes=-1)(state))
+        assert same(ACT[version](*one), jax.tree.map(lambda x, i=i: x[..., i], batched))
+    assert same(LEGAL(state), jax.jit(jax.vmap(battle_legal, in_axes=-1, out_axes=-1))(state))
+    mapped = jax.vmap(lambda s: observe(s, version), in_axes=-1, out_axes=-1)
+    assert same(OBSERVE[version](state), jax.jit(mapped)(state))
 
 
 @pytest.mark.parametrize("version", VERSIONS, ids=lambda version: version.name)
 def test_jit_changes_nothing(version):
     state = jax.tree.map(lambda x: x[..., :8], middle(version))
-    jitted = jax.jit(lambda s, a: act(s, a, version))
-    for number in range(3):
-        action = random_action(jax.random.key(number), battle_legal(state))
+    for number in range(2):
+        action = RANDOM_BATTLE(jax.random.key(number), state)
         with jax.disable_jit():
             plain = act(state, action, version)
-        state = jitted(state, action)
+        state = ACT[version](state, action)
         assert same(plain, state)
 
 
 def test_random_actions_are_legal_and_uniform():
     rng = np.random.default_rng(1)
+    nth = jax.jit(nth_true)
     mask = jnp.asarray(rng.random((145, 4)) < 0.2)
     for i in range(4):
         indices = np.flatnonzero(np.asarray(mask[:, i]))
-        found = [int(nth_true(mask[:, i], jnp.int16(n))) for n in range(len(indices))]
+        found = [int(nth(mask[:, i], jnp.int16(n))) for n in range(len(indices))]
         assert found == indices.tolist()
     wide = jnp.broadcast_to(mask[:, :1], (145, 200_000))
     drawn = np.asarray(jax.jit(random_action)(jax.random.key(0), wide))
@@ -255,19 +259,19 @@ def test_hidden_information_does_not_reach_the_battle_observation(version):
         offers=hidden.offers * 0,
     )
     assert not same(hidden, state)
-    assert same(observe(hidden, version), observe(state, version))
-    assert same(legal_actions(hidden, version), legal_actions(state, version))
+    assert same(OBSERVE[version](hidden), OBSERVE[version](state))
+    assert same(LEGAL_ACTIONS[version](hidden), LEGAL_ACTIONS[version](state))
     # And what is to be seen does reach it.
-    assert not same(observe(state._replace(health=state.health - 1), version), observe(state, version))
-    assert not same(observe(state._replace(hand=jnp.flip(hidden.hand, 0)), version), observe(state, version))
+    assert not same(OBSERVE[version](state._replace(health=state.health - 1)), OBSERVE[version](state))
+    assert not same(OBSERVE[version](state._replace(hand=jnp.flip(hidden.hand, 0))), OBSERVE[version](state))
 
 
 def half_built(version: Version, picks: int, key: int = 0) -> State:
     """Games in the middle of their deck stage."""
-    state = new_game(jax.random.key(key), version, (6,), card_list() if version == V12 else None)
+    state = jax.jit(lambda k: new_game(k, version, (6,), card_list() if version == V12 else None))(jax.random.key(key))
     for number in range(picks):
-        action = random_action(jax.random.key(100 + number), deck_legal(state, version))
-        state = pick(state, action, version)
+        choices = jnp.arange(6) * (number + 3) % version.choices
+        state = PICK[version](state, choices)
     return state
 
 
@@ -283,7 +287,7 @@ def test_hidden_information_does_not_reach_the_deck_observation(version, picks):
     )
     if version == V12:  # the pool and the coming triples; those on offer and the own picks stay
         hidden = hidden._replace(offers=hidden.offers.at[picks // 2 + 1 :].set(0))
-    assert same(observe(hidden, version), observe(state, version))
+    assert same(OBSERVE[version](hidden), OBSERVE[version](state))
     # The own shuffle is hidden too: the same picks at other places.
     own = 1 - other
     place = jnp.flip(state.place[own], 0)
@@ -292,17 +296,17 @@ def test_hidden_information_does_not_reach_the_deck_observation(version, picks):
         card = jnp.take_along_axis(state.deck[own], state.place[own, i][None].astype(jnp.int32), 0)[0]
         deck = jnp.where(jnp.arange(DECK_SIZE)[:, None] == place[i], card, deck)
     shuffled = state._replace(deck=state.deck.at[own].set(deck), place=state.place.at[own].set(place))
-    assert same(observe(shuffled, version), observe(state, version))
+    assert same(OBSERVE[version](shuffled), OBSERVE[version](state))
 
 
 def test_construction_does_not_tell_the_seat():
     """With the same picks made, both seats see the same."""
     state = half_built(V15, 0)
     for choice in (5, 5, 17, 17):
-        before, state = state, pick(state, jnp.full(6, choice), V15)
+        before, state = state, PICK[V15](state, jnp.full(6, choice))
     assert int(deck_seat(before)[0]) == 1 and int(deck_seat(state)[0]) == 0
-    first = pick(half_built(V15, 0), jnp.full(6, 5), V15)  # seat 1 with no pick
-    assert same(observe(first, V15), observe(half_built(V15, 0), V15))
+    first = PICK[V15](half_built(V15, 0), jnp.full(6, 5))  # seat 1 with no pick
+    assert same(OBSERVE[V15](first), OBSERVE[V15](half_built(V15, 0)))
 
 
 def test_the_log_shows_the_actions_of_the_last_turn_without_hand_slots():
