@@ -63,8 +63,8 @@ def test_a_row_does_not_depend_on_its_batch(name: str) -> None:
     network, params, observation = built(name)
     apply = jax.jit(network.apply)
     whole, one = apply({"params": params}, observation), apply({"params": params}, observation[4:5])
-    np.testing.assert_allclose(whole.policy[4], one.policy[0], atol=1e-5)
-    np.testing.assert_allclose(whole.value[4], one.value[0], atol=1e-5)
+    np.testing.assert_allclose(whole.policy[4], one.policy[0], rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(whole.value[4], one.value[0], rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", SETTINGS)
