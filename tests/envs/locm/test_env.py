@@ -82,21 +82,21 @@ def test_the_other_stage_reads_as_zeros(run):
 
 def test_a_long_battle_is_truncated():
     env = Locm(max_battle_steps=4)
-    step = jax.jit(env.step)
-    episode = env.init(jax.random.key(0), (2,))
+    step, see = jax.jit(env.step), jax.jit(env.timestep)
+    episode = jax.jit(lambda key: env.init(key, (2,)))(jax.random.key(0))
     for number in range(64):
-        assert not bool(env.last(episode).any())
-        episode = step(episode, jnp.full(2, number if number < 60 else 0))
-    final = env.timestep(episode)
+        assert not bool(see(episode).last.any())
+        episode = step(episode, np.full(2, number if number < 60 else 0))
+    final = see(episode)
     assert bool(final.last.all()) and (np.asarray(final.discount) == 1).all() and not np.asarray(final.reward).any()
 
 
 def test_one_episode_needs_no_batch():
     env = Locm()
-    episode = env.init(jax.random.key(1))
+    episode = jax.jit(env.init)(jax.random.key(1))
     step, see = jax.jit(env.step), jax.jit(env.timestep)
     for number in range(62):
         shown = see(episode)
         assert shown.legal.shape == (145,) and shown.player.shape == ()
-        episode = step(episode, jnp.argmax(shown.legal))
+        episode = step(episode, np.argmax(shown.legal))
         assert int(see(episode).episode_length) == number + 1

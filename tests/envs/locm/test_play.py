@@ -46,7 +46,7 @@ def test_the_interval_covers_the_truth_and_knows_pairs():
     width = [high - low for low, high in map(paired_interval, (alike, apart))]
     assert width[0] > 1.25 * width[1]
     low, high = paired_interval(np.ones((50, 2)))
-    assert high == 1.0 and 0.9 < low < 1.0
+    assert high == pytest.approx(1.0) and 0.9 < low < 1.0
 
 
 @pytest.mark.parametrize(
