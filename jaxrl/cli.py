@@ -24,6 +24,8 @@ commands:
   bench CONFIG --json FILE [--seconds S]           measure every part of the loop on this machine
   plot RUN [RUN ...] [--out FILE]                  draw learning curves
   doctor [--require gpu|tpu]                       check this machine and the installation
+  play locm A B [--games N]                        a match of the card game, players `random` or `greedy`
+  bench locm [--json FILE] [--batch N ...]         games/s of the card game
 
 RUN is a run folder, such as runs/pong-20260101-120000-s0, or `latest`.
 
@@ -86,6 +88,10 @@ def evaluate(arguments: Sequence[str]) -> int:
 
 
 def bench(arguments: Sequence[str]) -> int:
+    if arguments[:1] == ["locm"]:
+        from jaxrl.envs.locm import speed
+
+        return speed.main(arguments[1:])
     own, overrides = split_overrides(arguments, {"--json", "--seconds"})
     parser = _Parser("bench", "Measure environments, inference, learner and full training in one run on this machine.")
     parser.add_argument("config", metavar="CONFIG", help="followed by --KEY VALUE for settings, as in `jaxrl train`")
@@ -125,12 +131,21 @@ def doctor(arguments: Sequence[str]) -> int:
     return doctor.main(options.require)
 
 
+def play(arguments: Sequence[str]) -> int:
+    if arguments[:1] != ["locm"]:
+        raise ConfigError(f"there is no game {' '.join(arguments[:1]) or 'named'!r} to play; write jaxrl play locm A B")
+    from jaxrl.envs.locm.play import main as match
+
+    return match(arguments[1:])
+
+
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "train": train,
     "evaluate": evaluate,
     "bench": bench,
     "plot": plot,
     "doctor": doctor,
+    "play": play,
 }
 
 
