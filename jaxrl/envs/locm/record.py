@@ -22,7 +22,7 @@ from jaxrl.envs.locm.actions import (
 from jaxrl.envs.locm.cards import keyword_letters
 from jaxrl.envs.locm.state import DECK_SIZE, LANE_SLOTS, LANES, State, Version
 
-ILLEGAL = -1
+ILLEGAL = -1  # no action at all: the engine skips it, as the referee skips what is not legal
 FACE = -1
 
 

@@ -14,9 +14,11 @@ a wrong state never bends the comparison of the next one.
 
 import argparse
 import gzip
+import math
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import jax
@@ -28,11 +30,12 @@ from jaxrl.envs.locm.battle import act
 from jaxrl.envs.locm.cards import Cards, from_rows, keyword_bits, pack
 from jaxrl.envs.locm.decks import with_decks
 from jaxrl.envs.locm.legal import battle_legal
-from jaxrl.envs.locm.record import ILLEGAL, action_number, legal_names, state_line
+from jaxrl.envs.locm.record import action_number, legal_names, parse_side, state_line
 from jaxrl.envs.locm.state import DECK_SIZE, V12, V15, State, Version, empty_state
 
 CARDS = 2 * DECK_SIZE
-STEP_BLOCK = 64  # recorded lengths are padded to multiples of this: few programs to compile
+# Batches are padded to a power of two of steps and to a multiple of games: few programs to compile.
+MIN_STEPS, LANES_BLOCK = 64, 8
 
 
 @dataclass
@@ -111,15 +114,27 @@ def add_line(game: Game, line: str, number: int) -> None:
         game.ids.append(int(words[2]))
         game.rows.append((*numbers, keyword_bits(words[8]), *effects, area))
     elif kind == "S":
+        check_state(line)
         game.states.append((number, line))
+    elif kind in "LA" and not game.states:
+        raise ValueError("no state before it")
     elif kind == "L":
         game.legals[len(game.states) - 1] = (number, line)
-    elif kind == "A":
+    elif kind == "A" and line[1:].split():
         game.actions[len(game.states) - 1] = (number, line[2:].strip())
     elif kind == "W":
         game.winner = (number, line[2:].strip())
     else:
         raise ValueError("not a record line")
+
+
+def check_state(line: str) -> None:
+    """Refuse a state that cannot be read."""
+    head, *sides = line.split("|")
+    if len(sides) != 2 or int(head.split()[2]) not in (0, 1):
+        raise ValueError("not a state of two players")
+    for side in sides:
+        parse_side(side)
 
 
 def check_game(game: Game) -> Game:
@@ -144,36 +159,29 @@ def changing(state: State) -> State:
     return state._replace(pool=(), offers=(), copies=(), place=(), deck=())
 
 
-def play_batch(state: State, actions: np.ndarray, version: Version) -> tuple[State, np.ndarray]:
-    """Play actions `[T, B]` -> the states before each action and after the last, `[T+1, ..., B]`,
-    as NumPy arrays, and the legal masks `[T+1, 145, B]`."""
+@partial(jax.jit, static_argnames="version")
+def play_batch(state: State, actions: jax.Array, version: Version) -> tuple[State, jax.Array]:
+    """Play actions `[T, B]` -> the states before each action and after the last, `[T+1, ..., B]`, and
+    the legal masks `[T+1, 145, B]`."""
 
     def step(state: State, action: jax.Array):
         return act(state, action, version), (changing(state), battle_legal(state))
 
-    @jax.jit
-    def play(state: State, actions: jax.Array):
-        final, (states, legal) = jax.lax.scan(step, state, actions)
-        last = (changing(final), battle_legal(final))
-        return jax.tree.map(lambda x, y: jnp.concatenate([x, y[None]]), (states, legal), last)
-
-    return jax.device_get(play(state, jnp.asarray(actions)))
+    final, (states, legal) = jax.lax.scan(step, state, actions)
+    last = (changing(final), battle_legal(final))
+    return jax.tree.map(lambda x, y: jnp.concatenate([x, y[None]]), (states, legal), last)
 
 
 def compare(games: Sequence[Game], report: Report) -> None:
     """Play games of one version as a batch and add what differs to the report."""
     version = games[0].version
-    longest = max(len(game.states) for game in games)
-    steps = -(-longest // STEP_BLOCK) * STEP_BLOCK
-    actions = np.full((steps, len(games)), PASS, np.int32)
+    steps = 2 ** math.ceil(math.log2(max(MIN_STEPS, *(len(game.states) for game in games))))
+    lanes = [*games, *[games[-1]] * (-len(games) % LANES_BLOCK)]
+    actions = np.full((steps, len(lanes)), PASS, np.int32)
     for column, game in enumerate(games):
-        for index, (number, text) in game.actions.items():
-            action = action_number(text, game.states[index][1], game.ids)
-            if action == ILLEGAL:
-                report.differ(game, number, "not an action of this state", text, "(not played)")
-                action = PASS
-            actions[index, column] = action
-    states, legal = play_batch(start(games, version), actions, version)
+        for index, (_, text) in game.actions.items():
+            actions[index, column] = action_number(text, game.states[index][1], game.ids)
+    states, legal = jax.device_get(play_batch(start(lanes, version), jnp.asarray(actions), version))
     for column, game in enumerate(games):
         report.games += 1
         trace = jax.tree.map(lambda x, column=column: x[..., column], states)

@@ -10,10 +10,11 @@ from jaxrl.envs.locm.decks import deck_legal, offer, pick, picked
 from jaxrl.envs.locm.env import MAX_BATTLE_STEPS, Locm
 from jaxrl.envs.locm.state import V12, V15, in_battle
 from tests.envs.locm.generator_reference import chi_square_z
+from tests.envs.locm.table import quick_jit
 
-PICK = {version: jax.jit(lambda s, c, v=version: pick(s, c, v)) for version in (V12, V15)}
-DEAL = jax.jit(lambda key: new_game(key, V15))
-PICKED = jax.jit(picked)
+PICK = {version: quick_jit(lambda s, c, v=version: pick(s, c, v)) for version in (V12, V15)}
+DEAL = quick_jit(lambda key: new_game(key, V15))
+PICKED = quick_jit(picked)
 LIST_LINES = [
     "1 ; Slimer ; creature ; 1 ; 2 ; 1 ; ------ ; 1 ; 0 ; 0 ; Summon: You gain 1 health. ",
     "117 ; Protein ; itemGreen ; 1 ; 1 ; 1 ; BC---- ; 0 ; 0 ; 0 ; Give a friendly creature +1/+1; and more.",
@@ -75,8 +76,8 @@ def test_the_shuffle_decides_where_a_pick_lies():
 
 
 def test_both_players_of_a_draft_are_offered_the_same_three_cards():
-    state = jax.jit(lambda key: new_game(key, V12, (), fake_list()))(jax.random.key(0))
-    offered = jax.jit(offer)
+    state = quick_jit(lambda key: new_game(key, V12, (), fake_list()))(jax.random.key(0))
+    offered = quick_jit(offer)
     for number in range(30):
         first = offered(state)
         assert first.tolist() == state.offers[number].tolist()
@@ -89,7 +90,7 @@ def test_both_players_of_a_draft_are_offered_the_same_three_cards():
 
 def test_drafts_are_uniform():
     games = 4000
-    state = jax.jit(lambda key: new_game(key, V12, (games,), fake_list()))(jax.random.key(1))
+    state = quick_jit(lambda key: new_game(key, V12, (games,), fake_list()))(jax.random.key(1))
     offers = np.asarray(state.offers)
     assert (np.diff(np.sort(offers, axis=1), axis=1) > 0).all()  # three different cards
     for place in range(3):
@@ -109,7 +110,7 @@ def test_drafts_are_uniform():
 
 
 def test_shuffles_are_uniform_permutations():
-    ranks = np.asarray(jax.jit(lambda key: random_ranks(key, (2, 30, 20_000), axis=1))(jax.random.key(2)))
+    ranks = np.asarray(quick_jit(lambda key: random_ranks(key, (2, 30, 20_000), axis=1))(jax.random.key(2)))
     assert (np.sort(ranks, axis=1) == np.arange(30)[None, :, None]).all()
     for card in (0, 13, 29):
         assert abs(chi_square_z(np.bincount(ranks[0, card], minlength=30), np.full(30, 1 / 30))) < 4.5

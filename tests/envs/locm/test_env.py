@@ -8,6 +8,7 @@ import pytest
 from jaxrl.envs.locm.env import BATTLE_STAGE, DECK_STAGE, Locm, LocmBatch
 from jaxrl.envs.locm.sampling import random_action
 from jaxrl.envs.locm.state import DECK_STEPS
+from tests.envs.locm.table import quick_jit
 
 GAMES, STEPS = 24, 240
 
@@ -22,7 +23,7 @@ def run():
         after = batch.step(state, action)
         return after, (batch.timestep(after), action, after.episode.game.pool)
 
-    @jax.jit
+    @quick_jit
     def play(key):
         state = batch.reset(key)
         _, (steps, actions, pools) = jax.lax.scan(step, state, jax.random.split(key, STEPS))
@@ -82,8 +83,8 @@ def test_the_other_stage_reads_as_zeros(run):
 
 def test_a_long_battle_is_truncated():
     env = Locm(max_battle_steps=4)
-    step, see = jax.jit(env.step), jax.jit(env.timestep)
-    episode = jax.jit(lambda key: env.init(key, (2,)))(jax.random.key(0))
+    step, see = quick_jit(env.step), quick_jit(env.timestep)
+    episode = quick_jit(lambda key: env.init(key, (2,)))(jax.random.key(0))
     for number in range(64):
         assert not bool(see(episode).last.any())
         episode = step(episode, np.full(2, number if number < 60 else 0))
@@ -93,8 +94,8 @@ def test_a_long_battle_is_truncated():
 
 def test_one_episode_needs_no_batch():
     env = Locm()
-    episode = jax.jit(env.init)(jax.random.key(1))
-    step, see = jax.jit(env.step), jax.jit(env.timestep)
+    episode = quick_jit(env.init)(jax.random.key(1))
+    step, see = quick_jit(env.step), quick_jit(env.timestep)
     for number in range(62):
         shown = see(episode)
         assert shown.legal.shape == (145,) and shown.player.shape == ()

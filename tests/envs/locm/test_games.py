@@ -19,22 +19,23 @@ from jaxrl.envs.locm.observe import legal_actions, observe
 from jaxrl.envs.locm.sampling import nth_true, random_action
 from jaxrl.envs.locm.slots import present, total
 from jaxrl.envs.locm.state import DECK_SIZE, V12, V15, State, Version, finished
+from tests.envs.locm.table import JITTED, quick_jit
 
 VERSIONS = [V15, V12]
 # Jitted once for all tests; called eagerly, every small operation would be compiled for itself.
-ACT = {version: jax.jit(lambda s, a, v=version: act(s, a, v)) for version in VERSIONS}
-PICK = {version: jax.jit(lambda s, c, v=version: pick(s, c, v)) for version in VERSIONS}
-OBSERVE = {version: jax.jit(lambda s, v=version: observe(s, v)) for version in VERSIONS}
-LEGAL_ACTIONS = {version: jax.jit(lambda s, v=version: legal_actions(s, v)) for version in VERSIONS}
-RANDOM_BATTLE = jax.jit(lambda key, s: random_action(key, battle_legal(s)))
-LEGAL = jax.jit(battle_legal)
+ACT = {version: quick_jit(lambda s, a, v=version: act(s, a, v)) for version in VERSIONS}
+PICK = {version: quick_jit(lambda s, c, v=version: pick(s, c, v)) for version in VERSIONS}
+OBSERVE = {version: quick_jit(lambda s, v=version: observe(s, v)) for version in VERSIONS}
+LEGAL_ACTIONS = {version: quick_jit(lambda s, v=version: legal_actions(s, v)) for version in VERSIONS}
+RANDOM_BATTLE = quick_jit(lambda key, s: random_action(key, battle_legal(s)))
+LEGAL = quick_jit(battle_legal)
 
 
 @cache
 def card_list() -> Cards:
     """160 cards in place of the competition's list."""
     with jax.ensure_compile_time_eval():  # also where the first to ask is a trace, whose values must not be kept
-        pools = [jax.jit(generate_pool)(jax.random.key(seed)) for seed in (1, 2)]
+        pools = [quick_jit(generate_pool)(jax.random.key(seed)) for seed in (1, 2)]
         return Cards(*(jnp.concatenate(columns)[:160] for columns in zip(*pools, strict=True)))
 
 
@@ -49,18 +50,24 @@ def random_decks(key: Array, version: Version, games: int) -> State:
     return lax.scan(step, state, jax.random.split(deck_key, 2 * DECK_SIZE))[0]
 
 
+GAMES = 48  # of the tests that share compiled functions
+
+
 @cache
-def middle(version: Version, games: int = 48, steps: int = 24) -> State:
-    """Games after some random actions: most in the middle, some finished."""
+def deal(version: Version):
+    """Jitted: new games, with nothing picked."""
+    return quick_jit(lambda key: new_game(key, version, (GAMES,), card_list() if version == V12 else None))
 
-    @jax.jit
-    def play(key: Array) -> State:
-        def step(state: State, key: Array):
-            return act(state, random_action(key, battle_legal(state)), version), None
 
-        return lax.scan(step, random_decks(key, version, games), jax.random.split(key, steps))[0]
-
-    return play(jax.random.key(3))
+@cache
+def middle(version: Version, steps: int = 24) -> State:
+    """Games after random picks and some random actions: most in the middle, some finished."""
+    state = deal(version)(jax.random.key(3))
+    for number in range(2 * DECK_SIZE):
+        state = PICK[version](state, np.random.default_rng(number).integers(version.choices, size=GAMES))
+    for number in range(steps):
+        state = ACT[version](state, RANDOM_BATTLE(jax.random.key(number), state))
+    return state
 
 
 def same(first, second) -> bool:
@@ -191,17 +198,17 @@ def test_a_batch_a_vmap_and_single_games_play_alike(version):
     state = middle(version)
     actions = RANDOM_BATTLE(jax.random.key(8), state)
     batched = ACT[version](state, actions)
-    mapped = jax.jit(jax.vmap(lambda s, a: act(s, a, version), in_axes=-1, out_axes=-1))(state, actions)
+    mapped = quick_jit(jax.vmap(lambda s, a: act(s, a, version), in_axes=-1, out_axes=-1))(state, actions)
     assert same(batched, mapped)
-    for i in range(0, 48, 8):
+    for i in range(0, GAMES, 8):
         one = jax.tree.map(lambda x, i=i: x[..., i], (state, actions))
-        assert same(ACT[version](*one), jax.tree.map(lambda x, i=i: x[..., i], batched))
-    assert same(LEGAL(state), jax.jit(jax.vmap(battle_legal, in_axes=-1, out_axes=-1))(state))
+        assert same(JITTED[version](*one), jax.tree.map(lambda x, i=i: x[..., i], batched))
+    assert same(LEGAL(state), quick_jit(jax.vmap(battle_legal, in_axes=-1, out_axes=-1))(state))
     mapped = jax.vmap(lambda s: observe(s, version), in_axes=-1, out_axes=-1)
-    assert same(OBSERVE[version](state), jax.jit(mapped)(state))
+    assert same(OBSERVE[version](state), quick_jit(mapped)(state))
 
 
-@pytest.mark.parametrize("version", VERSIONS, ids=lambda version: version.name)
+@pytest.mark.parametrize("version", [V15, pytest.param(V12, marks=pytest.mark.slow)], ids=lambda version: version.name)
 def test_jit_changes_nothing(version):
     state = jax.tree.map(lambda x: x[..., :8], middle(version))
     action = RANDOM_BATTLE(jax.random.key(0), state)
@@ -212,14 +219,14 @@ def test_jit_changes_nothing(version):
 
 def test_random_actions_are_legal_and_uniform():
     rng = np.random.default_rng(1)
-    nth = jax.jit(nth_true)
+    nth = quick_jit(nth_true)
     mask = jnp.asarray(rng.random((145, 4)) < 0.2)
     for i in range(4):
         indices = np.flatnonzero(np.asarray(mask[:, i]))
         found = [int(nth(mask[:, i], jnp.int16(n))) for n in range(len(indices))]
         assert found == indices.tolist()
     wide = jnp.broadcast_to(mask[:, :1], (145, 200_000))
-    drawn = np.asarray(jax.jit(random_action)(jax.random.key(0), wide))
+    drawn = np.asarray(quick_jit(random_action)(jax.random.key(0), wide))
     counts = np.bincount(drawn, minlength=145)
     legal = np.asarray(mask[:, 0])
     assert counts[~legal].sum() == 0
@@ -240,11 +247,9 @@ def swap_undrawn(state: State, seat: int) -> State:
 @pytest.mark.parametrize("version", VERSIONS, ids=lambda version: version.name)
 def test_hidden_information_does_not_reach_the_battle_observation(version):
     state = middle(version)
-    keep = np.flatnonzero(
-        (np.asarray(state.drawn).max(0) <= 28) & (np.asarray(state.winner) < 0) & (np.asarray(state.player) == 0)
-    )
+    drawn, player = np.asarray(state.drawn), np.asarray(state.player)
+    keep = np.flatnonzero((drawn.max(0) <= 28) & (np.asarray(state.winner) < 0) & (player == 0))
     assert len(keep) >= 5
-    state = jax.tree.map(lambda x: x[..., keep], state)
     hand = jnp.where(state.hand[1] >= 0, (state.hand[1] + 31) % version.pool_size, -1)
     hidden = swap_undrawn(state, 0)
     hidden = hidden._replace(
@@ -258,19 +263,23 @@ def test_hidden_information_does_not_reach_the_battle_observation(version):
         offers=hidden.offers * 0,
     )
     assert not same(hidden, state)
-    assert same(OBSERVE[version](hidden), OBSERVE[version](state))
-    assert same(LEGAL_ACTIONS[version](hidden), LEGAL_ACTIONS[version](state))
+
+    def seen(state: State):
+        """What is seen in the games in which seat 0 is to move and nobody's deck is empty."""
+        shown = OBSERVE[version](state), LEGAL_ACTIONS[version](state)
+        return jax.tree.map(lambda x: np.asarray(x)[..., keep], shown)
+
+    assert same(seen(hidden), seen(state))
     # And what is to be seen does reach it.
-    assert not same(OBSERVE[version](state._replace(health=state.health - 1)), OBSERVE[version](state))
-    assert not same(OBSERVE[version](state._replace(hand=jnp.flip(hidden.hand, 0))), OBSERVE[version](state))
+    assert not same(seen(state._replace(health=state.health - 1)), seen(state))
+    assert not same(seen(state._replace(hand=jnp.flip(hidden.hand, 0))), seen(state))
 
 
 def half_built(version: Version, picks: int, key: int = 0) -> State:
     """Games in the middle of their deck stage."""
-    state = jax.jit(lambda k: new_game(k, version, (6,), card_list() if version == V12 else None))(jax.random.key(key))
+    state = deal(version)(jax.random.key(key))
     for number in range(picks):
-        choices = np.arange(6) * (number + 3) % version.choices
-        state = PICK[version](state, choices)
+        state = PICK[version](state, np.arange(GAMES) * (number + 3) % version.choices)
     return state
 
 
@@ -302,9 +311,9 @@ def test_construction_does_not_tell_the_seat():
     """With the same picks made, both seats see the same."""
     state = half_built(V15, 0)
     for choice in (5, 5, 17, 17):
-        before, state = state, PICK[V15](state, np.full(6, choice))
+        before, state = state, PICK[V15](state, np.full(GAMES, choice))
     assert int(deck_seat(before)[0]) == 1 and int(deck_seat(state)[0]) == 0
-    first = PICK[V15](half_built(V15, 0), np.full(6, 5))  # seat 1 with no pick
+    first = PICK[V15](half_built(V15, 0), np.full(GAMES, 5))  # seat 1 with no pick
     assert same(OBSERVE[V15](first), OBSERVE[V15](half_built(V15, 0)))
 
 

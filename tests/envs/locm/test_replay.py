@@ -37,7 +37,7 @@ def test_the_recorded_games_are_reproduced(capsys):
         ("S", "| 30 1 1 1 25", "| 30 1 1 2 25", "first state differs"),
         ("L", "PASS", "PASS;SUMMON 1 0", "legal actions differ"),
         ("W", "W ", "W 1", "winner differs"),
-        ("A", "A ", "A USE 999 -1 ", "not an action of this state"),
+        ("A", "A PASS", "A USE 999 -1", "state after 'USE 999 -1' differs"),
     ],
 )
 def test_a_difference_is_found_and_the_first_one_explained(tmp_path, capsys, letter, old, new, what):
@@ -64,7 +64,9 @@ def test_a_wrong_card_shows_up_in_the_play(tmp_path):
     assert check_files([path]).differences > 0
 
 
-@pytest.mark.parametrize("text", ["", "S 0 0 -1\n", "G 0\nC 0 1 2\n", "G 0\nnonsense\n", "G 0\n"])
+@pytest.mark.parametrize(
+    "text", ["", "S 0 0 -1\n", "G 0\nC 0 1 2\n", "G 0\nnonsense\n", "G 0\nA PASS\n", "G 0\n", "G 0\nS 0 0 -1 | 30\n"]
+)
 def test_what_is_no_record_is_refused(tmp_path, capsys, text):
     path = tmp_path / "games.txt"
     path.write_text(text)
