@@ -5,7 +5,7 @@
 Shape letters: `T` unroll length, `B` environments, `A` actions.
 
 **Alignment.** Row `t` of a trajectory saw `observation[t]`, did `action[t]`, then received `reward[t]` and
-`discount[t]`, and saw `observation[t + 1]`. The shift happens once, in `jaxrl.sebulba.actor.stack`, and nowhere else.
+`discount[t]`, and saw `observation[t + 1]`. The shift happens once, in `jaxrl.sebulba.actor.align`, and nowhere else.
 
 **Episode boundaries** need three signals only:
 
@@ -18,8 +18,8 @@ Shape letters: `T` unroll length, `B` environments, `A` actions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import jax
 from flax import struct
@@ -30,7 +30,8 @@ Device = Any  # a jax.Device, which type checkers do not take for a type
 Key = jax.Array  # a typed key made by `jax.random.key`
 Params = PyTree
 ActorParams = PyTree  # what acting needs: parameters and the state of the behaviour controller
-ActorState = PyTree  # per environment, leaves [B, ...]; () for agents without memory
+ActorState = PyTree  # per environment, leaves [B, ...]
+Memory = PyTree  # of a recurrent core, leaves [B, ...]; () for feed-forward networks
 Metrics = Mapping[str, Array]  # scalars, named as in docs/metrics.md
 
 
@@ -41,6 +42,7 @@ class EnvSpec(NamedTuple):
     observation_dtype: str  # a NumPy name, such as "uint8"
     num_actions: int
     frame_skip: int  # frames per env step; 1 outside Atari
+    masks_actions: bool = False  # `TimeStep.legal` is given
 
 
 class TimeStep(NamedTuple):
@@ -95,6 +97,7 @@ class TrainState(struct.PyTreeNode):
     extra: PyTree  # the agent's own: target parameters, behaviour controller, moments
     key: Key
     updates: jax.Array  # int32 []; also the version of the published parameters
+    replay: PyTree = ()  # past unrolls: a `Trajectory` with one more leading axis, split over learner devices like one
 
 
 class Snapshot(NamedTuple):
@@ -115,6 +118,14 @@ class Unroll(NamedTuple):
     timings: Mapping[str, float]  # seconds spent per part
 
 
+class Update(Protocol):
+    """One learner update; `past` holds earlier trajectories to be learnt again, beside the fresh one."""
+
+    def __call__(
+        self, state: TrainState, trajectory: Trajectory, past: Sequence[Trajectory] = ()
+    ) -> tuple[TrainState, Metrics]: ...
+
+
 class Agent(NamedTuple):
     """An algorithm: pure functions over the records above, made by `make(config, network, spec)` of its file."""
 
@@ -123,4 +134,4 @@ class Agent(NamedTuple):
     publish_greedy: Callable[[TrainState], ActorParams]  # the same act(), evaluation behaviour
     initial_actor_state: Callable[[int], ActorState]
     act: Callable[[ActorParams, ActorState, TimeStep, Key], tuple[ActorState, ActorOutput]]
-    update: Callable[[TrainState, Trajectory], tuple[TrainState, Metrics]]
+    update: Update

@@ -164,24 +164,28 @@ def test_imports_point_downwards():
 # Dependencies
 
 
-def declared() -> set[str]:
-    """Names of the distributions in pyproject.toml, the development ones included."""
-    requirements = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]]
+def declared(*extras: str) -> set[str]:
+    """Names of the distributions in pyproject.toml, those of some extras included."""
+    optional = PROJECT["optional-dependencies"]
+    requirements = [*PROJECT["dependencies"], *(line for extra in extras for line in optional[extra])]
     return {re.match(r"[\w-]+", requirement)[0].lower() for requirement in requirements}
 
 
 def test_every_import_is_declared():
-    own = {"jaxrl", "tests", "launch"} | {path.stem for path in (ROOT / "tests").rglob("*.py")}
+    own = {"jaxrl", "tests", "launch"} | {
+        path.stem for folder in ("tests", "launch") for path in (ROOT / folder).rglob("*.py")
+    }
     modules = {module.partition(".")[0] for path in SOURCES for module in imports(path)}
     distributions = metadata.packages_distributions()
+    known = declared(*PROJECT["optional-dependencies"])
     for module in sorted(modules - own - set(sys.stdlib_module_names)):
         candidates = {name.lower().replace("_", "-") for name in distributions.get(module, [module])}
-        assert candidates & declared(), f"{module} ({candidates}) is imported but not in pyproject.toml"
+        assert candidates & known, f"{module} ({candidates}) is imported but not in pyproject.toml"
 
 
 def test_the_lock_pins_every_dependency():
     pinned = {line.partition("==")[0] for line in LOCK if "==" in line}
-    assert declared() <= pinned
+    assert declared("dev") <= pinned
 
 
 def test_the_lock_holds_nothing_but_pins():

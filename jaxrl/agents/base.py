@@ -1,24 +1,26 @@
-"""What agents share: acting with a softmax policy, and one update made of epochs and minibatches."""
+"""What agents share: acting by a behaviour family, the network along a trajectory, and one update of many steps."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
-import chex
 import jax
 import jax.numpy as jnp
 import optax
 
 from jaxrl import ops
+from jaxrl.agents import exploration
+from jaxrl.agents.batches import check_trajectory, minibatch_indices, side_by_side, take_environments
+from jaxrl.agents.exploration import Controller, Drawn, Exploration
 from jaxrl.agents.optimiser import OptimiserConfig, apply_step, make_transform, schedule_factor
 from jaxrl.types import (
     ActorOutput,
-    ActorState,
     Agent,
     EnvSpec,
     Key,
+    Memory,
     Metrics,
     Params,
     PyTree,
@@ -27,49 +29,96 @@ from jaxrl.types import (
     Trajectory,
 )
 
-GREEDY_TEMPERATURE = 1e-6  # a softmax this cold is the argmax; ties share their probability
-
 Scalar = jax.Array | float  # hyper-parameters: floats in a config, arrays in a train state
 Loss = Callable[[Params, Any, Trajectory], tuple[jax.Array, Metrics]]
 
 
 class Network(Protocol):
-    """A flax module, or anything with its two methods: `apply(...)` returns `policy` [N, A] and `value` [N]."""
+    """A flax module, or anything with its methods: `apply` returns `policy` [N, A], `value` [N] and `memory`.
+
+    A recurrent network also takes `first` [B, T] and the memory before the first row, for N = B T observations in the
+    order of the environments. One whose initial memory is () is never given them.
+    """
 
     def init(self, rngs: Key, observation: PyTree) -> PyTree: ...
-    def apply(self, variables: PyTree, observation: PyTree) -> Any: ...
+    def apply(self, variables: PyTree, observation: PyTree, *memory: PyTree) -> Any: ...
+    def initial_memory(self, num_envs: int) -> Memory: ...
 
 
 class Behaviour(NamedTuple):
-    """The published parameters of an agent that acts by `softmax(scale * policy / temperature)`."""
+    """What acting needs: the family acts on the preferences `scale * policy`."""
 
     params: Params
     scale: jax.Array  # float32 []
-    temperature: jax.Array  # float32 []
+    temperature: jax.Array  # float32 [], the hypers'; families that vote do without
+    controller: Controller
+    greedy: jax.Array  # bool []
 
 
-class BehaviourExtras(NamedTuple):
-    """Recorded with every action: the temperature that acted is the one that the sample is learnt at."""
+class Acting(NamedTuple):
+    """What an actor carries from one step to the next; leaves [B, ...]."""
 
-    temperature: jax.Array  # float32 [T, B]
+    drawn: Drawn  # what the episode is played with
+    memory: Memory = ()
 
 
 def act(
-    network: Network, behaviour: Behaviour, state: ActorState, timestep: TimeStep, key: Key
-) -> tuple[ActorState, ActorOutput]:
-    """Draw one action per environment; `state` passes through."""
-    preferences = network.apply({"params": behaviour.params}, timestep.observation).policy
-    logits = ops.softmax_policy(preferences * behaviour.scale, behaviour.temperature, timestep.legal)
-    temperature = jnp.full(logits.shape[:-1], behaviour.temperature)
-    return state, ActorOutput(ops.sample(key, logits), logits, BehaviourExtras(temperature))
+    network: Network, family: Exploration, behaviour: Behaviour, acting: Acting, timestep: TimeStep, key: Key
+) -> tuple[Acting, ActorOutput]:
+    """Draw one action per environment, and the family's parameters where an episode starts."""
+    output = apply_network(network, behaviour.params, timestep.observation, timestep.first[:, None], acting.memory)
+    preferences = behaviour.scale * output.policy
+    drawn = exploration.redraw(family, behaviour.controller, behaviour.temperature, acting.drawn, timestep.first, key)
+    logits = exploration.behave(family, preferences, drawn, timestep.legal, behaviour.greedy)
+    return Acting(drawn, output.memory), ActorOutput(ops.sample(key, logits), logits, drawn)
 
 
 def unroll_network(network: Network, params: Params, trajectory: Trajectory) -> tuple[jax.Array, jax.Array]:
-    """The policy head [T, B, A] and the value [T+1, B] along a trajectory."""
+    """The policy head [T, B, A] and the value [T+1, B] along a trajectory, from the memory that the actor had.
+
+    The network sees [B (T+1), ...], environment by environment: in that order a batch that is sharded over B stays
+    where it is.
+    """
+    output = _unroll(network, params, trajectory.observation, trajectory.first, _memory_of(network, trajectory))
     time, batch = trajectory.first.shape
-    flat = jax.tree.map(lambda x: x.reshape(time * batch, *x.shape[2:]), trajectory.observation)
-    output = network.apply({"params": params}, flat)
-    return output.policy.reshape(time, batch, -1)[:-1], output.value.reshape(time, batch)
+    policy, value = (x.reshape(batch, time, *x.shape[1:]).swapaxes(0, 1) for x in (output.policy, output.value))
+    return policy[:-1], value
+
+
+def warm_up(network: Network, params: Params, trajectory: Trajectory, burn_in: int) -> Trajectory:
+    """The trajectory without its first `burn_in` rows, from the memory that `params` have after them (a constant).
+
+    The memory that the actor stored is that of older parameters; a few rows later little of the difference is left
+    (Kapturowski et al. 2019, R2D2).
+    """
+    if burn_in == 0:
+        return trajectory
+    rest = jax.tree.map(lambda x: x[burn_in:], trajectory._replace(actor_state=()))
+    observation = jax.tree.map(lambda x: x[:burn_in], trajectory.observation)
+    params = jax.lax.stop_gradient(params)  # before, not after: then no backward pass is computed
+    memory = _unroll(network, params, observation, trajectory.first[:burn_in], _memory_of(network, trajectory)).memory
+    return rest._replace(actor_state=trajectory.actor_state._replace(memory=memory))
+
+
+def has_memory(network: Network) -> bool:
+    """Whether the network is recurrent."""
+    return bool(jax.tree.leaves(network.initial_memory(1)))
+
+
+def _memory_of(network: Network, trajectory: Trajectory) -> Memory:
+    return trajectory.actor_state.memory if has_memory(network) else ()
+
+
+def _unroll(network: Network, params: Params, observation: PyTree, first: jax.Array, memory: Memory) -> Any:
+    """The network's output for rows [T, B, ...], environment by environment."""
+    time, batch = first.shape
+    flat = jax.tree.map(lambda x: x.swapaxes(0, 1).reshape(batch * time, *x.shape[2:]), observation)
+    return apply_network(network, params, flat, first.T, memory)
+
+
+def apply_network(network: Network, params: Params, observation: PyTree, first: jax.Array, memory: Memory) -> Any:
+    arguments = (first, memory) if jax.tree.leaves(memory) else ()
+    return network.apply({"params": params}, observation, *arguments)
 
 
 def masked_mean(x: jax.Array, mask: jax.Array) -> jax.Array:
@@ -94,33 +143,6 @@ def policy_metrics(logits: jax.Array, value: jax.Array, ratio: jax.Array, rho_cl
         "trace/rho_mean": masked_mean(ratio, mask),
         "trace/rho_clipped": masked_mean(ratio > rho_clip, mask),
     }
-
-
-def check_trajectory(trajectory: Trajectory) -> None:
-    """Assert the shapes that `jaxrl.types.Trajectory` promises; costs nothing in compiled code."""
-    time, batch = trajectory.action.shape
-    flags = (trajectory.reward, trajectory.discount, trajectory.last, trajectory.episode_return)
-    chex.assert_shape(flags, (time, batch))
-    chex.assert_shape(trajectory.first, (time + 1, batch))
-    chex.assert_shape(trajectory.behaviour_logits, (time, batch, None))
-    chex.assert_tree_shape_prefix(trajectory.observation, (time + 1, batch))
-    chex.assert_tree_shape_prefix(trajectory.extras, (time, batch))
-
-
-def minibatch_indices(key: Key, num_envs: int, num_minibatches: int) -> jax.Array:
-    """A random split of the environments: int32 [num_minibatches, num_envs / num_minibatches].
-
-    Of every `num_minibatches` neighbours one goes to each minibatch, so that a batch that is sharded over devices is
-    split evenly on each of them.
-    """
-    groups = jnp.arange(num_envs, dtype=jnp.int32).reshape(-1, num_minibatches)
-    return jax.random.permutation(key, groups, axis=1, independent=True).T
-
-
-def take_environments(trajectory: Trajectory, indices: jax.Array) -> Trajectory:
-    """The trajectory of some environments only."""
-    rows = jax.tree.map(lambda x: x[:, indices], trajectory._replace(actor_state=()))
-    return rows._replace(actor_state=jax.tree.map(lambda x: x[indices], trajectory.actor_state))
 
 
 def init_state(network: Network, config: OptimiserConfig, hypers: PyTree, observation: PyTree, key: Key) -> TrainState:
@@ -178,29 +200,54 @@ def make_update(
 
 
 def make_agent(
-    config: Any, network: Network, spec: EnvSpec, num_updates: int, *, loss: Loss, scale: Callable[[Any], jax.Array]
+    config: Any,
+    network: Network,
+    spec: EnvSpec,
+    num_updates: int,
+    *,
+    loss: Loss,
+    scale: Callable[[Any], jax.Array],
+    burn_in: int = 0,
 ) -> Agent:
-    """An agent that acts by `softmax(scale(hypers) * policy / temperature)` and learns by `loss`.
+    """An agent whose family acts on the preferences `scale(hypers) * policy`, and that learns by `loss`.
 
-    `config` has `hypers` (with `learning_rate`, `weight_decay`, `temperature`), `optimiser`, `num_epochs` and
-    `num_minibatches`.
+    `config` has `hypers` (with `learning_rate`, `weight_decay`, `temperature`), `exploration`, `optimiser`,
+    `num_epochs` and `num_minibatches`. `TrainState.extra` is the family's controller. The loss sees the rows after the
+    first `burn_in`; the controller and the metrics of behaviour those of the fresh trajectory, all of them.
     """
+    family = exploration.make_exploration(config.exploration)
 
     def init(key: Key) -> TrainState:
         observation = jnp.zeros((1, *spec.observation_shape), spec.observation_dtype)
-        return init_state(network, config.optimiser, config.hypers, observation, key)
+        state = init_state(network, config.optimiser, config.hypers, observation, key)
+        return state.replace(extra=family.init(jax.random.fold_in(key, exploration.DRAW_STREAM)))
 
     def publish(state: TrainState) -> Behaviour:
-        return Behaviour(state.params, scale(state.hypers), state.hypers.temperature)
+        hypers = state.hypers
+        return Behaviour(state.params, scale(hypers), hypers.temperature, state.extra, jnp.asarray(False))
 
     def publish_greedy(state: TrainState) -> Behaviour:
-        return publish(state)._replace(temperature=jnp.float32(GREEDY_TEMPERATURE))
+        return publish(state)._replace(greedy=jnp.asarray(True))
 
-    update = make_update(
-        loss,
+    def initial_actor_state(num_envs: int) -> Acting:
+        return Acting(exploration.initial_drawn(family, num_envs), network.initial_memory(num_envs))
+
+    def loss_after_burn_in(params: Params, hypers: Any, trajectory: Trajectory) -> tuple[jax.Array, Metrics]:
+        return loss(params, hypers, warm_up(network, params, trajectory, burn_in))
+
+    improve = make_update(
+        loss_after_burn_in,
         config.optimiser,
         num_epochs=config.num_epochs,
         num_minibatches=config.num_minibatches,
         num_updates=num_updates,
     )
-    return Agent(init, publish, publish_greedy, lambda num_envs: (), partial(act, network), update)
+
+    def update(
+        state: TrainState, trajectory: Trajectory, past: Sequence[Trajectory] = ()
+    ) -> tuple[TrainState, Metrics]:
+        state, metrics = improve(state, side_by_side((trajectory, *past)) if past else trajectory)
+        controller = family.update(state.extra, trajectory.extras, trajectory.episode_return, trajectory.last)
+        return state.replace(extra=controller), {**metrics, **exploration.exploration_metrics(trajectory)}
+
+    return Agent(init, publish, publish_greedy, initial_actor_state, partial(act, network, family), update)

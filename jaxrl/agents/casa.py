@@ -18,8 +18,11 @@ import jax.numpy as jnp
 
 from jaxrl import ops
 from jaxrl.agents import base
+from jaxrl.agents.exploration import ExplorationConfig
 from jaxrl.agents.optimiser import OptimiserConfig
+from jaxrl.agents.replay import ReplayConfig
 from jaxrl.ops.rewards import RewardTransform
+from jaxrl.ops.values import ValueTransform
 from jaxrl.types import Agent, EnvSpec, Metrics, Params, Trajectory
 
 
@@ -70,6 +73,11 @@ class Config:
         num_epochs: how often each sample is trained.
         num_minibatches: gradient steps per epoch; must divide the number of environments.
         temperature_factor: multiply the policy term by the temperature, which keeps it on the scale of Q's regression.
+        exploration: see below.
+        value_transform: `identity`, or `rescale` to let the network predict h(V), about the root of V; A and Q stay in
+            units of reward.
+        burn_in: rows at the start of an unroll that only warm a recurrent core's memory: no loss, no gradient.
+        replay: see below.
     """
 
     hypers: Hypers = field(default_factory=Hypers)
@@ -78,6 +86,10 @@ class Config:
     num_epochs: int = 1
     num_minibatches: int = 1
     temperature_factor: bool = False
+    exploration: ExplorationConfig = field(default_factory=ExplorationConfig)
+    value_transform: ValueTransform = "identity"
+    burn_in: int = 0
+    replay: ReplayConfig = field(default_factory=ReplayConfig)
 
 
 class Heads(NamedTuple):
@@ -104,9 +116,12 @@ def loss(
 
         xi/2 (sg(v) - V)^2  +  alpha/2 (sg(q) - Q(a))^2  -  beta sg(rho (q - V)) log pi(a)
 
-    with `v, q` from DR-Trace and `pi` at the temperature that acted.
+    with `v, q` from DR-Trace and `pi` at the temperature that acted. With `value_transform: rescale` the value head is
+    h(V) and the first term `xi/2 (sg(h(v)) - h(V))^2`. All else stays as it is, because h(Q) would break what CASA
+    stands on: h is not linear, so of `E_pi[h^-1(h(Q))] = V` and `E_pi[h(Q)] = h(V)` only one could hold.
     """
-    head, value = base.unroll_network(network, params, trajectory)
+    head, value_head = base.unroll_network(network, params, trajectory)
+    value = ops.expand_value(value_head, config.value_transform)
     temperature = trajectory.extras.temperature
     legal = None if trajectory.legal is None else trajectory.legal[:-1]
     heads = casa_heads(hypers.advantage_scale * head, value[:-1], temperature, legal)
@@ -133,7 +148,8 @@ def loss(
     if config.temperature_factor:
         improvement = temperature * improvement
 
-    value_loss = base.masked_mean(0.5 * jnp.square(target.value_target - value[:-1]), mask)
+    head_target = ops.compress_value(target.value_target, config.value_transform)
+    value_loss = base.masked_mean(0.5 * jnp.square(head_target - value_head[:-1]), mask)
     q_loss = base.masked_mean(0.5 * jnp.square(target.q_target - q_taken), mask)
     policy_loss = base.masked_mean(-improvement * log_pi, mask)
     total = hypers.value_cost * value_loss + hypers.q_cost * q_loss + hypers.policy_cost * policy_loss
@@ -156,4 +172,5 @@ def make(config: Config, network: base.Network, spec: EnvSpec, num_updates: int)
         num_updates,
         loss=partial(loss, config=config, network=network),
         scale=lambda hypers: hypers.advantage_scale,
+        burn_in=config.burn_in,
     )

@@ -10,8 +10,11 @@ import jax.numpy as jnp
 
 from jaxrl import ops
 from jaxrl.agents import base
+from jaxrl.agents.exploration import ExplorationConfig
 from jaxrl.agents.optimiser import OptimiserConfig
+from jaxrl.agents.replay import ReplayConfig
 from jaxrl.ops.rewards import RewardTransform
+from jaxrl.ops.values import ValueTransform
 from jaxrl.types import Agent, EnvSpec, Metrics, Params, Trajectory
 
 
@@ -55,6 +58,10 @@ class Config:
         reward_transform: `clip` to [-1, 1], the CASA authors' `log`, or `identity`.
         num_epochs: how often each sample is trained.
         num_minibatches: gradient steps per epoch; must divide the number of environments.
+        exploration: see below.
+        value_transform: `identity`, or `rescale` to let the network predict h(V), about the root of V.
+        burn_in: rows at the start of an unroll that only warm a recurrent core's memory: no loss, no gradient.
+        replay: see below.
     """
 
     hypers: Hypers = field(default_factory=Hypers)
@@ -62,6 +69,10 @@ class Config:
     reward_transform: RewardTransform = "clip"
     num_epochs: int = 1
     num_minibatches: int = 1
+    exploration: ExplorationConfig = field(default_factory=ExplorationConfig)
+    value_transform: ValueTransform = "identity"
+    burn_in: int = 0
+    replay: ReplayConfig = field(default_factory=ReplayConfig)
 
 
 def loss(
@@ -71,9 +82,11 @@ def loss(
 
     value_cost/2 (sg(v) - V)^2  -  sg(adv) log pi(a)  -  entropy_cost H[pi]
 
-    with `v, adv` from V-trace (equation 1 and section 4.2 of the paper).
+    with `v, adv` from V-trace (equation 1 and section 4.2 of the paper). With `value_transform: rescale` the value
+    head is h(V) and the first term `value_cost/2 (sg(h(v)) - h(V))^2`.
     """
-    head, value = base.unroll_network(network, params, trajectory)
+    head, value_head = base.unroll_network(network, params, trajectory)
+    value = ops.expand_value(value_head, config.value_transform)
     legal = None if trajectory.legal is None else trajectory.legal[:-1]
     logits = ops.softmax_policy(head, trajectory.extras.temperature, legal)
     mask = trajectory.mask
@@ -90,7 +103,8 @@ def loss(
     )
     target = jax.lax.stop_gradient(target)
 
-    value_loss = base.masked_mean(0.5 * jnp.square(target.value_target - value[:-1]), mask)
+    head_target = ops.compress_value(target.value_target, config.value_transform)
+    value_loss = base.masked_mean(0.5 * jnp.square(head_target - value_head[:-1]), mask)
     policy_loss = base.masked_mean(-target.pg_advantage * ops.log_prob(logits, trajectory.action), mask)
     entropy_loss = -base.masked_mean(ops.entropy(logits), mask)
     total = hypers.value_cost * value_loss + policy_loss + hypers.entropy_cost * entropy_loss
@@ -112,4 +126,5 @@ def make(config: Config, network: base.Network, spec: EnvSpec, num_updates: int)
         num_updates,
         loss=partial(loss, config=config, network=network),
         scale=lambda hypers: jnp.float32(1.0),
+        burn_in=config.burn_in,
     )

@@ -14,6 +14,8 @@ from jaxrl.types import EnvSpec
 JAX_ENVS: dict[str, str] = {
     "cartpole": "jaxrl.envs.cartpole:CartPole",
     "catch": "jaxrl.envs.catch:Catch",
+    "recall": "jaxrl.envs.recall:Recall",
+    "fork": "jaxrl.envs.fork:Fork",
 }
 
 

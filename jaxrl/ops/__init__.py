@@ -3,13 +3,16 @@
 from jaxrl.ops.categorical import entropy, importance_ratio, log_prob, sample, softmax_policy
 from jaxrl.ops.drtrace import DRTrace, dr_trace
 from jaxrl.ops.rewards import transform_reward
+from jaxrl.ops.values import compress_value, expand_value
 from jaxrl.ops.vtrace import VTrace, vtrace
 
 __all__ = [
     "DRTrace",
     "VTrace",
+    "compress_value",
     "dr_trace",
     "entropy",
+    "expand_value",
     "importance_ratio",
     "log_prob",
     "sample",

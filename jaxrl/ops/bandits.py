@@ -163,9 +163,22 @@ def candidates(spec: BanditSpec, state: BanditState, noise: Noise) -> jax.Array:
     """x [M, d]: what each bandit proposes, the preferred block last."""
     score = scores(spec, state)
     preference = score + jnp.where(state.argmax[:, None], 0, noise.gumbel)
-    order = jnp.lexsort((noise.gumbel, preference), axis=-1)  # by preference; ties by the noise
-    blocks = order[:, -spec.num_candidates :]
+    blocks = _last_of_order(preference, noise.gumbel, spec.num_candidates)
     return jnp.minimum(spec.low + (blocks + noise.within) * spec.acc, spec.high)  # rounding may step over the end
+
+
+def _last_of_order(preference: jax.Array, tie_break: jax.Array, count: int) -> jax.Array:
+    """int32 [M, count]: the last columns of the order by `preference` [M, n] and, where equal, by `tie_break`.
+
+    Found one by one: where actions are drawn, a few maxima cost a small part of a sort.
+    """
+    chosen, left = [], jnp.ones_like(preference, bool)
+    for _ in range(count):
+        open_to = jnp.where(left, preference, -jnp.inf)
+        best = left & (open_to == jnp.max(open_to, axis=-1, keepdims=True))
+        chosen.append(jnp.argmax(jnp.where(best, tie_break, -jnp.inf), axis=-1))
+        left = left & (jnp.arange(preference.shape[-1]) != chosen[-1][:, None])
+    return jnp.stack(chosen[::-1], axis=-1)
 
 
 def draw(spec: BanditSpec, state: BanditState, key: jax.Array) -> jax.Array:

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrl.agents.base import BehaviourExtras
+from jaxrl.agents.exploration import Drawn
 from jaxrl.networks.build import NetworkOutput
 from jaxrl.ops.categorical import ILLEGAL
 from jaxrl.types import EnvSpec, Trajectory
@@ -29,6 +29,9 @@ class LinearNetwork:
                 "value": jax.random.normal(value_key, (FEATURES, 1)),
             }
         }
+
+    def initial_memory(self, num_envs: int) -> tuple[()]:
+        return ()
 
     def apply(self, variables: dict[str, Any], observation: jax.Array) -> NetworkOutput:
         p = variables["params"]
@@ -92,5 +95,5 @@ def draw_trajectory(seed: int, length: int = 7, width: int = 4, *, legality: boo
         episode_return=np.zeros(shape),
         episode_length=np.zeros(shape, np.int32),
         actor_state=(),
-        extras=BehaviourExtras(rng.uniform(0.3, 2.0, shape)),
+        extras=Drawn(rng.uniform(0.3, 2.0, shape)),
     )

@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 
 from jaxrl.agents import casa, impala
+from jaxrl.agents.base import Acting
+from jaxrl.agents.exploration import Drawn
 from jaxrl.types import TimeStep
 from tests.agents.linear import ACTIONS, FEATURES, SPEC, LinearNetwork
 
 WIDTH = 20_000
+STATE = Acting(Drawn(np.zeros(WIDTH, np.float32)))  # worth nothing: every environment starts an episode here
 AGENTS = {
     "casa": (casa, casa.Config(casa.Hypers(temperature=0.7, advantage_scale=0.4)), 0.4 / 0.7),
     "impala": (impala, impala.Config(impala.Hypers(temperature=1.3)), 1 / 1.3),
@@ -23,7 +26,7 @@ def timestep(legal: np.ndarray | None = None) -> TimeStep:
     observation = np.random.default_rng(0).normal(size=FEATURES).astype(np.float32)
     zero = np.zeros(WIDTH, np.float32)
     legal = None if legal is None else np.tile(legal, (WIDTH, 1))
-    return TimeStep(np.tile(observation, (WIDTH, 1)), zero, zero + 1, zero > 0, zero > 0, legal, zero, zero)
+    return TimeStep(np.tile(observation, (WIDTH, 1)), zero, zero + 1, zero == 0, zero > 0, legal, zero, zero)
 
 
 def build(name: str):
@@ -38,10 +41,10 @@ def build(name: str):
 @pytest.mark.parametrize("legal", [None, np.array([True, False, True, True])])
 def test_actions_come_from_the_recorded_policy(name, legal):
     agent, state, preferences, sharpness = build(name)
-    memory, output = jax.jit(agent.act)(agent.publish(state), (), timestep(legal), jax.random.key(3))
+    acting, output = jax.jit(agent.act)(agent.publish(state), STATE, timestep(legal), jax.random.key(3))
     weight = np.exp(preferences * sharpness) * (1 if legal is None else legal)
     policy = weight / weight.sum()
-    assert memory == agent.initial_actor_state(WIDTH) == ()
+    np.testing.assert_array_equal(acting.drawn.temperature, output.extras.temperature)
     assert output.action.dtype == jnp.int32 and output.behaviour_logits.dtype == jnp.float32
     np.testing.assert_allclose(np.exp(output.behaviour_logits[0]), policy, atol=1e-5)
     np.testing.assert_allclose(np.exp(output.behaviour_logits).sum(-1), 1, atol=1e-5)
@@ -57,19 +60,19 @@ def test_actions_come_from_the_recorded_policy(name, legal):
 def test_the_greedy_policy_takes_the_best_legal_action(name):
     agent, state, preferences, _ = build(name)
     act = jax.jit(agent.act)
-    _, output = act(agent.publish_greedy(state), (), timestep(), jax.random.key(0))
+    _, output = act(agent.publish_greedy(state), STATE, timestep(), jax.random.key(0))
     best = int(preferences.argmax())
     assert set(np.asarray(output.action).tolist()) == {best}
     legal = np.arange(ACTIONS) != best
-    _, output = act(agent.publish_greedy(state), (), timestep(legal), jax.random.key(0))
+    _, output = act(agent.publish_greedy(state), STATE, timestep(legal), jax.random.key(0))
     assert set(np.asarray(output.action).tolist()) == {int(np.where(legal, preferences, -np.inf).argmax())}
-    _, output = act(agent.publish(state), (), timestep(), jax.random.key(0))
+    _, output = act(agent.publish(state), STATE, timestep(), jax.random.key(0))
     assert len(set(np.asarray(output.action).tolist())) == ACTIONS
 
 
 def test_keys_decide_the_actions():
     agent, state, _, _ = build("casa")
     act = jax.jit(agent.act)
-    first, again, other = (act(agent.publish(state), (), timestep(), jax.random.key(i))[1].action for i in (0, 0, 1))
+    first, again, other = (act(agent.publish(state), STATE, timestep(), jax.random.key(i))[1].action for i in (0, 0, 1))
     np.testing.assert_array_equal(first, again)
     assert (np.asarray(first) != np.asarray(other)).any()

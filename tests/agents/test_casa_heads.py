@@ -12,7 +12,7 @@ import pytest
 
 from jaxrl import ops
 from jaxrl.agents import casa
-from jaxrl.agents.base import BehaviourExtras
+from jaxrl.agents.exploration import Drawn
 from jaxrl.config import NetworkConfig
 from jaxrl.networks.build import make_network
 from jaxrl.types import EnvSpec, Trajectory
@@ -180,7 +180,7 @@ def loss_gradients(temperature: float, factor: bool):
                 episode_return=cell,
                 episode_length=cell,
                 actor_state=(),
-                extras=BehaviourExtras(temperature * cell),
+                extras=Drawn(temperature * cell),
             )
             return jax.grad(loss, has_aux=True)(params, hypers, trajectory)[0]
 

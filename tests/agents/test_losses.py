@@ -22,7 +22,9 @@ IMPALA_HYPERS = impala.Hypers(discount_factor=0.9, value_cost=0.7, entropy_cost=
 CONFIGS: dict[str, Any] = {
     "casa": casa.Config(CASA_HYPERS, reward_transform="log"),
     "casa with the factor": casa.Config(CASA_HYPERS, reward_transform="clip", temperature_factor=True),
+    "casa rescaled": casa.Config(CASA_HYPERS, reward_transform="identity", value_transform="rescale"),
     "impala": impala.Config(IMPALA_HYPERS, reward_transform="identity"),
+    "impala rescaled": impala.Config(IMPALA_HYPERS, reward_transform="identity", value_transform="rescale"),
 }
 
 
@@ -65,6 +67,7 @@ def test_the_reference_gradient_is_a_gradient(name):
     head, value = outputs(params, trajectory)
     function = losses.casa if isinstance(config, casa.Config) else losses.impala
     exact = function(head, value, trajectory, config).head[0, 0]
+    value = losses.EXPAND[config.value_transform](value)
     hypers = config.hypers
     scale = getattr(hypers, "advantage_scale", 1.0)
     tau, action = trajectory.extras.temperature[0, 0], trajectory.action[0, 0]
@@ -171,7 +174,7 @@ def test_targets_are_constants(name, double):
     hypers = replace(config.hypers, value_cost=0.0)
     _, gradient = compiled(config)(draw_params(0), hypers, draw_trajectory(0))
     assert not np.any(gradient["value"]) and np.any(gradient["policy"])
-    if name != "impala":
+    if isinstance(config, casa.Config):
         only_value = replace(config.hypers, q_cost=0.0, policy_cost=0.0)
         _, gradient = compiled(config)(draw_params(0), only_value, draw_trajectory(0))
         assert np.any(gradient["value"]) and not np.any(gradient["policy"])

@@ -32,6 +32,9 @@ class ReadingNetwork:
     def init(self, rngs: Any, observation: jax.Array) -> dict[str, Any]:
         return {"params": {"gain": jnp.ones(())}}
 
+    def initial_memory(self, num_envs: int) -> tuple[()]:
+        return ()
+
     def apply(self, variables: dict[str, Any], observation: jax.Array) -> NetworkOutput:
         return NetworkOutput(
             variables["params"]["gain"] * read_advantages(observation) / SCALE, read_value(observation)

@@ -20,6 +20,15 @@ TRANSFORMS = {
     "clip": lambda r: np.clip(r, -1, 1),
     "log": lambda r: np.log(np.abs(r) + 1) * (2 * (r >= 0) - 1 * (r < 0)),
 }
+# The value head's units from values, and back.
+COMPRESS = {
+    "identity": lambda x: x,
+    "rescale": lambda x: np.sign(x) * (np.sqrt(np.abs(x) + 1) - 1) + 1e-3 * x,
+}
+EXPAND = {
+    "identity": lambda y: y,
+    "rescale": lambda y: np.sign(y) * (((np.sqrt(1 + 4e-3 * (np.abs(y) + 1.001)) - 1) / 2e-3) ** 2 - 1),
+}
 
 
 def clips(hypers: Any) -> dict[str, float]:
@@ -29,7 +38,7 @@ def clips(hypers: Any) -> dict[str, float]:
 class Loss(NamedTuple):
     terms: dict[str, float]
     head: np.ndarray  # gradient of the total in the policy head [T, B, A]
-    value: np.ndarray  # and in the value [T+1, B]
+    value: np.ndarray  # and in the value head [T+1, B]
 
 
 class Row(NamedTuple):
@@ -60,8 +69,9 @@ def read_rows(preferences: np.ndarray, trajectory: Any) -> tuple[list[list[Row]]
     return rows, ratio
 
 
-def casa(head: np.ndarray, value: np.ndarray, trajectory: Any, config: Any) -> Loss:
+def casa(head: np.ndarray, value_head: np.ndarray, trajectory: Any, config: Any) -> Loss:
     hypers, mask = config.hypers, ~trajectory.first[1:]
+    value, compress = EXPAND[config.value_transform](value_head), COMPRESS[config.value_transform]
     advantages = hypers.advantage_scale * head
     rows, ratio = read_rows(advantages, trajectory)
     q_taken = np.empty(mask.shape)
@@ -77,12 +87,12 @@ def casa(head: np.ndarray, value: np.ndarray, trajectory: Any, config: Any) -> L
         temperature = trajectory.extras.temperature[t, b]
         improvement = min(ratio[t, b], hypers.rho_clip) * (q[t, b] - value[t, b])
         improvement *= temperature if config.temperature_factor else 1.0
-        terms["loss/value"] += (v[t, b] - value[t, b]) ** 2 / 2 / mask.sum()
+        terms["loss/value"] += (compress(v[t, b]) - value_head[t, b]) ** 2 / 2 / mask.sum()
         terms["loss/q"] += (q[t, b] - q_taken[t, b]) ** 2 / 2 / mask.sum()
         terms["loss/policy"] -= improvement * rows[t][b].log_policy[trajectory.action[t, b]] / mask.sum()
         pull = hypers.q_cost * (q[t, b] - q_taken[t, b]) + hypers.policy_cost * improvement / temperature
         head_gradient[t, b] = -pull * rows[t][b].direction * hypers.advantage_scale / mask.sum()
-        value_gradient[t, b] = -hypers.value_cost * (v[t, b] - value[t, b]) / mask.sum()
+        value_gradient[t, b] = -hypers.value_cost * (compress(v[t, b]) - value_head[t, b]) / mask.sum()
     terms["loss/total"] = (
         hypers.value_cost * terms["loss/value"]
         + hypers.q_cost * terms["loss/q"]
@@ -91,8 +101,9 @@ def casa(head: np.ndarray, value: np.ndarray, trajectory: Any, config: Any) -> L
     return Loss(terms, head_gradient, value_gradient)
 
 
-def impala(head: np.ndarray, value: np.ndarray, trajectory: Any, config: Any) -> Loss:
+def impala(head: np.ndarray, value_head: np.ndarray, trajectory: Any, config: Any) -> Loss:
     hypers, mask = config.hypers, ~trajectory.first[1:]
+    value, compress = EXPAND[config.value_transform](value_head), COMPRESS[config.value_transform]
     rows, ratio = read_rows(head, trajectory)
     reward = hypers.reward_scale * TRANSFORMS[config.reward_transform](trajectory.reward)
     discount = hypers.discount_factor * trajectory.discount
@@ -102,13 +113,13 @@ def impala(head: np.ndarray, value: np.ndarray, trajectory: Any, config: Any) ->
     for t, b in zip(*np.nonzero(mask), strict=True):
         row, temperature = rows[t][b], trajectory.extras.temperature[t, b]
         entropy = -row.policy @ row.log_policy
-        terms["loss/value"] += (v[t, b] - value[t, b]) ** 2 / 2 / mask.sum()
+        terms["loss/value"] += (compress(v[t, b]) - value_head[t, b]) ** 2 / 2 / mask.sum()
         terms["loss/policy"] -= advantage[t, b] * row.log_policy[trajectory.action[t, b]] / mask.sum()
         terms["loss/entropy"] -= entropy / mask.sum()
         bonus = -row.policy * (row.log_policy + entropy)
         pull = advantage[t, b] * row.direction + hypers.entropy_cost * bonus
         head_gradient[t, b] = -pull / temperature / mask.sum()
-        value_gradient[t, b] = -hypers.value_cost * (v[t, b] - value[t, b]) / mask.sum()
+        value_gradient[t, b] = -hypers.value_cost * (compress(v[t, b]) - value_head[t, b]) / mask.sum()
     terms["loss/total"] = (
         hypers.value_cost * terms["loss/value"] + terms["loss/policy"] + hypers.entropy_cost * terms["loss/entropy"]
     )
