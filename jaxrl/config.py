@@ -51,12 +51,16 @@ class NetworkConfig:
         input: `plain` divides frames by 255; `motion` shows the newest frame around its mean and the amplified
             differences of successive frames, in which small moving things stand out.
         dtype: of activations and matrix products; parameters stay float32.
+        core: `none`, or `lstm` for a memory between the torso and the heads.
+        core_size: units of the memory.
     """
 
     torso: Literal["nature", "resnet", "small", "mlp"] = "nature"
     hidden_sizes: tuple[int, ...] = (512,)
     input: Literal["plain", "motion"] = "plain"
     dtype: Literal["float32", "bfloat16"] = "float32"
+    core: Literal["none", "lstm"] = "none"
+    core_size: int = 256
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ class RuntimeConfig:
         num_actors: actor threads.
         pools_per_actor: environment pools of one actor; with 2, one steps while the other's actions are computed.
         envs_per_pool: environments in a pool; an update sees actors x pools x envs of them.
-        threads_per_pool: threads that step one EnvPool pool.
+        threads_per_pool: threads that step one EnvPool pool; 0 divides the cores among all pools.
         unroll_length: rows of experience per environment and update.
         policy_lag: unroll k acts with parameter version max(0, k - lag); 0 alternates acting and learning.
         actor_devices: indices of the devices that act, used in turn by the actors.
@@ -125,6 +129,56 @@ class EvaluationConfig:
 
 
 @dataclass(frozen=True)
+class HostsConfig:
+    """Several machines train together: the same command on each, one process a machine.
+
+    Args:
+        coordinator: `address:port` of host 0, the same everywhere; `auto` asks SLURM or a TPU pod. Empty for one host.
+        num_processes: how many hosts there are; 0 with `auto`.
+        process_id: number of this host, from 0.
+        timeout_s: a host that is not heard of for so long has been lost, and the others end; saving must be faster.
+    """
+
+    coordinator: str = ""
+    num_processes: int = 0
+    process_id: int = 0
+    timeout_s: float = 120.0
+
+
+@dataclass(frozen=True)
+class PBTConfig:
+    """Population-based training: the worst members copy the best and perturb their hyper-parameters.
+
+    Args:
+        every: updates between two rankings by the mean return of the episodes since; 0 for no ranking.
+        fraction: of the members that is replaced, and from which the replacements come; at most 0.5.
+        perturb: names in agent.hypers, such as [learning_rate, entropy_cost].
+        factors: a copied hyper-parameter is multiplied by one of them, all equally likely.
+    """
+
+    every: int = 0
+    fraction: float = 0.25
+    perturb: tuple[str, ...] = ("learning_rate",)
+    factors: tuple[float, ...] = (0.8, 1.25)
+
+
+@dataclass(frozen=True)
+class PopulationConfig:
+    """Several agents trained together in one process, each in its own share of every pool's environments.
+
+    Args:
+        size: how many; 1 is an ordinary run. They share env_steps, and environment e belongs to member e mod size.
+        vary: hyper-parameters that differ, each as `name=v1,v2` or, evenly in the logarithm, `name=low..high:count`;
+            the members run all combinations, and those with equal values differ in their seeds.
+        pbt: see below.
+    """
+
+    size: int = 1
+    vary: tuple[str, ...] = ()
+    pbt: PBTConfig = field(default_factory=PBTConfig)
+
+
+@dataclass(frozen=True)
 class ExperimentConfig:
     """One training run.
 
@@ -132,20 +186,27 @@ class ExperimentConfig:
         name: of the run folder; a date and the seed are appended.
         seed: from which every random number of the run follows.
         env_steps: length of the run in agent decisions; Atari frames are 4 times that.
+        max_minutes: end training, saved and evaluated, after so many minutes even if env_steps are not done; 0 for no
+            limit. A resumed run has as many again.
         env: see below.
         network: see below.
         agent: the section of the algorithm, an instance of `jaxrl.agents.NAME.Config`.
         runtime: see below.
+        hosts: see below.
         record: see below.
         evaluation: see below.
+        population: see below.
     """
 
     agent: Any
     name: str = "run"
     seed: int = 0
     env_steps: int = 1_000_000
+    max_minutes: float = 0.0
     env: EnvConfig = field(default_factory=EnvConfig)
     network: NetworkConfig = field(default_factory=NetworkConfig)
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
+    hosts: HostsConfig = field(default_factory=HostsConfig)
     record: RecordConfig = field(default_factory=RecordConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    population: PopulationConfig = field(default_factory=PopulationConfig)

@@ -14,20 +14,28 @@ class Plan:
     """Derived numbers of one run."""
 
     envs_per_actor: int
-    num_envs: int  # B of the learner's batch
+    num_envs: int  # B of the learner's batch, over all hosts
     samples_per_update: int  # T * B, auto-reset rows included
     num_updates: int  # length of the learning-rate schedule
 
 
-def make_plan(config: ExperimentConfig) -> Plan:
-    """Compute the plan; raises `ConfigError` where the numbers cannot work."""
+def make_plan(config: ExperimentConfig, num_hosts: int = 1) -> Plan:
+    """Compute the plan; raises `ConfigError` where the numbers cannot work.
+
+    Args:
+        config: of the run; `runtime` describes each host.
+        num_hosts: that train together.
+    """
     runtime, agent = config.runtime, config.agent
-    for name in ("num_actors", "pools_per_actor", "envs_per_pool", "threads_per_pool", "unroll_length"):
+    for name in ("num_actors", "pools_per_actor", "envs_per_pool", "unroll_length"):
         _at_least(1, f"runtime.{name}", getattr(runtime, name))
     _at_least(0, "runtime.policy_lag", runtime.policy_lag)
+    _at_least(0, "runtime.threads_per_pool", runtime.threads_per_pool)
     _at_least(1, "env_steps", config.env_steps)
+    _at_least(0, "max_minutes", config.max_minutes)
     _at_least(1, "agent.num_epochs", agent.num_epochs)
     _at_least(1, "agent.num_minibatches", agent.num_minibatches)
+    _check_sequences(config, num_hosts)
     _at_least(1, "record.report_every", config.record.report_every)
     _at_least(1, "record.checkpoint_every", config.record.checkpoint_every)
     _at_least(1, "record.keep_checkpoints", config.record.keep_checkpoints)
@@ -42,17 +50,73 @@ def make_plan(config: ExperimentConfig) -> Plan:
         raise ConfigError(f"runtime.learner_devices must name each device once, got {list(runtime.learner_devices)}")
 
     envs_per_actor = runtime.pools_per_actor * runtime.envs_per_pool
-    num_envs = runtime.num_actors * envs_per_actor
+    envs_per_host = runtime.num_actors * envs_per_actor
+    num_envs = num_hosts * envs_per_host
     parts = agent.num_minibatches * len(runtime.learner_devices)
-    if num_envs % parts:
+    if envs_per_host % parts:
         raise ConfigError(
-            f"{num_envs} environments (runtime.num_actors {runtime.num_actors} x pools_per_actor "
+            f"{envs_per_host} environments (runtime.num_actors {runtime.num_actors} x pools_per_actor "
             f"{runtime.pools_per_actor} x envs_per_pool {runtime.envs_per_pool}) do not divide into "
             f"{agent.num_minibatches} minibatches (agent.num_minibatches) on {len(runtime.learner_devices)} learner "
             f"devices; change runtime.envs_per_pool"
         )
+    _check_population(config, num_envs // len(runtime.learner_devices))
     samples = runtime.unroll_length * num_envs
     return Plan(envs_per_actor, num_envs, samples, math.ceil(config.env_steps / samples))
+
+
+def _check_sequences(config: ExperimentConfig, num_hosts: int) -> None:
+    """Burn-in and replay, of the agents that have them."""
+    burn_in, replay = getattr(config.agent, "burn_in", 0), getattr(config.agent, "replay", None)
+    _at_least(0, "agent.burn_in", burn_in)
+    if burn_in >= config.runtime.unroll_length:
+        raise ConfigError(
+            f"agent.burn_in must be below runtime.unroll_length {config.runtime.unroll_length}, so that rows are left "
+            f"to learn from, got {burn_in}"
+        )
+    if burn_in and config.network.core == "none":
+        raise ConfigError(
+            f"agent.burn_in must be 0 where nothing has a memory to warm, got {burn_in}; set network.core lstm, or "
+            f"agent.burn_in 0"
+        )
+    if replay is not None:
+        _at_least(0, "agent.replay.capacity", replay.capacity)
+        _at_least(1, "agent.replay.per_fresh", replay.per_fresh)
+        if replay.capacity and num_hosts > 1:
+            raise ConfigError(
+                "agent.replay.capacity must be 0 on several hosts, since host 0 alone saves, and sees only its part; "
+                "agent.num_epochs trains each sample several times without a replay"
+            )
+
+
+def _check_population(config: ExperimentConfig, envs_per_device: int) -> None:
+    """A member has its share of every pool, and its share of a learner device's batch divides into minibatches."""
+    population, pbt = config.population, config.population.pbt
+    _at_least(1, "population.size", population.size)
+    _at_least(0, "population.pbt.every", pbt.every)
+    if population.size == 1:
+        if population.vary or pbt.every:
+            raise ConfigError("population.vary and population.pbt need members that can differ; raise population.size")
+        return
+    if getattr(getattr(config.agent, "replay", None), "capacity", 0):
+        raise ConfigError(
+            "agent.replay.capacity must be 0 in a population, where every member would need a replay of its own; "
+            "agent.num_epochs trains each sample several times without one"
+        )
+    for setting, count, least in (
+        ("runtime.envs_per_pool", config.runtime.envs_per_pool, population.size),
+        ("environments of a learner device", envs_per_device, population.size * config.agent.num_minibatches),
+    ):
+        if count % least:
+            raise ConfigError(
+                f"{count} {setting} do not divide among population.size {population.size} members"
+                + (f" of {config.agent.num_minibatches} minibatches each" if least > population.size else "")
+                + f"; make runtime.envs_per_pool a multiple of {least}"
+            )
+    if pbt.every and not 0 < pbt.fraction <= 0.5:
+        raise ConfigError(f"population.pbt.fraction must be above 0 and at most 0.5, got {pbt.fraction}")
+    if pbt.every and not (pbt.factors and all(factor > 0 for factor in pbt.factors)):
+        raise ConfigError(f"population.pbt.factors must be numbers above 0, got {list(pbt.factors)}")
 
 
 def _at_least(least: int, name: str, value: Any) -> None:

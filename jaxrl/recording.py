@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -11,12 +12,34 @@ import numpy as np
 
 from jaxrl.config import ExperimentConfig
 from jaxrl.io.console import ConsoleSink
-from jaxrl.io.meters import EpisodeWindow, Rate
+from jaxrl.io.meters import EpisodeWindow, Rate, mean_metrics, member_name
 from jaxrl.io.rundir import RunDir
 from jaxrl.io.sinks import EpisodeLog, JsonlSink, ManySinks, Sink, last_episodes
 from jaxrl.io.wandb_sink import WandbSink
 from jaxrl.sebulba.runtime import Update
 from jaxrl.types import Metrics
+
+
+def count_steps(update: Update) -> int:
+    """Env steps of one update's unrolls; auto-reset rows are none."""
+    return sum(int(unroll.trajectory.mask.sum()) for unroll in update.unrolls)
+
+
+class Tally:
+    """What a host has that writes nothing in place of a `Recorder`."""
+
+    def __init__(self, counters: Mapping[str, Any]):
+        self.env_steps = int(counters.get("env_steps", 0))
+
+    def add(self, update: Update, steps: int | None = None) -> None:
+        """Count the env steps of one update."""
+        self.env_steps += count_steps(update) if steps is None else steps
+
+    def report(self) -> None:
+        """Nothing to report to."""
+
+    def close(self) -> None:
+        """Nothing to close."""
 
 
 class Recorder:
@@ -35,13 +58,20 @@ class Recorder:
         self._episode_log = EpisodeLog(run.episodes, resume_at)
         sinks: list[Sink] = [
             JsonlSink(run.metrics, resume_at),
-            ConsoleSink(config.env_steps, title=run.path.name, every=5.0),
+            ConsoleSink(
+                config.env_steps, title=run.path.name, every=5.0, max_seconds=60 * config.max_minutes or math.inf
+            ),
         ]
         if config.record.wandb != "off":
             sinks.append(WandbSink(run.path, config.record.wandb_project, settings, config.record.wandb))
         self._sink = ManySinks(sinks)
         self._window = EpisodeWindow(count=int(counters.get("episodes", 0)))
         self._window.refill(last_episodes(run.episodes))
+        self._size = config.population.size
+        self._members = [EpisodeWindow() for _ in range(self._size)] if self._size > 1 else []
+        for i, window in enumerate(self._members):
+            window.count = int(counters.get(member_name(i, "episodes"), 0))
+            window.refill(last_episodes(run.episodes, member=i))
         self._steps_rate, self._updates_rate = Rate(), Rate()
         self._start = self._since = time.monotonic()
         self._pending: list[Metrics] = []
@@ -65,11 +95,11 @@ class Recorder:
             "updates": self.updates,
             "episodes": self.episodes,
             "wall": self.wall,
-        }
+        } | {member_name(i, "episodes"): window.count for i, window in enumerate(self._members)}
 
-    def add(self, update: Update) -> None:
-        """Count one update; report when it is time."""
-        steps = sum(int(unroll.trajectory.mask.sum()) for unroll in update.unrolls)
+    def add(self, update: Update, steps: int | None = None) -> None:
+        """Count one update; report when it is time. `steps` are those of all hosts, where there are several."""
+        steps = count_steps(update) if steps is None else steps
         self.env_steps += steps
         self.updates += 1
         self._steps_rate.add(steps)
@@ -84,7 +114,10 @@ class Recorder:
             for row, env in np.argwhere(trajectory.last):
                 episode = float(trajectory.episode_return[row, env]), int(trajectory.episode_length[row, env])
                 self._window.add(*episode)
-                self._episode_log.add(self.env_steps, *episode, actor=unroll.actor_id, env=int(env))
+                member = int(env) % self._size if self._members else None
+                if member is not None:
+                    self._members[member].add(*episode)
+                self._episode_log.add(self.env_steps, *episode, actor=unroll.actor_id, env=int(env), member=member)
         if self.updates % self._every == 0:
             self.report()
 
@@ -99,8 +132,10 @@ class Recorder:
         fetched = jax.device_get(self._pending)
         now = time.monotonic()
         shares = {name: seconds / max(now - self._since, 1e-9) for name, seconds in self._seconds.items()}
-        values = {name: float(np.mean([metrics[name] for metrics in fetched])) for name in fetched[0]}
+        values = mean_metrics(fetched, self._size)
         values |= self._window.metrics()
+        for i, window in enumerate(self._members):
+            values |= {member_name(i, name): value for name, value in window.metrics().items()}
         values |= {
             "rate/env_steps": self._steps_rate.per_second(),
             "rate/frames": self._steps_rate.per_second() * self._frame_skip,

@@ -17,7 +17,7 @@ from jaxrl.config import ConfigError, EnvConfig, ExperimentConfig, NetworkConfig
 from jaxrl.parsing import help_text, read_config, write_config
 
 CONFIGS = Path(__file__).parents[1] / "configs"
-EXPERIMENTS = [path for path in sorted(CONFIGS.rglob("*.yaml")) if "sweeps" not in path.parts]
+EXPERIMENTS = [path for path in sorted(CONFIGS.rglob("*.yaml")) if not {"sweeps", "reproduce"} & set(path.parts)]
 
 
 @dataclass(frozen=True)

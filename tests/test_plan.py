@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from jaxrl.agents.replay import ReplayConfig
 from jaxrl.config import ConfigError
 from jaxrl.experiment import choose_devices
 from jaxrl.parsing import read_config
@@ -41,10 +42,19 @@ def test_numbers(config):
     assert plan.num_updates == 3  # a part of an update is an update
 
 
+def test_several_hosts_share_the_schedule_and_refuse_a_replay(config):
+    alone, two = make_plan(config), make_plan(config, num_hosts=2)
+    assert two.num_envs == 2 * alone.num_envs and two.num_updates == -(-alone.num_updates // 2)
+    with pytest.raises(ConfigError, match=r"agent\.replay\.capacity must be 0 on several hosts"):
+        make_plan(changed(config, "agent.replay", ReplayConfig(capacity=2)), num_hosts=2)
+
+
 @pytest.mark.parametrize(
     ("setting", "value"),
     [
-        *((f"runtime.{name}", 0) for name in ("num_actors", "pools_per_actor", "envs_per_pool", "threads_per_pool")),
+        *((f"runtime.{name}", 0) for name in ("num_actors", "pools_per_actor", "envs_per_pool")),
+        ("runtime.threads_per_pool", -1),
+        ("max_minutes", -1.0),
         ("runtime.unroll_length", 0),
         ("runtime.policy_lag", -1),
         ("runtime.timeout_s", 0.0),
@@ -55,6 +65,11 @@ def test_numbers(config):
         ("env_steps", 0),
         ("agent.num_epochs", 0),
         ("agent.num_minibatches", 0),
+        ("agent.burn_in", -1),
+        ("agent.burn_in", 3),  # nothing has a memory
+        ("agent.burn_in", 16),  # nothing is left to learn from
+        ("agent.replay", ReplayConfig(capacity=-1)),
+        ("agent.replay", ReplayConfig(capacity=1, per_fresh=0)),
         ("record.report_every", 0),
         ("record.checkpoint_every", 0),
         ("record.keep_checkpoints", 0),
@@ -63,7 +78,7 @@ def test_numbers(config):
     ],
 )
 def test_impossible_numbers(config, setting, value):
-    with pytest.raises(ConfigError, match=rf"^{re.escape(setting)} must [^\n]+$"):
+    with pytest.raises(ConfigError, match=rf"^{re.escape(setting)}(\.\w+)? must [^\n]+$"):
         make_plan(changed(config, setting, value))
 
 
@@ -77,6 +92,8 @@ def test_environments_must_divide(config, minibatches, devices):
 def test_least_values_are_allowed(config):
     for setting, value in [("runtime.policy_lag", 0), ("evaluation.episodes", 0), ("env_steps", 1)]:
         config = changed(config, setting, value)
+    assert make_plan(config).num_updates == 1
+    config = changed(changed(config, "network.core", "lstm"), "agent.burn_in", config.runtime.unroll_length - 1)
     assert make_plan(config).num_updates == 1
 
 

@@ -58,7 +58,10 @@ class BatchedEnv(Protocol):
 class JaxEnv(Protocol):
     """One environment as pure functions; `jaxrl.envs.batched` vmaps it and adds the auto-reset."""
 
-    spec: EnvSpec
+    @property
+    def spec(self) -> EnvSpec:
+        """What an agent must know; a class attribute does as well."""
+        ...
 
     def init(self, key: Key) -> PyTree:
         """State at the start of an episode."""

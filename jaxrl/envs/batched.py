@@ -1,4 +1,8 @@
-"""Pure-JAX environments as a batch with NumPy in and out: vmap plus EnvPool's auto-reset, one jitted call a step."""
+"""Pure-JAX environments as a batch: vmap plus EnvPool's auto-reset.
+
+`begin`, `look` and `step` are pure, for code that is jitted as a whole; `BatchedJaxEnv` has NumPy in and out, and one
+jitted call a step.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ from jaxrl.envs.checks import Turn, check_action, check_num_envs
 from jaxrl.types import Device, EnvSpec, Key, PyTree, TimeStep
 
 
-class _Carry(NamedTuple):
+class Carry(NamedTuple):
     """All that a batch is: it goes in and out of every jitted call."""
 
     state: PyTree  # of the JaxEnv, leaves [B, ...]
@@ -49,7 +53,7 @@ class BatchedJaxEnv:
         self._step = partial(_step, env, max_episode_steps)
         self._turn = Turn()
         self._key = jax.device_put(key, self._device)
-        self._carry: _Carry | None = None
+        self._carry: Carry | None = None
         self._timestep: TimeStep | None = None
 
     def reset(self) -> TimeStep:
@@ -102,8 +106,7 @@ class BatchedJaxEnv:
         return jax.tree.map(np.asarray, self._timestep)
 
 
-@partial(jax.jit, static_argnums=(0, 1))
-def _look(env: JaxEnv, max_episode_steps: int | None, state: PyTree) -> TimeStep:
+def look(env: JaxEnv, max_episode_steps: int | None, state: PyTree) -> TimeStep:
     """TimeStep with leaves [B, ...], `last` included where the cap is reached."""
     timestep = jax.vmap(env.timestep)(state)
     if max_episode_steps is None:
@@ -111,17 +114,17 @@ def _look(env: JaxEnv, max_episode_steps: int | None, state: PyTree) -> TimeStep
     return timestep._replace(last=timestep.last | (timestep.episode_length >= max_episode_steps))
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2))
-def _begin(env: JaxEnv, max_episode_steps: int | None, num_envs: int, key: Key) -> tuple[_Carry, TimeStep]:
+def begin(env: JaxEnv, max_episode_steps: int | None, num_envs: int, key: Key) -> tuple[Carry, TimeStep]:
+    """`num_envs` new episodes, and what they show first."""
     key, start = jax.random.split(key)
     state = jax.vmap(env.init)(jax.random.split(start, num_envs))
-    return _Carry(state, key), _look(env, max_episode_steps, state)
+    return Carry(state, key), look(env, max_episode_steps, state)
 
 
-@partial(jax.jit, static_argnums=(0, 1))
-def _step(env: JaxEnv, max_episode_steps: int | None, carry: _Carry, action: jax.Array) -> tuple[_Carry, TimeStep]:
+def step(env: JaxEnv, max_episode_steps: int | None, carry: Carry, action: jax.Array) -> tuple[Carry, TimeStep]:
+    """One step of every environment with `action` int32 [B]; finished ones start anew instead."""
     key, now = jax.random.split(carry.key)
-    finished = _look(env, max_episode_steps, carry.state).last
+    finished = look(env, max_episode_steps, carry.state).last
 
     def step_one(finished: jax.Array, state: PyTree, action: jax.Array, key: Key) -> PyTree:
         step_key, reset_key = jax.random.split(key)
@@ -130,7 +133,13 @@ def _step(env: JaxEnv, max_episode_steps: int | None, carry: _Carry, action: jax
         return jax.tree.map(partial(jnp.where, finished), fresh, stepped)
 
     state = jax.vmap(step_one)(finished, carry.state, action, jax.random.split(now, action.shape[0]))
-    return _Carry(state, key), _look(env, max_episode_steps, state)
+    return Carry(state, key), look(env, max_episode_steps, state)
+
+
+# Compiled once for equal environments.
+_look = jax.jit(look, static_argnums=(0, 1))
+_begin = jax.jit(begin, static_argnums=(0, 1, 2))
+_step = jax.jit(step, static_argnums=(0, 1))
 
 
 def _host() -> Device | None:

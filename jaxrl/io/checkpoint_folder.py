@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
@@ -31,7 +32,7 @@ def write(folder: Path, step: int, leaves: Sequence[Leaf], counters: Mapping[str
     # Names inside orbax are positions: parameter names may hold any character, and the manifest has them anyway.
     arrays = {f"{index:05d}": leaf.array for index, leaf in enumerate(leaves) if _stored(leaf)}
     if arrays:
-        with _quiet(), ocp.PyTreeCheckpointer() as checkpointer:  # synchronous; leaves no thread
+        with _quiet(), _checkpointer() as checkpointer:  # synchronous; leaves no thread
             checkpointer.save((folder / _ARRAYS).resolve(), arrays)
     described = [
         {"path": leaf.path, "kind": leaf.kind}
@@ -56,13 +57,23 @@ def read(folder: Path) -> tuple[dict[str, Any], list[Leaf]]:
     if names:
         as_numpy = {name: ocp.RestoreArgs(restore_type=np.ndarray) for name in names}
         try:
-            with _quiet(), ocp.PyTreeCheckpointer() as checkpointer:
+            with _quiet(), _checkpointer() as checkpointer:
                 arrays = checkpointer.restore((folder / _ARRAYS).resolve(), restore_args=as_numpy)
         except Exception as error:  # orbax and tensorstore raise many kinds
             raise manifest.DamagedError(f"orbax cannot read it: {str(error).splitlines()[:1]}") from error
         for name, index in names.items():
             leaves[index] = leaves[index]._replace(array=np.asarray(arrays[name]))
     return content["counters"], leaves
+
+
+def _checkpointer() -> ocp.Checkpointer:
+    """Of this process alone: where several hosts train together one saves, and orbax would wait for the others."""
+    this = jax.process_index()
+    alone = ocp.options.MultiprocessingOptions(
+        primary_host=this, active_processes={this}, barrier_sync_key_prefix=f"host-{this}"
+    )
+    handler = ocp.PyTreeCheckpointHandler(multiprocessing_options=alone)
+    return ocp.Checkpointer(handler, multiprocessing_options=alone)
 
 
 def _require_space(folder: Path, size: int) -> None:

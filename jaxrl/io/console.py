@@ -52,6 +52,7 @@ class ConsoleSink:
         stream: where to write; standard output unless given.
         interactive: live panel (True) or plain lines (False); None asks the stream.
         every: least seconds between two plain lines. The first and the last report are always printed.
+        max_seconds: from now on, after which the run ends in any case.
     """
 
     def __init__(
@@ -61,11 +62,13 @@ class ConsoleSink:
         stream: TextIO | None = None,
         interactive: bool | None = None,
         every: float = 0.0,
+        max_seconds: float = float("inf"),
     ):
         self._total = total_env_steps
         self._title = title
         self._stream = stream or sys.stdout
         self._every = every
+        self._deadline = time.monotonic() + max_seconds
         self._console = Console(file=self._stream, force_terminal=True if interactive else None)
         live = self._console.is_terminal and not self._console.is_dumb_terminal if interactive is None else interactive
         # No refresh thread: reports come often enough, and a run must leave no thread behind.
@@ -108,6 +111,8 @@ class ConsoleSink:
         rates = (("frames/s", "rate/frames"), ("steps/s", "rate/env_steps"))
         shown = [(label, f"{values[name]:,.0f}") for label, name in rates if name in values]
         left = time_left(env_steps, self._total, float(values.get("rate/env_steps", 0.0)))
+        if left is not None:
+            left = min(left, max(0.0, self._deadline - time.monotonic()))
         return shown, format_duration(left)
 
     def _line(self, env_steps: int, values: Mapping[str, float]) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import numpy as np
 
 
 class Rate:
@@ -78,6 +80,20 @@ class EpisodeWindow:
 
     def __len__(self) -> int:
         return len(self._episodes)
+
+
+def mean_metrics(updates: Sequence[Mapping[str, np.ndarray]], size: int = 1) -> dict[str, float]:
+    """Means over `updates`; metrics [size] of a population give `name`, the mean, and `member_i/name` of each."""
+    means = {name: np.mean([update[name] for update in updates], axis=0) for name in updates[0]}
+    values = {name: float(np.mean(mean)) for name, mean in means.items()}
+    for i in range(size if size > 1 else 0):
+        values |= {member_name(i, name): float(mean[i]) for name, mean in means.items() if np.shape(mean) == (size,)}
+    return values
+
+
+def member_name(index: int, name: str) -> str:
+    """What a metric of one member of a population is called."""
+    return f"member_{index}/{name}"
 
 
 def time_left(done: float, total: float, per_second: float) -> float | None:

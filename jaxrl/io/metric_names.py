@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 
@@ -25,12 +26,17 @@ METRICS: dict[str, Metric] = {
     "episode/length": Metric("env steps", "Mean length of those episodes."),
     "episode/count": Metric("episodes", "Episodes finished since the run began."),
     "loss/total": Metric("-", "What the optimiser minimised: the weighted sum of the parts."),
-    "loss/value": Metric("reward^2", "State-value part, before its weight."),
+    "loss/value": Metric("reward^2", "State-value part, before its weight; of the head where `value_transform` is on."),
     "loss/policy": Metric("-", "Policy-gradient part, before its weight."),
     "loss/q": Metric("reward^2", "Action-value part of CASA, before its weight."),
     "loss/entropy": Metric("nats", "Entropy part, before its weight: minus the mean entropy of the policy."),
     "policy/entropy": Metric("nats", "Mean entropy of the policy; log(number of actions) when it is uniform."),
     "policy/max_probability": Metric("0 to 1", "Mean probability of the most probable action."),
+    "behaviour/entropy": Metric("nats", "Mean entropy of the policy that acted, at the temperatures that acted."),
+    "behaviour/inverse_temperature": Metric("1/reward", "Mean of 1/temperature, at which samples are learnt."),
+    "behaviour/inverse_temperature_std": Metric(
+        "1/reward", "Its standard deviation over samples; 0 where the temperature is fixed."
+    ),
     "advantage/std": Metric(
         "reward", "Mean over states of the standard deviation over actions of CASA's advantage head."
     ),
@@ -39,6 +45,9 @@ METRICS: dict[str, Metric] = {
     "trace/rho_clipped": Metric("0 to 1", "Share of the importance ratios that clipping reduced."),
     "optimiser/grad_norm": Metric("-", "Global norm of the gradient before it is clipped."),
     "optimiser/learning_rate": Metric("-", "Learning rate of the newest update."),
+    "population/replaced": Metric(
+        "0 to 1", "Share of the members that copied a better one, mean over updates; of a population that competes."
+    ),
     "lag/versions": Metric("updates", "Mean age of the acting parameters: learner's version minus the actor's."),
     "time/env": Metric("0 to 1", "Share of an actor's wall time spent waiting for environments, mean over actors."),
     "time/inference": Metric("0 to 1", "Share of an actor's wall time spent choosing actions, mean over actors."),
@@ -50,6 +59,12 @@ METRICS: dict[str, Metric] = {
     "progress/frames": Metric("frames", "Emulator frames since the run began: env steps times the frame skip."),
     "progress/wall": Metric("s", "Wall time since the run began, over all its parts when it was resumed."),
 }
+
+
+def documented(name: str) -> bool:
+    """Whether docs/metrics.md explains `name`: as itself, as a member's, or as a hyper-parameter that varies."""
+    own = re.sub(r"^member_\d+/", "", name)
+    return own in METRICS or re.fullmatch(r"hypers/[a-z_]+", own) is not None
 
 
 def table() -> str:

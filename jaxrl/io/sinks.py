@@ -122,8 +122,18 @@ class EpisodeLog:
         self._rows: list[dict[str, Any]] = []
         self._closed = False
 
-    def add(self, env_steps: int, episode_return: float, episode_length: int, actor: int, env: int) -> None:
+    def add(
+        self,
+        env_steps: int,
+        episode_return: float,
+        episode_length: int,
+        actor: int,
+        env: int,
+        member: int | None = None,
+    ) -> None:
         """Note one episode: raw return, length in env steps, and which environment of which actor played it.
+
+        `member` is whose it was, in a population.
 
         It reaches the file with the next `flush`, which belongs to each report: thousands of short episodes a second
         must not cost a write each.
@@ -136,6 +146,7 @@ class EpisodeLog:
                 "actor": int(actor),
                 "env": int(env),
             }
+            | ({} if member is None else {"member": int(member)})
         )
 
     def flush(self) -> None:
@@ -154,12 +165,19 @@ class EpisodeLog:
                 self._lines.close()
 
 
-def last_episodes(path: Path, count: int = 100) -> list[tuple[float, int]]:
-    """(return, length) of the last `count` episodes in episodes.jsonl: what a resumed `EpisodeWindow` starts with."""
+def last_episodes(path: Path, count: int = 100, member: int | None = None) -> list[tuple[float, int]]:
+    """(return, length) of the last `count` episodes in episodes.jsonl: what a resumed `EpisodeWindow` starts with.
+
+    Those of one member of a population only, where `member` names it.
+    """
     if not path.exists():
         return []
     with path.open(encoding="utf-8") as file:
-        rows = [json.loads(line) for line in deque(file, maxlen=count)]
+        if member is None:
+            rows = [json.loads(line) for line in deque(file, maxlen=count)]
+        else:
+            all_rows = (json.loads(line) for line in file)
+            rows = list(deque((row for row in all_rows if row.get("member") == member), maxlen=count))
     return [(row["episode_return"], row["episode_length"]) for row in rows if row["episode_return"] is not None]
 
 

@@ -241,7 +241,7 @@ def fail_in_orbax(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None
         (Path(path) / "half").write_text("half")
         raise error
 
-    monkeypatch.setattr(ocp.PyTreeCheckpointer, "save", save)
+    monkeypatch.setattr(ocp.Checkpointer, "save", save)
 
 
 def fail_in_manifest(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:

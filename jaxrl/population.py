@@ -1,0 +1,197 @@
+"""A population: P agents behind the interface of one, trained by one process on one device from one set of pools.
+
+    population = populate(agent, 8, {"learning_rate": rates})     # rates [8]
+    alone = member(agent, 3, {"learning_rate": rates})            # the single run that member 3 equals
+
+Member i is the agent with i folded into its key of `init` and into every key of `act`, and with its own hypers; the
+population is the `vmap` of its members, so that a member's run is that of `member(agent, i)` with the same key, on the
+same environments. **Environment e belongs to member e mod P**, in a pool as in a trajectory, whatever the number of
+pools and actors: neither runtime nor queue nor checkpoints know of members.
+
+All leaves of the train state have a leading axis [P], but `updates`, the version of the published parameters, which is
+one number for all. Metrics are [P].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+from difflib import get_close_matches
+from itertools import product
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxrl.config import ConfigError
+from jaxrl.types import (
+    ActorOutput,
+    ActorParams,
+    ActorState,
+    Agent,
+    Array,
+    Key,
+    Metrics,
+    PyTree,
+    TimeStep,
+    TrainState,
+    Trajectory,
+)
+
+Table = Mapping[str, Array]  # hyper-parameter to its value for each member, [P]
+_AXES: Any = {"params": 0, "opt_state": 0, "hypers": 0, "extra": 0, "key": 0, "updates": None}
+PER_MEMBER: Any = TrainState(**_AXES)  # axes for vmap
+
+
+def member(agent: Agent, index: int | jax.Array, hypers: Table | None = None) -> Agent:
+    """Member `index` of a population as an agent of its own, for a single run."""
+
+    def init(key: Key) -> TrainState:
+        state = agent.init(jax.random.fold_in(key, index))
+        return set_hypers(state, {name: jnp.asarray(values)[index] for name, values in (hypers or {}).items()})
+
+    def act(params: ActorParams, state: ActorState, timestep: TimeStep, key: Key) -> tuple[ActorState, ActorOutput]:
+        return agent.act(params, state, timestep, jax.random.fold_in(key, index))
+
+    return agent._replace(init=init, act=act)
+
+
+def populate(agent: Agent, size: int, hypers: Table | None = None) -> Agent:
+    """`size` members of `agent`; `hypers` names those that differ, with one value a member."""
+    members = jnp.arange(size)
+
+    def init(key: Key) -> TrainState:
+        return jax.vmap(lambda i: member(agent, i, hypers).init(key), out_axes=PER_MEMBER)(members)
+
+    def act(params: ActorParams, state: ActorState, timestep: TimeStep, key: Key) -> tuple[ActorState, ActorOutput]:
+        def act_one(
+            i: jax.Array, params: ActorParams, state: ActorState, timestep: TimeStep
+        ) -> tuple[ActorState, ActorOutput]:
+            return member(agent, i).act(params, state, timestep, key)
+
+        return merge(jax.vmap(act_one)(members, params, split(state, size), split(timestep, size)))
+
+    def initial_actor_state(num_envs: int) -> ActorState:
+        state = agent.initial_actor_state(num_envs // size)
+        return merge(jax.tree.map(lambda x: jnp.broadcast_to(x, (size, *x.shape)), state))
+
+    def update(
+        state: TrainState, trajectory: Trajectory, past: Sequence[Trajectory] = ()
+    ) -> tuple[TrainState, Metrics]:
+        def update_one(state: TrainState, *parts: Trajectory) -> tuple[TrainState, Metrics]:
+            return agent.update(state, parts[0], parts[1:])
+
+        parts = [split_trajectory(whole, size) for whole in (trajectory, *past)]
+        return jax.vmap(update_one, (PER_MEMBER, *[0] * len(parts)), (PER_MEMBER, 0))(state, *parts)
+
+    return Agent(
+        init,
+        jax.vmap(agent.publish, (PER_MEMBER,)),
+        jax.vmap(agent.publish_greedy, (PER_MEMBER,)),
+        initial_actor_state,
+        act,
+        update,
+    )
+
+
+def split(tree: PyTree, size: int, axis: int = 0) -> PyTree:
+    """Leaves with B environments at `axis` become [P, ..., B/P, ...]: environment e goes to member e mod P."""
+
+    def split_leaf(x: Array) -> jax.Array:
+        shape = x.shape
+        parts = jnp.reshape(x, (*shape[:axis], shape[axis] // size, size, *shape[axis + 1 :]))
+        return jnp.moveaxis(parts, axis + 1, 0)
+
+    return jax.tree.map(split_leaf, tree)
+
+
+def split_trajectory(trajectory: Trajectory, size: int) -> Trajectory:
+    """Every member's part, [P, T, B/P, ...]."""
+    rows = split(trajectory._replace(actor_state=()), size, axis=1)
+    return rows._replace(actor_state=split(trajectory.actor_state, size))
+
+
+def merge(tree: PyTree) -> PyTree:
+    """The inverse of `split` at axis 0: leaves [P, B/P, ...] become [B, ...]."""
+    return jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1).reshape(-1, *x.shape[2:]), tree)
+
+
+def member_state(state: TrainState, index: int) -> TrainState:
+    """The train state of one member, as its single run has it."""
+    one = jax.tree.map(lambda x: x[index], state.replace(updates=()))
+    return one.replace(updates=state.updates)
+
+
+def set_hypers(state: TrainState, values: Table) -> TrainState:
+    """`state` with other values of some hyper-parameters."""
+    current = state.hypers
+    new = {
+        name: jnp.broadcast_to(jnp.asarray(v, jnp.float32), getattr(current, name).shape) for name, v in values.items()
+    }
+    return state.replace(hypers=replace(current, **new))
+
+
+def report_hypers(agent: Agent, names: tuple[str, ...]) -> Agent:
+    """`agent` with the values of these hyper-parameters among its metrics."""
+
+    def update(
+        state: TrainState, trajectory: Trajectory, past: Sequence[Trajectory] = ()
+    ) -> tuple[TrainState, Metrics]:
+        used = {f"hypers/{name}": getattr(state.hypers, name) for name in names}
+        state, metrics = agent.update(state, trajectory, past)
+        return state, {**metrics, **used}
+
+    return agent._replace(update=update)
+
+
+# What a user writes: "learning_rate=1e-4,3e-4" or "entropy_cost=1e-3..1e-1:5"
+
+
+def make_table(vary: tuple[str, ...], size: int, hypers: Any) -> dict[str, np.ndarray]:
+    """One value a member from every combination of the lists in `vary`, repeated until there are `size` of them.
+
+    The last list changes fastest; members with equal values differ in their keys. `hypers` is the agent's dataclass.
+
+    Raises:
+        ConfigError: a name or a value cannot be used, or the combinations do not divide the population.
+    """
+    lists = dict(_read(entry, hypers) for entry in vary)
+    if len(lists) < len(vary):
+        raise ConfigError("population.vary names a hyper-parameter twice; write all its values in one entry")
+    grid = list(product(*lists.values()))
+    if size % len(grid):
+        raise ConfigError(
+            f"population.vary has {len(grid)} combinations, which do not divide population.size {size}; "
+            f"change the size to a multiple of {len(grid)}"
+        )
+    columns = np.asarray(grid, np.float32).T.reshape(len(lists), len(grid))
+    return {name: np.tile(column, size // len(grid)) for name, column in zip(lists, columns, strict=True)}
+
+
+def check_names(setting: str, names: tuple[str, ...], hypers: Any) -> None:
+    """Raises `ConfigError` where one of `names` is no hyper-parameter of the agent."""
+    known = [field.name for field in fields(hypers)]
+    for name in names:
+        if name not in known:
+            near = get_close_matches(name, known, 1, cutoff=0)[0]
+            raise ConfigError(f"{setting} names {name!r}, which agent.hypers does not have; the nearest is {near}")
+
+
+def _read(entry: str, hypers: Any) -> tuple[str, np.ndarray]:
+    name, _, text = (part.strip() for part in entry.partition("="))
+    check_names("population.vary", (name,), hypers)
+    try:
+        if ".." not in text:
+            values = np.asarray([float(value) for value in text.split(",")], np.float32)
+        else:
+            ends, _, count = text.partition(":")
+            low, high = (float(end) for end in ends.split(".."))
+            values = np.geomspace(low, high, int(count), dtype=np.float32)
+        if not (values.size and np.isfinite(values).all()):
+            raise ValueError
+    except ValueError:
+        raise ConfigError(
+            f"population.vary has {entry!r}; write name=v1,v2,... or, evenly in the logarithm, name=low..high:count"
+        ) from None
+    return name, values

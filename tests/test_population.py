@@ -1,0 +1,138 @@
+"""A population's member is its single run, through the real actor and learner; settings and mistakes."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+
+from jaxrl.agents import casa, impala
+from jaxrl.agents.exploration import ExplorationConfig
+from jaxrl.config import ConfigError, NetworkConfig, PBTConfig, PopulationConfig
+from jaxrl.envs.batched import BatchedJaxEnv
+from jaxrl.envs.catch import Catch
+from jaxrl.experiment import build, make_population
+from jaxrl.networks.build import make_network
+from jaxrl.plan import make_plan
+from jaxrl.population import make_table, member, member_state, merge, populate, split
+from jaxrl.sebulba.actor import Actor, make_act
+from jaxrl.sebulba.learner import make_learner_step, make_mesh
+from tests.interleaved_env import InterleavedEnv
+from tests.sebulba.parts import small_config, to_host
+
+SIZE, ENVS, POOLS, LENGTH, UPDATES = 2, 4, 2, 12, 3  # ENVS of one member in one pool; Catch's episodes have 9 steps
+AGENTS = {
+    "casa-bandit": (casa, {"exploration": ExplorationConfig("bandit"), "num_minibatches": 2}),
+    "impala-ladder": (impala, {"exploration": ExplorationConfig("ladder"), "num_epochs": 2}),
+}
+HYPERS = {"learning_rate": np.array([1e-3, 1e-2]), "temperature": np.array([0.3, 1.0])}
+
+
+def make_agent(name):
+    module, settings = AGENTS[name]
+    network = make_network(NetworkConfig(torso="mlp", hidden_sizes=(8,)), Catch.spec)
+    return module.make(module.Config(**settings), network, Catch.spec, 10)
+
+
+def env_of(index, pool):
+    return BatchedJaxEnv(Catch(), ENVS, jax.random.key(100 * pool + index))
+
+
+def train(agent, pools):
+    """A few updates with the runtime's own parts; the last trajectory and the train state after it."""
+    actor = Actor(pools, make_act(agent.act), agent.initial_actor_state, LENGTH)
+    step = make_learner_step(agent, make_mesh(jax.devices()[:1]))
+    state = agent.init(jax.random.key(5))
+    metrics, trajectory = {}, None
+    for index in range(UPDATES):
+        trajectory, _ = actor.unroll(agent.publish(state), jax.random.fold_in(jax.random.key(6), index))
+        state, metrics = step(state, trajectory)
+    return trajectory, to_host(state), to_host(metrics)
+
+
+@pytest.mark.parametrize("name", AGENTS)
+def test_a_member_is_its_single_run(name):
+    """Same actions; numbers up to rounding, because a batch of matrix products may sum in another order than one."""
+    agent = make_agent(name)
+    pools = [InterleavedEnv([env_of(i, pool) for i in range(SIZE)]) for pool in range(POOLS)]
+    trajectory, state, metrics = train(populate(agent, SIZE, HYPERS), pools)
+    assert state.updates == UPDATES and len(np.unique(state.hypers.learning_rate)) == SIZE
+    for i in range(SIZE):
+        alone, its_state, its_metrics = train(member(agent, i, HYPERS), [env_of(i, pool) for pool in range(POOLS)])
+        mine = jax.tree.map(lambda x, i=i: x[:, i::SIZE], trajectory._replace(actor_state=()))
+        mine = mine._replace(actor_state=jax.tree.map(lambda x, i=i: x[i::SIZE], trajectory.actor_state))
+        np.testing.assert_array_equal(mine.action, alone.action)
+        jax.tree.map(close, mine, alone)
+        jax.tree.map(close, member_state(state, i), its_state)
+        its_metrics.pop("trace/rho_clipped")  # counts ratios above 1, and ratios of 1 are only so up to rounding
+        jax.tree.map(close, {name: metrics[name][i] for name in its_metrics}, its_metrics)
+        others = [j for j in range(SIZE) if j != i]
+        assert all((trajectory.action[:, j::SIZE] != alone.action).any() for j in others), "members differ"
+
+
+def close(a, b):
+    assert a.shape == b.shape and a.dtype == b.dtype
+    np.testing.assert_allclose(a, b, rtol=2e-4, atol=2e-5)
+
+
+def test_split_gives_environment_e_to_member_e_mod_p():
+    environment = np.arange(12)
+    parts = split({"rows": np.stack([environment, environment]), "flat": environment[None]}, 3, axis=1)
+    np.testing.assert_array_equal(parts["rows"][1, 0], [1, 4, 7, 10])
+    np.testing.assert_array_equal(merge(split(environment, 3)), environment)
+
+
+def test_values_are_every_combination_repeated():
+    table = make_table(("learning_rate=1e-3,1e-2", "entropy_cost = 1e-4 .. 1e-2 : 3"), 12, impala.Hypers())
+    np.testing.assert_allclose(table["learning_rate"], [1e-3] * 3 + [1e-2] * 3 + [1e-3] * 3 + [1e-2] * 3, rtol=1e-6)
+    np.testing.assert_allclose(table["entropy_cost"], [1e-4, 1e-3, 1e-2] * 4, rtol=1e-5)
+    assert make_table((), 4, impala.Hypers()) == {}
+
+
+@pytest.mark.parametrize(
+    ("vary", "word"),
+    [
+        (("entropy_cos=1,2",), "entropy_cost"),
+        (("entropy_cost=",), "name=v1"),
+        (("entropy_cost=1,two",), "name=v1"),
+        (("entropy_cost=0..1:4",), "name=low..high"),
+        (("entropy_cost=nan,1",), "name=v1"),
+        (("entropy_cost=1,2,3",), "multiple of 3"),
+        (("entropy_cost=1", "entropy_cost=2"), "twice"),
+    ],
+)
+def test_a_wrong_list_is_one_sentence(vary, word):
+    with pytest.raises(ConfigError, match=word):
+        make_table(vary, 4, impala.Hypers())
+
+
+@pytest.mark.parametrize(
+    ("population", "word"),
+    [
+        (PopulationConfig(size=0), "population.size must be at least 1"),
+        (PopulationConfig(size=3), "multiple of 3"),
+        (PopulationConfig(size=4), "runtime.envs_per_pool a multiple of 8"),  # 4 members of 2 minibatches
+        (PopulationConfig(vary=("learning_rate=1,2",)), "raise population.size"),
+        (PopulationConfig(pbt=PBTConfig(every=5)), "raise population.size"),
+        (PopulationConfig(size=2, pbt=PBTConfig(every=5, fraction=0.6)), "fraction"),
+        (PopulationConfig(size=2, pbt=PBTConfig(every=5, factors=(0.0, 2.0))), "factors"),
+        (PopulationConfig(size=2, pbt=PBTConfig(every=-1)), "every"),
+    ],
+)
+def test_a_wrong_population_is_one_sentence(population, word):
+    config = small_config(num_actors=1, pools_per_actor=1, envs_per_pool=4)
+    with pytest.raises(ConfigError, match=word):
+        make_plan(dataclasses.replace(config, population=population))
+
+
+def test_of_one_member_nothing_remains():
+    config = small_config()
+    experiment = build(config)
+    assert experiment.agent is experiment.single
+    assert make_population(config, experiment.single) is experiment.single
+    with pytest.raises(ConfigError, match=r"pbt.perturb names 'learning_rat'"):
+        pbt = PBTConfig(every=1, perturb=("learning_rat",))
+        population = PopulationConfig(size=2, pbt=pbt)
+        make_population(dataclasses.replace(config, population=population), experiment.single)
