@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from jaxrl import hosts
 from jaxrl.experiment import INIT_KEY, Experiment, make_actors
-from jaxrl.io.checkpoints import CheckpointError, Checkpoints
+from jaxrl.io.checkpoints import CheckpointError, Checkpoints, Restored
 from jaxrl.io.rundir import RunDir
 from jaxrl.sebulba.actor import Actor
 from jaxrl.sebulba.runtime import Resumption
-from jaxrl.types import PyTree, TrainState
+from jaxrl.types import PyTree, Snapshot, TrainState
 
 
 class Start(NamedTuple):
@@ -26,6 +27,27 @@ class Start(NamedTuple):
     actors: list[Actor]
     counters: dict[str, Any]  # empty for a fresh run
     resumption: Resumption | None
+
+
+def join_start(experiment: Experiment, run: RunDir | None, keep: int) -> Start:
+    """`resume_start` where several hosts train together: host 0 has the run, and the others get what it read.
+
+    Parameters, optimiser, agent state, keys and counters go on exactly. Every environment starts a new episode, as with
+    EnvPool, and lagging actors begin with the newest parameters: where other hosts stood is not saved.
+    """
+    state = experiment.agent.init(experiment.key(INIT_KEY))
+    names = ("env_steps", "updates", "episodes", "wall", "restarts")
+    counters = dict.fromkeys(names, 0.0)
+    if run is not None:
+        found = _newest(run, Checkpoints(run, keep), state)
+        state, counters = found.state, {name: float(found.counters.get(name, 0)) for name in names}
+    state, counters = hosts.from_first((state, counters))
+    counters["restarts"] += 1
+    updates, lag = int(state.updates), experiment.config.runtime.policy_lag
+    published = experiment.agent.publish(state)
+    history = {version: published for version in range(max(0, updates - lag), updates + 1)}
+    actors = make_actors(experiment, restart=int(counters["restarts"]))
+    return Start(state, actors, counters, Resumption([Snapshot(None, ()) for _ in actors], history))
 
 
 def fresh_start(experiment: Experiment) -> Start:
@@ -41,9 +63,7 @@ def resume_start(experiment: Experiment, run: RunDir, checkpoints: Checkpoints) 
         CheckpointError: there is none, or it does not fit the config.
     """
     template = experiment.agent.init(experiment.key(INIT_KEY))
-    found = checkpoints.restore(template)
-    if found is None:
-        raise CheckpointError(f"{run} has no checkpoint yet, so there is nothing to resume; start it anew")
+    found = _newest(run, checkpoints, template)
     counters = {**found.counters, "restarts": int(found.counters.get("restarts", 0)) + 1}
     actors = make_actors(experiment, restart=counters["restarts"])
     for actor in actors:
@@ -58,6 +78,13 @@ def resume_start(experiment: Experiment, run: RunDir, checkpoints: Checkpoints) 
         raise CheckpointError(f"the checkpoint of update {found.step} in {run} vanished while it was read")
     resumption = from_extras(restored.extras, int(restored.state.updates), lag)
     return Start(restored.state, actors, counters, resumption)
+
+
+def _newest(run: RunDir, checkpoints: Checkpoints, template: TrainState) -> Restored:
+    found = checkpoints.restore(template)
+    if found is None:
+        raise CheckpointError(f"{run} has no checkpoint yet, so there is nothing to resume; start it anew")
+    return found
 
 
 def to_extras(resumption: Resumption, lag: int) -> PyTree:

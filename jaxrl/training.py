@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+import os
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import jax
+
+from jaxrl import hosts
 from jaxrl.config import ExperimentConfig
-from jaxrl.experiment import ACTOR_KEY, Experiment, build, choose_devices
+from jaxrl.experiment import ACTOR_KEY, Experiment, build, choose_devices, first_actor
 from jaxrl.io.checkpoints import Checkpoints
 from jaxrl.io.rundir import RunDir
 from jaxrl.io.versions import collect
 from jaxrl.parsing import write_config
-from jaxrl.recording import Recorder
-from jaxrl.resuming import Start, fresh_start, resume_start, to_extras
+from jaxrl.recording import Recorder, Tally, count_steps
+from jaxrl.resuming import Start, fresh_start, join_start, resume_start, to_extras
 from jaxrl.scoring import finish
 from jaxrl.sebulba.exchange import ActorFailed
 from jaxrl.sebulba.runtime import Sebulba
+
+# Ctrl-C; SIGTERM, with which machines and schedulers end a process; and what schedulers send before a time limit, by
+# choice of the job: `sbatch --signal=USR1@60`, submitit's USR2.
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 
 
 def train(config: ExperimentConfig, *, resume: str | None = None) -> int:
@@ -35,10 +45,14 @@ def train(config: ExperimentConfig, *, resume: str | None = None) -> int:
     Raises:
         UserError: the run cannot start, or cannot write; one sentence that says what to do.
     """
+    hosts.join(config.hosts)
+    if jax.process_index():  # host 0 has the run folder, and this one does as it says
+        return _assist(config, resuming=resume is not None)
     run = None
     if resume is not None:
         run = RunDir.latest(config.record.runs_dir, config.name) if resume == "latest" else RunDir.open(resume)
     status, run = run_training(config, run)
+    hosts.leave()
     if status == 0:
         finish(config, run)
     return status
@@ -51,10 +65,7 @@ def run_training(config: ExperimentConfig, run: RunDir | None = None) -> tuple[i
         The exit status, as of `train`, and the run folder.
     """
     experiment = build(config)
-    if run is None:
-        start = fresh_start(experiment)
-    else:
-        start = resume_start(experiment, run, Checkpoints(run, config.record.keep_checkpoints))
+    start = _start(experiment, run, resuming=run is not None)
     runtime = _make_runtime(experiment, start)
     if run is None:  # last, so that a setting that cannot work leaves no folder
         run = RunDir.create(config.record.runs_dir, config.name, config.seed, write_config(config), collect())
@@ -70,34 +81,62 @@ def run_training(config: ExperimentConfig, run: RunDir | None = None) -> tuple[i
     return status, run
 
 
+def _assist(config: ExperimentConfig, *, resuming: bool) -> int:
+    """The part of every host but the first: the same steps, and nothing written."""
+    experiment = build(config)
+    start = _start(experiment, None, resuming)
+    runtime = _make_runtime(experiment, start)
+    with _stop_requests() as stop:
+        status = _loop(config, None, runtime, start.counters, Tally(start.counters), stop)
+    hosts.leave()
+    return status
+
+
+def _start(experiment: Experiment, run: RunDir | None, resuming: bool) -> Start:
+    keep = experiment.config.record.keep_checkpoints
+    if resuming and jax.process_count() > 1:
+        return join_start(experiment, run, keep)
+    return fresh_start(experiment) if run is None else resume_start(experiment, run, Checkpoints(run, keep))
+
+
 def _loop(
     config: ExperimentConfig,
-    run: RunDir,
+    run: RunDir | None,
     runtime: Sebulba,
     counters: Mapping[str, Any],
-    recorder: Recorder,
+    recorder: Recorder | Tally,
     stop: _StopRequests,
 ) -> int:
     """Update until `env_steps` are done; whatever ends the run, the last complete update is saved."""
-    checkpoints = Checkpoints(run, config.record.keep_checkpoints)
     saved = runtime.updates_done
-    stop.on_request = runtime.signal.stop
+    deadline = time.monotonic() + (60 * config.max_minutes or math.inf)
+    alone = jax.process_count() == 1
+    if alone:  # otherwise the hosts must agree on the last step
+        stop.on_request = runtime.signal.stop
 
     def save() -> None:
         nonlocal saved
-        if runtime.updates_done > saved:
+        if run is not None and isinstance(recorder, Recorder) and runtime.updates_done > saved:
+            checkpoints = Checkpoints(run, config.record.keep_checkpoints)
             extras = to_extras(runtime.resumption(), config.runtime.policy_lag)
             recorder.flush()
             checkpoints.save(runtime.updates_done, runtime.state, extras, {**counters, **recorder.counters()})
             saved = runtime.updates_done
 
     failure = None
-    with runtime:
+    with hosts.watched(config.hosts.timeout_s) as watch, runtime:
         try:
-            if recorder.env_steps < config.env_steps and not stop.number:
+            if recorder.env_steps < config.env_steps and not (alone and stop.number):
                 for update in runtime.updates():
-                    recorder.add(update)
-                    if recorder.env_steps >= config.env_steps or stop.number:
+                    late = time.monotonic() > deadline
+                    steps, stopped, over = hosts.totals([count_steps(update), stop.number > 0, late])
+                    watch.progress()
+                    recorder.add(update, int(steps))
+                    if recorder.env_steps >= config.env_steps or stopped:
+                        stop.number = stop.number or (signal.SIGTERM if stopped else 0)
+                        break
+                    if over:
+                        print(f"max_minutes {config.max_minutes:g} are over: training ends here", flush=True)
                         break
                     if runtime.updates_done % config.record.checkpoint_every == 0:
                         save()
@@ -105,6 +144,13 @@ def _loop(
             failure = error
             if failure.__cause__ is not None:  # at once: saving may fail too
                 traceback.print_exception(failure.__cause__, file=sys.stderr)
+        except jax.errors.JaxRuntimeError as error:
+            if alone:
+                raise
+            reason = (str(error).splitlines() or [""])[0][:200]
+            print(f"jaxrl: error: {hosts.lost_sentence(reason)}", file=sys.stderr, flush=True)
+            sys.stdout.flush()
+            os._exit(hosts.LOST)  # an orderly end would wait for the host that is gone
         save()
     if failure is not None:
         recorder.report()
@@ -128,30 +174,40 @@ def _make_runtime(experiment: Experiment, start: Start) -> Sebulba:
         experiment.key(ACTOR_KEY),
         runtime,
         actor_devices=choose_devices(runtime.actor_devices, len(start.actors), "runtime.actor_devices"),
-        learner_devices=choose_devices(runtime.learner_devices, num_learners, "runtime.learner_devices"),
+        learner_devices=[
+            device
+            for host in range(jax.process_count())
+            for device in choose_devices(runtime.learner_devices, num_learners, "runtime.learner_devices", host)
+        ],
+        first_actor=first_actor(runtime),
         resumption=start.resumption,
     )
 
 
 class _StopRequests:
-    """Signals received; `on_request` is called from the handler."""
+    """The first signal received; `on_request` is called from the handler.
+
+    A second Ctrl-C ends the run at once. Repeated others mean nothing new: schedulers send theirs again before they
+    kill, and a launcher and its scheduler may both send one.
+    """
 
     def __init__(self) -> None:
         self.number = 0
         self.on_request: Callable[[], None] = lambda: None
 
     def handle(self, number: int, frame: Any) -> None:
-        if self.number:  # asked twice: do not insist on an orderly end
+        if self.number and number == signal.SIGINT:  # a person who asks twice does not want an orderly end
             raise KeyboardInterrupt
-        self.number = number
-        self.on_request()
+        if not self.number:
+            self.number = number
+            self.on_request()
 
 
 @contextmanager
 def _stop_requests() -> Iterator[_StopRequests]:
-    """Catch Ctrl-C and SIGTERM, so that a run saves before it ends."""
+    """Catch Ctrl-C and the signals of preemption, so that a run saves before it ends."""
     requests = _StopRequests()
-    previous = {number: signal.signal(number, requests.handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous = {number: signal.signal(number, requests.handle) for number in STOP_SIGNALS}
     try:
         yield requests
     finally:

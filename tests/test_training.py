@@ -9,11 +9,13 @@ import threading
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import jaxrl.io.checkpoint_folder
 import jaxrl.io.sinks
+from jaxrl.agents.replay import ReplayConfig
 from jaxrl.cli import main
-from jaxrl.config import RecordConfig
+from jaxrl.config import ConfigError, RecordConfig
 from jaxrl.experiment import INIT_KEY, make_actors
 from jaxrl.io.checkpoints import CheckpointError, Checkpoints
 from jaxrl.io.metric_names import METRICS
@@ -47,8 +49,8 @@ def interrupt_after(monkeypatch, updates):
     """Ctrl-C, as if typed while the learner counts its `updates`-th update."""
     add = Recorder.add
 
-    def add_and_interrupt(recorder, update):
-        add(recorder, update)
+    def add_and_interrupt(recorder, update, steps=None):
+        add(recorder, update, steps)
         if recorder.updates == updates:
             signal.raise_signal(signal.SIGINT)
 
@@ -108,10 +110,39 @@ def test_a_resumed_run_is_the_same_run(tmp_path, monkeypatch, lag, stop_after):
     assert_same_run(run, whole, config)
 
 
+def test_memory_and_replay_resume_as_well(tmp_path, monkeypatch):
+    """Stopped while the ring is full and, with episodes of 10 rows and unrolls of 5, in the middle of episodes."""
+    config = make_config(tmp_path)
+    agent = dataclasses.replace(config.agent, burn_in=2, replay=ReplayConfig(capacity=3, per_fresh=2))
+    network = dataclasses.replace(config.network, core="lstm", core_size=4)
+    config = dataclasses.replace(config, agent=agent, network=network)
+    _, whole = run_training(config)
+    with monkeypatch.context() as patch:
+        interrupt_after(patch, 5)
+        _, run = run_training(config)
+    state, extras, _ = newest(run, config)
+    assert state.replay.observation.shape == (3, 6, 8, 10, 5) and state.replay.observation.any((1, 2, 3, 4)).all()
+    assert all(acting.memory.cell.any() for snapshot in extras["snapshots"] for acting in snapshot.actor_state)
+    run_training(config, run)
+    assert_same_run(run, whole, config)
+
+
 def damage(folder):
     """Cut the largest file of a checkpoint to half its length."""
     largest = max((path for path in folder.rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
     os.truncate(largest, largest.stat().st_size // 2)
+
+
+def test_a_run_with_a_time_limit_ends_saved_and_goes_on_later(tmp_path, capsys):
+    """Out of time after the first update: exit status 0, everything saved; a run without the limit finishes it."""
+    config = make_config(tmp_path)
+    status, run = run_training(dataclasses.replace(config, max_minutes=1e-9))
+    assert status == 0 and Checkpoints(run).steps() == [1]
+    assert "max_minutes 1e-09 are over" in capsys.readouterr().out
+    status, _ = run_training(config, run)
+    assert status == 0
+    _, whole = run_training(make_config(tmp_path / "whole"))
+    assert_same_run(run, whole, config)
 
 
 def test_a_damaged_checkpoint_falls_back(tmp_path, monkeypatch, caplog):
@@ -291,7 +322,15 @@ def test_a_whole_run_is_documented_and_scored(tmp_path, capsys):
     error = np.hypot(returns.std() / np.sqrt(len(returns)), result["standard_error"])
     assert abs(result["mean_return"] - returns.mean()) < 5 * error  # it has hardly learnt: the curve is flat
     assert result["env_steps"] == newest(run, config)[2]["env_steps"] and result["policy"] == "sampled"
-    assert evaluate(run, episodes=3, greedy=True)["policy"] == "greedy"
+    film = tmp_path / "episode.gif"
+    filmed = evaluate(run, episodes=3, greedy=True, video=film)
+    assert filmed["policy"] == "greedy" and filmed["video_return"] in (-1, 1)
+    with Image.open(film) as gif:
+        assert gif.n_frames > 1
+    short = evaluate(run, episodes=3, overrides=["--env.max_episode_steps", "4"])
+    assert short["mean_length"] == 4
+    with pytest.raises(ConfigError, match=r"set env\.frame_size"):
+        evaluate(run, overrides=["--env.id", "cartpole"])
 
 
 def test_an_impossible_device_leaves_no_folder(tmp_path):

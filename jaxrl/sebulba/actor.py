@@ -107,15 +107,24 @@ class Actor:
 def stack(
     timesteps: Sequence[Sequence[TimeStep]], outputs: Sequence[Sequence[ActorOutput]], initial_state: Sequence[PyTree]
 ) -> Trajectory:
-    """The one place where time is aligned (see `jaxrl.types`).
+    """One trajectory of the host from the records of every pool and row.
 
     Args:
         timesteps: [pool][T+1]; row t is what action t saw.
         outputs: [pool][T]; row t was computed from time step t.
         initial_state: [pool]; the actor state before row 0.
     """
-    seen = join(timesteps)
-    output = join(outputs)
+    return align(join(timesteps), join(outputs), jax.tree.map(lambda *pools: np.concatenate(pools), *initial_state))
+
+
+def align(seen: TimeStep, output: ActorOutput, initial_state: PyTree) -> Trajectory:
+    """The one place where time is aligned (see `jaxrl.types`).
+
+    Args:
+        seen: leaves [T+1, B, ...]; row t is what action t saw.
+        output: leaves [T, B, ...]; row t was computed from time step t.
+        initial_state: the actor state before row 0, leaves [B, ...].
+    """
     return Trajectory(
         observation=seen.observation,
         first=seen.first,
@@ -127,7 +136,7 @@ def stack(
         last=seen.last[1:],
         episode_return=seen.episode_return[1:],
         episode_length=seen.episode_length[1:],
-        actor_state=jax.tree.map(lambda *pools: np.concatenate(pools), *initial_state),
+        actor_state=initial_state,
         extras=output.extras,
     )
 

@@ -22,17 +22,35 @@ def make_mesh(devices: Sequence[Device]) -> Mesh:
 
 def make_learner_step(agent: Agent, mesh: Mesh) -> LearnerStep:
     """Jit `agent.update`; the old train state's memory is reused for the new one."""
-    replicated = NamedSharding(mesh, PartitionSpec())
-    return jax.jit(agent.update, donate_argnums=0, out_shardings=(replicated, replicated))
+    state = state_sharding(jax.eval_shape(agent.init, jax.random.key(0)), mesh)
+    return jax.jit(agent.update, donate_argnums=0, out_shardings=(state, NamedSharding(mesh, PartitionSpec())))
 
 
 def place_state(state: TrainState, mesh: Mesh) -> TrainState:
-    """A copy of `state` on every learner device."""
-    return jax.device_put(state, NamedSharding(mesh, PartitionSpec()), may_alias=False)
+    """A copy of `state`, which is the same on every host, on every learner device; of its replay each has a part."""
+    shardings = state_sharding(state, mesh)
+    if mesh.is_multi_process:
+        return jax.tree.map(_distribute, state, shardings)
+    return jax.device_put(state, shardings, may_alias=False)
+
+
+def _distribute(x: jax.Array, sharding: NamedSharding) -> jax.Array:
+    if jnp.issubdtype(x.dtype, jax.dtypes.prng_key):
+        return jax.random.wrap_key_data(_distribute(jax.random.key_data(x), sharding), impl=jax.random.key_impl(x))
+    return jax.make_array_from_process_local_data(sharding, np.asarray(x))
+
+
+def state_sharding(state: TrainState, mesh: Mesh) -> Any:
+    """Shardings of a train state: the same everywhere, but for the replay, which is split like the unrolls in it."""
+    sharding = jax.tree.map(lambda _: NamedSharding(mesh, PartitionSpec()), state)
+    return sharding.replace(replay=batch_sharding(state.replay, mesh, None)) if state.replay else sharding
 
 
 def place_batch(trajectories: Sequence[Trajectory], mesh: Mesh) -> Trajectory:
-    """Join the actors' host trajectories along B, in the order given, and send them to the learner devices."""
+    """Join the actors' trajectories along B, in the order given, and send them to the learner devices.
+
+    With several hosts each brings its own actors' part, in the order of the hosts, to its own devices.
+    """
     if len(trajectories) == 1:
         joined = trajectories[0]
     else:
@@ -40,13 +58,19 @@ def place_batch(trajectories: Sequence[Trajectory], mesh: Mesh) -> Trajectory:
         joined = jax.tree.map(lambda *x: np.concatenate(x, axis=1), *rows)
         actor_state = jax.tree.map(lambda *x: np.concatenate(x), *(t.actor_state for t in trajectories))
         joined = joined._replace(actor_state=actor_state)
-    return jax.device_put(joined, batch_sharding(joined, mesh))
+    shardings = batch_sharding(joined, mesh)
+    if mesh.is_multi_process:
+        return jax.tree.map(jax.make_array_from_process_local_data, shardings, joined)
+    return jax.device_put(joined, shardings)
 
 
-def batch_sharding(trajectory: Trajectory, mesh: Mesh) -> Any:
-    """Shardings of a trajectory: B is axis 0 of the actor state and axis 1 of everything else."""
-    rows = jax.tree.map(lambda _: NamedSharding(mesh, PartitionSpec(None, "batch")), trajectory)
-    state = jax.tree.map(lambda _: NamedSharding(mesh, PartitionSpec("batch")), trajectory.actor_state)
+def batch_sharding(trajectory: Trajectory, mesh: Mesh, *leading: None) -> Any:
+    """Shardings of a trajectory: B is axis 0 of the actor state and axis 1 of everything else.
+
+    `leading` stands for the axes before those, one None each.
+    """
+    rows = jax.tree.map(lambda _: NamedSharding(mesh, PartitionSpec(*leading, None, "batch")), trajectory)
+    state = jax.tree.map(lambda _: NamedSharding(mesh, PartitionSpec(*leading, "batch")), trajectory.actor_state)
     return rows._replace(actor_state=state)
 
 
@@ -66,9 +90,11 @@ def make_publish(agent: Agent, actor_devices: Sequence[Device]) -> Callable[[Tra
 
 
 def copy_to(tree: PyTree, device: Device) -> PyTree:
-    """`tree` on `device`, sharing no memory with the original."""
-    # `device_put` alone will not do: of an array on several devices it hands out one's part, despite `may_alias=False`.
-    return jax.device_put(_copy(tree), device)
+    """`tree`, whole on each of its devices, on `device`, sharing no memory with the original."""
+    # Of an array on several devices, one's part is the whole; no other host has to take part.
+    local = jax.tree.map(lambda x: x.addressable_data(0) if isinstance(x, jax.Array) else x, tree)
+    # `device_put` alone will not do: where the array already is it hands out the same memory, `may_alias=False` or not.
+    return jax.device_put(_copy(local), device)
 
 
 @jax.jit

@@ -38,6 +38,9 @@ class Resumption(NamedTuple):
 class Sebulba:
     """Actor threads on actor devices, the learner on learner devices (Hessel et al. 2021, arXiv 2104.06272).
 
+    Several hosts train together where `learner_devices` has devices of all of them: each runs this with its own actors,
+    of which the first has the number `first_actor` among all, and the gradient is that of the whole batch.
+
     Use as a context manager; iterate over `updates()` in the thread that made it. Runs with the same key, lag and
     environments are equal bit for bit. Nothing here logs or writes.
     """
@@ -52,6 +55,7 @@ class Sebulba:
         *,
         actor_devices: Sequence[Device],
         learner_devices: Sequence[Device],
+        first_actor: int = 0,
         resumption: Resumption | None = None,
     ) -> None:
         self._agent = agent
@@ -72,8 +76,8 @@ class Sebulba:
             threading.Thread(
                 target=actor_loop,
                 name=f"actor-{i}",
-                args=(actor, i, self.updates_done, device, self._store, self._queue, jax.random.fold_in(key, i)),
-                kwargs={"signal": self.signal},
+                args=(actor, i, self.updates_done, device, self._store, self._queue),
+                kwargs={"key": jax.random.fold_in(key, first_actor + i), "signal": self.signal},
                 daemon=True,  # an environment that hangs in compiled code must not keep the process alive
             )
             for i, (actor, device) in enumerate(zip(actors, actor_devices, strict=True))

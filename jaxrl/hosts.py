@@ -1,0 +1,150 @@
+"""Several hosts that train together: joining, agreeing, and ending when one of them is lost.
+
+Every host runs the same program on its own actors and devices. The gradient is that of the whole batch, so all hosts
+must make the same learner steps in the same order, and what ends a run, the number of env steps, a signal or a time
+limit, is agreed upon after every step. Host 0 writes; the others only work.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import jax
+import numpy as np
+
+from jaxrl.config import ConfigError, HostsConfig
+from jaxrl.io import leaves
+from jaxrl.types import PyTree
+
+LOST = 75  # exit status when another host is lost: sysexits' "try again", which launchers requeue on
+
+
+class HostLost(RuntimeError):
+    """Another host ended, or does not answer; the message is one sentence."""
+
+
+def join(config: HostsConfig) -> None:
+    """Wait for the other hosts; nothing where there is one. Must come before anything else that JAX does.
+
+    Raises:
+        ConfigError: the settings do not fit together, or the others did not come within `timeout_s`.
+    """
+    if not config.coordinator:
+        if config.num_processes > 1 or config.process_id:
+            raise ConfigError("hosts.num_processes needs hosts.coordinator, the address:port of host 0")
+        return
+    timeout_s = max(1, round(config.timeout_s))
+    # Otherwise JAX may abort this process when another one dies, before it can say what to do about it.
+    jax.config.update("jax_enable_recoverability", True)
+    where = {}
+    if config.coordinator != "auto":
+        if not 0 <= config.process_id < config.num_processes:
+            raise ConfigError(
+                f"hosts.process_id must be 0 to hosts.num_processes - 1, got {config.process_id} of "
+                f"{config.num_processes}"
+            )
+        where = {
+            "coordinator_address": config.coordinator,
+            "num_processes": config.num_processes,
+            "process_id": config.process_id,
+        }
+    try:
+        jax.distributed.initialize(
+            **where, initialization_timeout=timeout_s, heartbeat_timeout_seconds=timeout_s, shutdown_timeout_seconds=10
+        )
+    except (RuntimeError, ValueError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:300]
+        raise ConfigError(
+            f"cannot join the other hosts at {config.coordinator}: {reason}; start the same command on every host, "
+            "each with its own hosts.process_id"
+        ) from error
+
+
+def leave() -> None:
+    """Part from the other hosts; what follows is this host's own."""
+    if jax.process_count() > 1:
+        jax.distributed.shutdown()
+
+
+def totals(values: Sequence[float]) -> np.ndarray:
+    """float64 [N]: sums over the hosts, of which each must call this at the same point."""
+    if jax.process_count() == 1:
+        return np.asarray(values, np.float64)
+    from jax.experimental import multihost_utils
+
+    # Halves of 32 bits, which JAX carries exactly.
+    whole = np.asarray(values, np.float64)
+    gathered = np.asarray(multihost_utils.process_allgather(whole.view(np.uint32)))
+    return np.ascontiguousarray(gathered).view(np.float64).reshape(jax.process_count(), -1).sum(0)
+
+
+def from_first(tree: PyTree) -> PyTree:
+    """Host 0's `tree` on every host, as NumPy arrays and keys; the others give one of the same structure."""
+    if jax.process_count() == 1:
+        return tree
+    from jax.experimental import multihost_utils
+
+    flat = leaves.flatten(tree)
+    arrays = {leaf.path: leaf.array for leaf in flat if leaf.array is not None and leaf.array.size}
+    # As bytes: JAX would make float32 of float64.
+    sent = multihost_utils.broadcast_one_to_all([np.frombuffer(x.tobytes(), np.uint8) for x in arrays.values()])
+    for (path, here), there in zip(arrays.items(), sent, strict=True):
+        arrays[path] = np.frombuffer(np.asarray(there).tobytes(), here.dtype).reshape(here.shape)
+    return leaves.unflatten(tree, [leaf._replace(array=arrays.get(leaf.path, leaf.array)) for leaf in flat])
+
+
+@contextmanager
+def watched(timeout_s: float) -> Iterator[Watch]:
+    """Ends the process with status `LOST` when no progress is reported for `timeout_s`, however it hangs.
+
+    A host that died is noticed by the others' next collective operation; one that hangs while it lives may not be.
+    """
+    watch = Watch(timeout_s)
+    if jax.process_count() > 1:
+        watch.start()
+    try:
+        yield watch
+    finally:
+        watch.stop()
+
+
+class Watch:
+    """A thread that waits for the next sign of progress; begins with the first, since compiling takes its time."""
+
+    def __init__(self, timeout_s: float) -> None:
+        self._timeout_s = timeout_s
+        self._latest: float | None = None
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._wait, name="host-watch", daemon=True)
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self._thread.start()
+
+    def progress(self) -> None:
+        """All hosts did a step together."""
+        self._latest = time.monotonic()
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._over.set()
+        if self._thread.is_alive():
+            self._thread.join(1.0)
+
+    def _wait(self) -> None:
+        while not self._over.wait(min(1.0, self._timeout_s / 4)):
+            if self._latest is not None and time.monotonic() - self._latest > self._timeout_s:
+                print(
+                    f"jaxrl: error: {lost_sentence(f'no step for {self._timeout_s:g} s')}", file=sys.stderr, flush=True
+                )
+                os._exit(LOST)  # the main thread hangs inside a collective operation, which nothing can interrupt
+
+
+def lost_sentence(reason: str) -> str:
+    """What the user is told."""
+    return f"another host was lost ({reason}); start the job again with --resume: it goes on from the newest checkpoint"
