@@ -116,6 +116,15 @@ def test_medians_over_rounds() -> None:
     assert result["cpu_efficiency"] == pytest.approx(0.9)
 
 
+def test_several_learner_devices_are_compared_with_one() -> None:
+    rates = {**RATES, "matmul": 100.0, report.ONE_DEVICE: 1.0}
+    rounds = [{part: Rate(rate * factor, 1.0) for part, rate in rates.items()} for factor in (1, 5, 2)]
+    rounds[1]["learner"] = Rate(15.0, 1.0)
+    sizes = report.Sizes(samples=20, env_steps=10, epochs=3, flops=50.0, frame_skip=4)
+    result = report.summarise(rounds, sizes, report.resources([CPU], [CPU]))
+    assert result["learner_scaling"] == {"one_device_env_steps_per_s": 2.0, "ratio": 2.0, "range": [2.0, 3.0]}
+
+
 def test_threads_that_fail_are_one_sentence() -> None:
     def fail(more: Any) -> int:
         raise RuntimeError("the emulator is gone\nand so on")

@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 import jaxrl
 from jaxrl.bench import parts
-from jaxrl.bench.report import PARTS, Sizes, resources, summarise, table
+from jaxrl.bench.report import ONE_DEVICE, PARTS, Sizes, resources, summarise, table
 from jaxrl.bench.threads import Rate, as_user_error
 from jaxrl.config import ExperimentConfig
 from jaxrl.errors import UserError
@@ -103,7 +103,7 @@ def _prepare(experiment: Experiment, seconds: float, stack: ExitStack) -> tuple[
     except Exception as error:
         raise as_user_error("the first unroll", error) from error
     learner = parts.Learner(experiment, trajectories)
-    pause_s = 60 + len(PARTS) * seconds
+    pause_s = 60 + (len(PARTS) + 1) * seconds
     training = parts.Training(experiment, act, parts.make_pools(experiment, restart=0), pause_s)
     stack.enter_context(training)
     training.measure(0.0)
@@ -116,6 +116,9 @@ def _prepare(experiment: Experiment, seconds: float, stack: ExitStack) -> tuple[
     }
     rows = (runtime.unroll_length + 1) * experiment.plan.num_envs * config.agent.num_epochs
     flops = rows * speed.update_flops(make_network(config.network, spec), spec)
+    _, learner_devices = parts.devices_of(experiment)
+    if len(learner_devices) > 1:
+        loop[ONE_DEVICE] = parts.Learner(experiment, trajectories, learner_devices[:1])
     return loop, Sizes(
         samples=experiment.plan.samples_per_update,
         env_steps=learner.env_steps_per_update,
@@ -140,15 +143,20 @@ def _first_unrolls(
 
 def _measure_by_turns(loop: dict[str, Part], seconds: float, show: Any) -> list[dict[str, Rate]]:
     """The rates of every round; `seconds` for each part of a round."""
-    names = {"env": "environments", "train": "full training", "matmul": "matrix product"}
+    names = {
+        "env": "environments",
+        "train": "full training",
+        "matmul": "matrix product",
+        ONE_DEVICE: "learner on one device",
+    }
     rounds: list[dict[str, Rate]] = []
     start = time.monotonic()
     for number in range(ROUNDS):
         rounds.append({})
-        for i, part in enumerate(PARTS):
-            share = (number + i / len(PARTS)) / ROUNDS
+        for i, part in enumerate(loop):
+            share = (number + i / len(loop)) / ROUNDS
             elapsed = time.monotonic() - start
-            left = elapsed / share - elapsed if number else ROUNDS * seconds * (len(PARTS) - 1 + MATMUL_SHARE)
+            left = elapsed / share - elapsed if number else ROUNDS * seconds * (len(loop) - 1 + MATMUL_SHARE)
             show(share, f"round {number + 1} of {ROUNDS}: {format_duration(left)} left, {names.get(part, part)}")
             rounds[-1][part] = loop[part].measure(seconds * (MATMUL_SHARE if part == "matmul" else 1.0))
     return rounds

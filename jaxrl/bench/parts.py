@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import jax
@@ -20,7 +21,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 from jaxrl.bench.threads import Gate, Rate, Stopwatch, Work, as_user_error, in_parallel
 from jaxrl.envs.base import BatchedEnv
 from jaxrl.envs.build import make_env
-from jaxrl.experiment import ACTOR_KEY, INIT_KEY, TRAINING, Experiment, choose_devices
+from jaxrl.experiment import ACTOR_KEY, INIT_KEY, TRAINING, Experiment, choose_devices, threads_per_pool
 from jaxrl.sebulba.actor import Act, Actor
 from jaxrl.sebulba.exchange import ActorFailed
 from jaxrl.sebulba.learner import make_learner_step, make_mesh, make_publish, place_batch, place_state
@@ -116,25 +117,31 @@ class Inference:
 
 
 class Learner:
-    """Placing a batch, the jitted step, and publishing, with as many updates in flight as the policy lag allows."""
+    """Placing a batch, the jitted step, and publishing, with as many updates in flight as the policy lag allows.
 
-    def __init__(self, experiment: Experiment, trajectories: Sequence[Trajectory]) -> None:
+    On the config's learner devices, or on `devices`.
+    """
+
+    def __init__(
+        self, experiment: Experiment, trajectories: Sequence[Trajectory], devices: Sequence[Device] | None = None
+    ) -> None:
         runtime = experiment.config.runtime
         actor_devices, learner_devices = devices_of(experiment)
         self._trajectories = trajectories
-        self._mesh = make_mesh(learner_devices)
+        self._mesh = make_mesh(devices or learner_devices)
         self._step = make_learner_step(experiment.agent, self._mesh)
         self._publish = make_publish(experiment.agent, actor_devices)
         self._start = jax.device_get(experiment.agent.init(experiment.key(INIT_KEY)).replace(key=None))
-        self._key = experiment.key(INIT_KEY)
+        self._make_key = partial(experiment.key, INIT_KEY)
         self._in_flight = runtime.policy_lag
         self.env_steps_per_update = sum(int(trajectory.mask.sum()) for trajectory in trajectories)
         self.measure(0.0)
 
     def measure(self, seconds: float) -> Rate:
         """Env steps learnt per second; each once, whatever `num_epochs` is."""
-        # From the same parameters every time: to learn one batch for ever leads to numbers that no run sees.
-        state = place_state(self._start.replace(key=self._key), self._mesh)
+        # From the same parameters every time: to learn one batch for ever leads to numbers that no run sees. The key is
+        # made anew, because the step before was given its memory.
+        state = place_state(self._start.replace(key=self._make_key()), self._mesh)
         pending: deque[Any] = deque()
         jax.block_until_ready(state)
         updates, watch = 0, Stopwatch()
@@ -254,7 +261,7 @@ def make_pools(experiment: Experiment, restart: int) -> Pools:
                     make_env(
                         config.env,
                         config.runtime.envs_per_pool,
-                        num_threads=config.runtime.threads_per_pool,
+                        num_threads=threads_per_pool(config.runtime),
                         seed=config.seed,
                         stream=(TRAINING, actor, pool, restart),
                     )

@@ -12,6 +12,7 @@ from jaxrl.bench.threads import Rate
 
 LOOP = ("env", "inference", "learner", "train")  # the parts whose rate is in env steps per second
 PARTS = (*LOOP, "matmul")
+ONE_DEVICE = "learner_one_device"  # measured beside the others where the learner has several
 
 Rounds = Sequence[Mapping[str, Rate]]  # of each round, the rate of each part
 Resources = Mapping[str, str]  # what each of env, inference and learner occupies
@@ -93,12 +94,22 @@ def summarise(rounds: Rounds, sizes: Sizes, occupied: Resources) -> dict[str, An
             "counted": "analytically: the network's matrix products and convolutions, once forward and twice backward "
             "(the first one's input needs no gradient), for every row of every epoch",
         },
+        "learner_scaling": _scaling(rounds),
         "spread": {
             **{part: _range(row[part] for row in rows) for part in PARTS},
             "utilisation": _range(utilisations),
         },
         "rounds": [{**row, "utilisation": share} for row, share in zip(rows, utilisations, strict=True)],
     }
+
+
+def _scaling(rounds: Rounds) -> dict[str, Any]:
+    """All learner devices against one of them, on the same batch; None where there is only one."""
+    if ONE_DEVICE not in rounds[0]:
+        return {"one_device_env_steps_per_s": None, "ratio": None, "range": None}
+    one = median(round_[ONE_DEVICE].per_s for round_ in rounds)
+    ratios = [round_["learner"].per_s / round_[ONE_DEVICE].per_s for round_ in rounds]
+    return {"one_device_env_steps_per_s": one, "ratio": median(ratios), "range": _range(ratios)}
 
 
 def table(result: Mapping[str, Any]) -> Table:
@@ -124,6 +135,11 @@ def table(result: Mapping[str, Any]) -> Table:
     product = [f"{value / 1e9:,.1f}" for value in (flops["matmul"], *spread["matmul"])]
     table.add_row("matrix product", *product, cores["matmul"], "GFLOP/s")
     table.add_row("ratio", f"{flops['ratio']:.2f}", *[""] * 3, "learner / product", end_section=True)
+    scaling = result["learner_scaling"]
+    if scaling["ratio"] is not None:
+        table.add_row("learner, one device", *_numbers(scaling["one_device_env_steps_per_s"]), *[""] * 3, "env steps/s")
+        ratios = [f"{value:.2f}" for value in (scaling["ratio"], *scaling["range"])]
+        table.add_row("ratio", *ratios, "", "all learner devices / one", end_section=True)
     nature = result["nature_torso_640"]
     if nature["ratio"] is not None:
         table.add_row("Nature CNN, plain", *_numbers(nature["plain_samples_per_s"]), *[""] * 3, "samples/s, batch 640")
