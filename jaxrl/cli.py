@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn
@@ -20,7 +20,7 @@ High-throughput reinforcement learning in JAX.
 
 commands:
   train CONFIG [--resume [RUN]] [--KEY VALUE ...]  train an agent; `jaxrl train --help` lists the keys
-  evaluate RUN [--episodes N] [--greedy]           score the newest checkpoint of a run
+  evaluate RUN [--episodes N] [--video FILE]       score the newest checkpoint of a run
   bench CONFIG --json FILE [--seconds S]           measure every part of the loop on this machine
   plot RUN [RUN ...] [--out FILE]                  draw learning curves
   doctor [--require gpu|tpu]                       check this machine and the installation
@@ -70,17 +70,33 @@ def train(arguments: Sequence[str]) -> int:
 
 
 def evaluate(arguments: Sequence[str]) -> int:
+    own, overrides = split_overrides(
+        arguments, {"--episodes", "--member", "--json", "--video"}, {"--greedy", "--no-greedy"}
+    )
     parser = _Parser("evaluate", "Score the newest checkpoint of a run over whole episodes.")
-    parser.add_argument("run", metavar="RUN", help="a run folder, or `latest`")
+    parser.add_argument(
+        "run", metavar="RUN", help="a run folder, or `latest`; followed by --KEY VALUE to score under other settings"
+    )
     parser.add_argument("--episodes", type=_positive_int, metavar="N", help="default: the config's evaluation.episodes")
     parser.add_argument(
         "--greedy", action=argparse.BooleanOptionalAction, help="the most probable action; default: the config's"
     )
+    parser.add_argument(
+        "--member", type=int, metavar="I", help="of a population; default: all members share the episodes"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the result there")
-    options = parser.parse_args(arguments)
+    parser.add_argument("--video", type=Path, metavar="FILE", help="film one of the episodes: .gif, .webp or .mp4")
+    options = parser.parse_args(own)
     from jaxrl.scoring import evaluate
 
-    result = evaluate(options.run, episodes=options.episodes, greedy=options.greedy)
+    result = evaluate(
+        options.run,
+        episodes=options.episodes,
+        greedy=options.greedy,
+        member=options.member,
+        video=options.video,
+        overrides=overrides,
+    )
     _print_result(result)
     if options.json:
         _write_json(options.json, result)
@@ -149,14 +165,21 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
 }
 
 
-def split_overrides(arguments: Sequence[str], own: set[str]) -> tuple[list[str], list[str]]:
+def split_overrides(
+    arguments: Sequence[str], own: set[str], flags: Collection[str] = ()
+) -> tuple[list[str], list[str]]:
     """The words for the command itself, and the `--key value` pairs for the config, which argparse must not see: it
-    would take the value of a key that it does not know for a positional argument."""
+    would take the value of a key that it does not know for a positional argument.
+
+    Args:
+        own: the command's options that take a value.
+        flags: those that take none.
+    """
     mine, overrides = [], []
     words = list(arguments)
     while words:
         word = words.pop(0)
-        if not word.startswith("--") or word == "--help" or word.partition("=")[0] in own:
+        if not word.startswith("--") or word == "--help" or word in flags or word.partition("=")[0] in own:
             mine.append(word)
             if word in own and words and not words[0].startswith("-"):
                 mine.append(words.pop(0))

@@ -22,12 +22,13 @@ def play_episodes(
     num_episodes: int,
     key: Key,
     progress: Callable[[int], None] = lambda finished: None,
+    watch: Callable[[np.ndarray | None, TimeStep], None] = lambda action, timestep: None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Raw returns float32 [N] and lengths int32 [N], in env steps, of `num_episodes` whole episodes.
 
     Each environment plays an equal share, fixed beforehand: taking the first N episodes to finish would favour short
     ones. `act`, `params` and the initial `state` are an agent's. `progress` is called with the number of episodes
-    finished so far.
+    finished so far, `watch` with every action and the time step that it led to, and first with None and the first.
     """
     keyed_act = make_act(act)
     quota = np.full(env.num_envs, num_episodes // env.num_envs)
@@ -35,9 +36,12 @@ def play_episodes(
     returns: list[float] = []
     lengths: list[int] = []
     timestep, row = env.reset(), 0
+    watch(None, timestep)
     while quota.any():
         state, output = keyed_act(params, state, timestep, key, row, 0)
-        timestep = env.step(np.asarray(output.action))
+        action = np.asarray(output.action)
+        timestep = env.step(action)
+        watch(action, timestep)
         row += 1
         for i in np.flatnonzero(timestep.last & (quota > 0)):
             returns.append(float(timestep.episode_return[i]))

@@ -4,46 +4,66 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
 from jaxrl.analysis import read_metrics
-from jaxrl.config import ExperimentConfig, RecordConfig
+from jaxrl.config import ConfigError, ExperimentConfig, RecordConfig
 from jaxrl.envs.build import protocol_label
 from jaxrl.evaluation import act_randomly, play_episodes, summary
-from jaxrl.experiment import EVALUATION_KEY, INIT_KEY, Experiment, build, make_evaluation_env
-from jaxrl.io.checkpoints import CheckpointError, Checkpoints
+from jaxrl.experiment import (
+    EVALUATION_KEY,
+    INIT_KEY,
+    Experiment,
+    build,
+    make_evaluation_env,
+    make_evaluation_screen,
+)
+from jaxrl.io.checkpoints import CheckpointError, Checkpoints, Restored
 from jaxrl.io.rundir import RunDir
 from jaxrl.parsing import read_config
+from jaxrl.pbt import without_pbt
+from jaxrl.population import member_state
+from jaxrl.types import TrainState
+from jaxrl.video import Film, check_video_path, write_video
 
 
-def evaluate(run: RunDir | str, *, episodes: int | None = None, greedy: bool | None = None) -> dict[str, Any]:
+def evaluate(
+    run: RunDir | str,
+    *,
+    episodes: int | None = None,
+    greedy: bool | None = None,
+    member: int | None = None,
+    video: Path | None = None,
+    overrides: Sequence[str] = (),
+) -> dict[str, Any]:
     """Play whole episodes with the newest checkpoint; arguments that are None are the config's.
 
     Args:
         run: a run folder, or `latest`.
         episodes: how many.
         greedy: take the most probable action instead of sampling.
+        member: of a population; without it all members share the episodes.
+        video: a file for the film of one of the episodes; .gif, .webp or .mp4.
+        overrides: settings as on the command line, such as `--env.protocol paper`, to score under other rules.
 
     Raises:
-        UserError: the run has no checkpoint, or cannot be read.
+        UserError: the run has no checkpoint, or cannot be read; a setting or the video cannot work.
     """
-    if not isinstance(run, RunDir):
-        run = RunDir.latest(RecordConfig().runs_dir) if run == "latest" else RunDir.open(run)
-    config = read_config(run.config)
-    experiment = build(config)
-    template = experiment.agent.init(experiment.key(INIT_KEY))
-    restored = Checkpoints(run).restore(template)
-    if restored is None:
-        raise CheckpointError(f"{run} has no checkpoint to evaluate; train it first")
+    if video is not None:
+        check_video_path(video)
+    experiment, restored = restore(run, overrides)
+    config = experiment.config
     greedy = config.evaluation.greedy if greedy is None else greedy
-    publish = experiment.agent.publish_greedy if greedy else experiment.agent.publish
-    agent = experiment.agent
+    agent = experiment.single
+    publish = agent.publish_greedy if greedy else agent.publish
     episodes = config.evaluation.episodes if episodes is None else episodes
     result: dict[str, Any] = {
         "run": str(run),
@@ -53,26 +73,80 @@ def evaluate(run: RunDir | str, *, episodes: int | None = None, greedy: bool | N
         "updates": int(restored.state.updates),
         "env_steps": restored.counters.get("env_steps"),
     }
-    result |= _play(experiment, agent.act, publish(restored.state), agent.initial_actor_state, episodes, "episodes")
+    label = f"{config.env.id} {result['policy']}"
+    states = member_states(experiment, restored.state, member)
+    share = max(1, episodes // len(states))
+    film = None if video is None else _start_film(experiment, share, label)
+    played = [
+        _play(experiment, agent.act, publish(state), agent.initial_actor_state, share, "episodes", film)
+        for state in states
+    ]
+    returns, lengths = (np.concatenate(parts) for parts in zip(*played, strict=True))
+    result |= summary(returns, lengths)
+    if film is not None and video is not None:
+        film.screen.close()
+        write_video(video, film.frames, film.screen.fps)
+        result |= {"video": str(video), "video_return": film.episode_return}
+    if member is not None:
+        result["member"] = member
+    elif len(states) > 1:
+        result["member_returns"] = [float(returns.mean()) for returns, _ in played]
     if config.evaluation.against_random:
         act = partial(act_randomly, num_actions=experiment.spec.num_actions)
-        random = _play(experiment, act, (), lambda num_envs: (), episodes, "random policy")
+        random = summary(*_play(experiment, act, (), lambda num_envs: (), episodes, "random policy"))
         result["random_return"] = random["mean_return"]
         error = (result["standard_error"] ** 2 + random["standard_error"] ** 2) ** 0.5
         result["standard_errors_above_random"] = (result["mean_return"] - random["mean_return"]) / max(error, 1e-9)
     return result
 
 
+def restore(run: RunDir | str, overrides: Sequence[str] = ()) -> tuple[Experiment, Restored]:
+    """A run's parts and its newest checkpoint; raises and takes arguments like `evaluate`."""
+    if not isinstance(run, RunDir):
+        run = RunDir.latest(RecordConfig().runs_dir) if run == "latest" else RunDir.open(run)
+    experiment = build(read_config(run.config, overrides))
+    _check_interface(experiment, build(read_config(run.config)) if overrides else experiment)
+    restored = Checkpoints(run).restore(experiment.agent.init(experiment.key(INIT_KEY)))
+    if restored is None:
+        raise CheckpointError(f"{run} has no checkpoint to evaluate; train it first")
+    return experiment, restored
+
+
+def _check_interface(experiment: Experiment, trained: Experiment) -> None:
+    """Other rules must leave what the network sees and does; raises `ConfigError`."""
+    for name in ("observation_shape", "num_actions"):
+        here, there = getattr(experiment.spec, name), getattr(trained.spec, name)
+        if here != there:
+            raise ConfigError(
+                f"the run was trained with {name.replace('_', ' ')} {there}, and these settings have {here}; "
+                "set env.frame_size and env.full_action_set too"
+            )
+
+
+def _num_envs(experiment: Experiment, episodes: int) -> int:
+    return min(experiment.config.evaluation.num_envs, episodes)
+
+
+def _start_film(experiment: Experiment, episodes: int, title: str) -> Film:
+    return Film(make_evaluation_screen(experiment, _num_envs(experiment, episodes)), title)
+
+
 def _play(
-    experiment: Experiment, act: Any, params: Any, initial_state: Any, episodes: int, title: str
-) -> dict[str, Any]:
-    """`summary` of some episodes, under a progress bar."""
-    num_envs = min(experiment.config.evaluation.num_envs, episodes)
+    experiment: Experiment,
+    act: Any,
+    params: Any,
+    initial_state: Any,
+    episodes: int,
+    title: str,
+    film: Film | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns and lengths of some episodes, under a progress bar."""
+    num_envs = _num_envs(experiment, episodes)
     env = make_evaluation_env(experiment, num_envs)
     try:
         with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
             task = progress.add_task(f"evaluating: {title}", total=episodes)
-            returns, lengths = play_episodes(
+            return play_episodes(
                 act,
                 jax.device_put(params),
                 initial_state(num_envs),
@@ -80,10 +154,21 @@ def _play(
                 episodes,
                 experiment.key(EVALUATION_KEY),
                 lambda finished: progress.update(task, completed=finished),
+                film or (lambda action, timestep: None),
             )
     finally:
         env.close()
-    return summary(returns, lengths)
+
+
+def member_states(experiment: Experiment, state: TrainState, member: int | None) -> list[TrainState]:
+    """The states to score, each as a run of its own would have it."""
+    size = experiment.config.population.size
+    if member is not None and not 0 <= member < (size if size > 1 else 0):
+        there = f"members 0 to {size - 1}" if size > 1 else "no population, so leave --member out"
+        raise ConfigError(f"--member {member}: this run has {there}")
+    if size == 1:
+        return [state]
+    return [member_state(without_pbt(state), i) for i in (range(size) if member is None else [member])]
 
 
 def finish(config: ExperimentConfig, run: RunDir) -> None:
@@ -111,6 +196,6 @@ def finish(config: ExperimentConfig, run: RunDir) -> None:
     lines += [
         f"run folder  {run}",
         f"curve       {curve}",
-        f"next        jaxrl evaluate {run} --greedy",
+        f"next        jaxrl evaluate {run} --video episode.gif",
     ]
     print("\n".join(lines), flush=True)

@@ -91,7 +91,7 @@ def test_greedy_takes_the_most_probable_action():
     timestep = BatchedJaxEnv(Catch(), 8, jax.random.key(0)).reset()
 
     def actions(params):
-        outputs = [agent.act(params, (), timestep, jax.random.key(k))[1] for k in range(20)]
+        outputs = [agent.act(params, agent.initial_actor_state(8), timestep, jax.random.key(k))[1] for k in range(20)]
         return np.stack([output.action for output in outputs]), np.asarray(outputs[0].behaviour_logits)
 
     sampled, logits = actions(agent.publish(state))

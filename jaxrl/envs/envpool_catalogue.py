@@ -17,6 +17,8 @@ from jaxrl.envs.checks import unknown_id
 from jaxrl.envs.protocols import overrides, resolve
 from jaxrl.types import EnvSpec
 
+SCREEN_HEIGHT, SCREEN_WIDTH = 210, 160  # of the console, in pixels
+
 
 def envpool_spec(config: EnvConfig) -> EnvSpec:
     """What an agent must know of `config.id`; raises `EnvError` where no agent here could play it."""
@@ -79,11 +81,20 @@ def _options(config: EnvConfig) -> dict[str, Any]:
     }
 
 
+def make_screen_pool(config: EnvConfig, seed: int) -> Any:
+    """One emulator that plays as that of `make_pool` with the same seed does, and shows the console's own picture."""
+    colour = {"gray_scale": False, "stack_num": 1, "img_height": SCREEN_HEIGHT, "img_width": SCREEN_WIDTH}
+    return _make(config, 1, 1, [seed], {**_options(config), **colour})
+
+
 def make_pool(config: EnvConfig, num_envs: int, num_threads: int, seeds: Sequence[int]) -> Any:
     """A synchronous pool; raises `EnvError`."""
+    return _make(config, num_envs, num_threads, seeds, _options(config))
+
+
+def _make(config: EnvConfig, num_envs: int, num_threads: int, seeds: Sequence[int], options: dict[str, Any]) -> Any:
     import envpool
 
-    options = _options(config)
     try:
         return envpool.make_gymnasium(
             config.id,

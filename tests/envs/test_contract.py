@@ -12,7 +12,9 @@ CASES = {
     "catch-envpool": (EnvConfig(id="Catch-v0"), 60),
     "frozen-lake-envpool": (EnvConfig(id="FrozenLake-v1"), 250),
     "catch-jax": (EnvConfig(id="catch", backend="jax"), 60),
+    "fork-jax": (EnvConfig(id="fork", backend="jax"), 30),
     "cartpole-jax": (EnvConfig(id="cartpole", backend="jax"), 300),
+    "recall-jax": (EnvConfig(id="recall", backend="jax"), 60),
     "cartpole-jax-capped": (EnvConfig(id="cartpole", backend="jax", max_episode_steps=7), 60),
 }
 

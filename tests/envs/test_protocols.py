@@ -8,6 +8,7 @@ import pytest
 from jaxrl.config import ConfigError, EnvConfig
 from jaxrl.envs.build import env_spec, protocol_label
 from jaxrl.envs.protocols import PRESETS, describe, resolve
+from jaxrl.types import EnvSpec
 
 
 @pytest.mark.parametrize(
@@ -29,7 +30,7 @@ def test_presets(name, size, full, sticky, noops, cap):
 @pytest.mark.parametrize(("name", "shape", "actions"), [("machado", 84, 18), ("paper", 84, 18), ("cpu", 42, 6)])
 def test_presets_reach_envpool(name, shape, actions):
     spec = env_spec(EnvConfig(protocol=name))
-    assert spec == ((4, shape, shape), "uint8", actions, 4)
+    assert spec == EnvSpec((4, shape, shape), "uint8", actions, frame_skip=4)
 
 
 def test_overrides_show_in_the_label():

@@ -1,0 +1,105 @@
+"""What a person sees of an environment: colour pictures beside the observations of one of its episodes.
+
+An Atari agent sees small grey frames. A second emulator with the same seed and actions plays the same game, and
+shows the console's own picture.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from jaxrl.config import EnvConfig
+from jaxrl.envs.base import EnvError
+from jaxrl.envs.seeding import env_seeds
+from jaxrl.types import EnvSpec, TimeStep
+
+ATARI_FPS = 15.0  # the console's 60 frames/s at 4 frames per env step
+OTHER_FPS = 10.0
+
+
+class Screen(Protocol):
+    """Follows environment 0 of a batch."""
+
+    fps: float  # env steps/s at which the game looks natural
+
+    def reset(self, timestep: TimeStep) -> np.ndarray:
+        """The picture uint8 [H, W, 3] of the batch's first time step."""
+        ...
+
+    def step(self, action: np.ndarray, timestep: TimeStep) -> np.ndarray:
+        """The picture after `action` int32 [B], which led to `timestep`."""
+        ...
+
+    def close(self) -> None:
+        """Free what the screen holds."""
+        ...
+
+
+def make_screen(config: EnvConfig, spec: EnvSpec, num_envs: int, seed: int, stream: tuple[int, ...]) -> Screen:
+    """The screen of the environments that `make_env` makes of the same arguments.
+
+    Raises:
+        EnvError: the observations are no pictures.
+    """
+    if config.backend == "envpool":
+        from jaxrl.envs.envpool_catalogue import is_atari
+
+        if is_atari(config.id):
+            return AtariScreen(config, env_seeds(seed, stream, num_envs)[0])
+    if len(spec.observation_shape) not in (2, 3):
+        raise EnvError(f"{config.id} has no picture: its observation is an array of shape {spec.observation_shape}")
+    return ObservationScreen()
+
+
+class AtariScreen:
+    """The console's picture, from an emulator that plays along."""
+
+    fps = ATARI_FPS
+
+    def __init__(self, config: EnvConfig, seed: int) -> None:
+        from jaxrl.envs.envpool_catalogue import make_screen_pool
+
+        self._pool = make_screen_pool(config, seed)
+
+    def reset(self, timestep: TimeStep) -> np.ndarray:
+        """The picture of the first time step."""
+        return self._picture(self._pool.reset()[0])
+
+    def step(self, action: np.ndarray, timestep: TimeStep) -> np.ndarray:
+        """The picture after `action`; raises `EnvError` where the two games part."""
+        observation, _, terminated, truncated, info = self._pool.step(np.asarray(action[:1], np.int32))
+        if info["reward"][0] != timestep.reward[0] or (terminated | truncated)[0] != timestep.last[0]:
+            raise EnvError("the emulator that draws the video no longer plays the same game; leave --video out")
+        return self._picture(observation)
+
+    def close(self) -> None:
+        """End the emulator."""
+        self._pool.close()
+
+    def _picture(self, observation: np.ndarray) -> np.ndarray:
+        return np.ascontiguousarray(observation[0].transpose(1, 2, 0))
+
+
+class ObservationScreen:
+    """The observation itself: a board [H, W], or the newest of stacked frames [C, H, W]; the largest value is white."""
+
+    fps = OTHER_FPS
+
+    def reset(self, timestep: TimeStep) -> np.ndarray:
+        """The picture of the first time step."""
+        return self._picture(np.asarray(timestep.observation[0]))
+
+    def step(self, action: np.ndarray, timestep: TimeStep) -> np.ndarray:
+        """The picture after `action`."""
+        return self._picture(np.asarray(timestep.observation[0]))
+
+    def close(self) -> None:
+        """Nothing to free."""
+
+    def _picture(self, observation: np.ndarray) -> np.ndarray:
+        board = observation if observation.ndim == 2 else observation[-1]
+        if board.dtype != np.uint8:
+            board = (255 * np.clip(board / max(float(board.max()), 1e-9), 0, 1)).astype(np.uint8)
+        return np.repeat(board[:, :, None], 3, axis=2)
