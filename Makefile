@@ -5,6 +5,7 @@
 
 PYTHON ?= python3
 CONFIG ?= configs/atari/pong_cpu.yaml
+MINUTES ?= 24
 ARGS ?=
 
 VENV := .venv
@@ -16,12 +17,13 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 SUITABLE := import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else "jaxrl needs Python 3.11, 3.12 or 3.13, and this is %d.%d; install one of them, then name it: make PYTHON=python3.12" % v)
 
 .NOTPARALLEL:
-.PHONY: help install train test test-slow check lint format-check types format lock clean
+.PHONY: help install train test test-slow test-slurm check lint format-check types format lock clean
 
 help:
-	@echo 'make train      install what is missing, then train: $(CONFIG)'
+	@echo 'make train      install what is missing, then train, $(MINUTES) minutes at most: $(CONFIG)'
 	@echo 'make test       install what is missing, then run the tests'
 	@echo 'make test-slow  the tests that train for minutes'
+	@echo 'make test-slurm a sweep on a real SLURM, started on this machine; as root, installs slurm-wlm through apt'
 	@echo 'make check      all that CI runs: ruff, formatting, pyright, tests'
 	@echo 'make format     sort imports and format the code'
 	@echo 'make install    only install, into .venv'
@@ -48,13 +50,16 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@echo 'Installed.'
 
 train: $(INSTALLED)
-	$(BIN)/python -m jaxrl train $(CONFIG) $(ARGS)
+	$(BIN)/python -m jaxrl train $(CONFIG) --max_minutes $(MINUTES) $(ARGS)
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest $(ARGS)
 
 test-slow: $(INSTALLED)
 	$(BIN)/python -m pytest -m slow $(ARGS)
+
+test-slurm: $(INSTALLED)
+	$(BIN)/python -m pytest -m slurm tests/slurm $(ARGS)
 
 check: lint format-check types test
 

@@ -1,0 +1,128 @@
+"""One attempt at one run: its command, from where it goes on, and what its end means.
+
+The same for a run on this machine and for one in a scheduler's job:
+
+| exit status | what it means | what the launcher does |
+|---|---|---|
+| 0 | finished, evaluated | never again |
+| 128 + n, or killed by n: SIGINT, SIGTERM, SIGUSR1, SIGUSR2 | preempted; saved if it had learnt | goes on |
+| killed by SIGKILL | no time to save; what came after the last checkpoint is lost | goes on |
+| 75 | another host of the same training was lost | goes on |
+| anything else | failed | reports the last lines |
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from jaxrl.io.rundir import RunDir, RunDirError
+from jaxrl.sweeps.expand import Run
+from jaxrl.sweeps.manifest import State, Status, SweepFolder, tail
+
+PREEMPTIONS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+HOST_LOST = 75  # of a training on several hosts; jaxrl.hosts.LOST
+INTERRUPTED = frozenset(
+    {HOST_LOST, *(status for number in (*PREEMPTIONS, signal.SIGKILL) for status in (-number, 128 + number))}
+)
+
+
+def run_folder(folder: SweepFolder, run: Run) -> Path | None:
+    """What `jaxrl train` made for this run; None before it has."""
+    try:
+        return RunDir.latest(folder.of(run.id)).path
+    except RunDirError:
+        return None
+
+
+def command(folder: SweepFolder, run: Run) -> list[str]:
+    """The command of the next attempt: from the newest checkpoint, or from the start where there is none.
+
+    A run folder without a checkpoint holds nothing to go on from, and is removed.
+    """
+    words = [sys.executable, "-m", "jaxrl", "train", run.config, *run.words, f"--record.runs_dir={folder.of(run.id)}"]
+    made = run_folder(folder, run)
+    if made is None:
+        return words
+    if any((made / "checkpoints").glob("[0-9]*-*")):
+        return [*words, f"--resume={made}"]
+    shutil.rmtree(made)
+    return words
+
+
+class Attempt:
+    """A training in a process of its own, and its entries in the manifest.
+
+    Its own session: Ctrl-C in the terminal reaches the launcher only, which decides what to do.
+    """
+
+    def __init__(
+        self, folder: SweepFolder, run: Run, environment: Mapping[str, str] | None = None, job: str | None = None
+    ):
+        self.run = run
+        self._folder = folder
+        self._asked = False
+        self._start = time.monotonic()
+        before = folder.state(run.id)
+        words = command(folder, run)
+        log = folder.log(run.id)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("a", encoding="utf-8") as file:
+            file.write(f"$ {subprocess.list2cmdline(words)}\n")
+            file.flush()
+            self._process = subprocess.Popen(  # its output goes to the file, so nobody needs to read it
+                words,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **(environment or {})},
+                start_new_session=True,
+            )
+        self.state = State("running", before.attempts + 1, None, before.seconds, job)
+        folder.set_state(run.id, self.state)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def poll(self) -> State | None:
+        """The final state once the process has ended, and None before."""
+        return None if self._process.poll() is None else self._finish()
+
+    def wait(self) -> State:
+        """Wait for the end."""
+        self._process.wait()
+        return self._finish()
+
+    def stop(self) -> None:
+        """Ask it, once, to save and end."""
+        if not self._asked and self._process.poll() is None:
+            self._asked = True
+            self._process.terminate()
+
+    def kill(self) -> None:
+        """End it at once."""
+        if self._process.poll() is None:
+            self._process.kill()
+
+    def _finish(self) -> State:
+        if self.state.status == "running":
+            status = self._process.returncode
+            seconds = round(self.state.seconds + time.monotonic() - self._start, 1)
+            lines = tail(self._folder.log(self.run.id)) if verdict(status) == "failed" else ()
+            self.state = State(verdict(status), self.state.attempts, status, seconds, self.state.job, lines)
+            self._folder.set_state(self.run.id, self.state)
+        return self.state
+
+
+def verdict(exit_status: int) -> Status:
+    """What an exit status says of a run."""
+    if exit_status == 0:
+        return "finished"
+    return "interrupted" if exit_status in INTERRUPTED else "failed"

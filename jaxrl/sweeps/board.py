@@ -1,0 +1,133 @@
+"""A sweep for a person: a live table where the terminal is interactive, a line a change in a log file."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from typing import TextIO
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from jaxrl.io.meters import format_duration
+from jaxrl.sweeps.expand import Run
+from jaxrl.sweeps.manifest import SweepFolder, count
+from jaxrl.sweeps.progress import Progress, read_progress, total_seconds_left
+
+COLOURS = {
+    "waiting": "dim", "queued": "dim", "running": "cyan", "interrupted": "yellow", "failed": "red", "finished": "green",
+}  # fmt: skip
+ORDER = ("running", "failed", "interrupted", "queued", "waiting", "finished")
+
+
+class Board:
+    """Shows the runs of a sweep; `refresh` may be called as often as one likes.
+
+    Args:
+        folder: of the sweep.
+        runs: to show.
+        metric: shown beside the progress.
+        every: least seconds between two looks at the files.
+        max_rows: of the table; runs under way come first.
+        stream: where to write; standard output unless given.
+        interactive: live table (True) or lines (False); None asks the stream.
+    """
+
+    def __init__(
+        self,
+        folder: SweepFolder,
+        runs: Sequence[Run],
+        metric: str = "episode/return",
+        every: float = 1.0,
+        max_rows: int = 24,
+        stream: TextIO | None = None,
+        interactive: bool | None = None,
+    ):
+        self._folder, self._runs, self._metric = folder, runs, metric
+        self._every, self._max_rows = every, max_rows
+        self._looked = -float("inf")
+        self._shown: dict[str, str] = {}
+        self._console = Console(file=stream or sys.stdout, force_terminal=True if interactive else None, soft_wrap=True)
+        live = self._console.is_terminal if interactive is None else interactive
+        self._live = Live(console=self._console, auto_refresh=False) if live else None
+
+    def __enter__(self) -> Board:
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.refresh(now=True)
+        if self._live is not None:
+            self._live.stop()
+
+    def refresh(self, now: bool = False) -> None:
+        """Look at the files and show what is new."""
+        if not now and time.monotonic() < self._looked + self._every:
+            return
+        self._looked = time.monotonic()
+        rows = [read_progress(self._folder, run, self._metric) for run in self._runs]
+        if self._live is not None:
+            self._live.update(Group(self._table(rows), summary(rows)), refresh=True)
+            return
+        for row in rows:
+            if self._shown.get(row.run.id, "waiting") != row.state.status:
+                done = sum(other.state.status == "finished" for other in rows)
+                self._console.print(f"[{done}/{len(rows)}] {_line(row, self._metric)}", markup=False, highlight=False)
+            self._shown[row.run.id] = row.state.status
+
+    def _table(self, rows: Sequence[Progress]) -> Table:
+        table = Table(box=None, pad_edge=False, header_style="dim")
+        for header in ("run", "settings", "state"):
+            table.add_column(header, no_wrap=header != "settings")
+        for header in ("done", "steps/s", self._metric, "left"):
+            table.add_column(header, justify="right", no_wrap=True)
+        shown = sorted(rows, key=lambda row: ORDER.index(row.state.status))[: self._max_rows]
+        for row in shown:
+            table.add_row(
+                row.run.sweep,
+                row.run.label,
+                Text(row.state.status, COLOURS[row.state.status]),
+                f"{row.share:.0%}",
+                f"{row.per_second:,.0f}" if row.per_second else "",
+                _number(row.value),
+                format_duration(row.seconds_left) if row.state.status == "running" else "",
+            )
+        if len(rows) > len(shown):
+            table.add_row(f"and {len(rows) - len(shown)} more")
+        return table
+
+
+def summary(rows: Sequence[Progress]) -> Text:
+    """One line: how many runs have each status, and the time left."""
+    counts = count(row.state for row in rows)
+    text = Text("  ").join(Text(f"{number} {status}", COLOURS[status]) for status, number in counts.items())
+    if counts.get("running"):
+        text.append(f"   about {format_duration(total_seconds_left(rows))} left", "dim")
+    return text
+
+
+def failures(folder: SweepFolder, runs: Sequence[Run]) -> str:
+    """Every failed run with its last lines; empty where none failed."""
+    parts = []
+    for run in runs:
+        state = folder.state(run.id)
+        if state.status == "failed":
+            head = f"failed with exit status {state.exit_status}: {run.sweep} {run.label} ({folder.log(run.id)})"
+            parts.append("\n".join([head, *(f"    {line}" for line in state.last_lines)]))
+    return "\n".join(parts)
+
+
+def _line(row: Progress, metric: str) -> str:
+    line = f"{row.state.status} {row.run.sweep} {row.run.label}"
+    if row.state.status in ("finished", "interrupted"):
+        line += f" after {row.env_steps:,} env steps, {format_duration(row.state.seconds)}"
+        line += f", {metric} {_number(row.value)}" if row.value is not None else ""
+    return line
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"

@@ -1,0 +1,120 @@
+"""From sweep files to runs, every setting of every run checked before anything starts.
+
+A run's id is a digest of its resolved config, without where and how it records: a finished run is found again however
+the sweep file was reordered or extended, and a run whose settings changed is another run.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import itertools
+import random
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from jaxrl.config import ConfigError, ExperimentConfig, RecordConfig
+from jaxrl.parsing import read_config, write_config
+from jaxrl.plan import make_plan
+from jaxrl.sweeps.distributions import draw, grid
+from jaxrl.sweeps.sweep_file import SweepFile
+
+MAX_RUNS = 10_000
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training of a sweep, as the manifest keeps it."""
+
+    id: str
+    sweep: str  # name of its file
+    config: str  # path of the config
+    words: tuple[str, ...]  # of the command line, after the config
+    settings: Mapping[str, Any]  # the swept ones
+    env: str
+    seed: int
+    env_steps: int
+
+    @property
+    def label(self) -> str:
+        """Its swept settings in short: `learning_rate=0.001 seed=2`."""
+        return " ".join(f"{name.rpartition('.')[2]}={_short(value)}" for name, value in self.settings.items())
+
+
+def expand(sweeps: Iterable[SweepFile], count: int | None = None, seed: int = 0) -> list[Run]:
+    """Every run of every file, in order.
+
+    Args:
+        sweeps: the files; their runs must differ.
+        count: at most so many runs a file; needed by `method: random` where the file has no run_cap.
+        seed: of random draws. The first n draws do not depend on `count`, so a sweep can be extended.
+    """
+    runs: dict[str, Run] = {}
+    for sweep in sweeps:
+        for settings in _combinations(sweep, count, seed):
+            run = _checked(sweep, settings)
+            if run.id in runs:
+                if sweep.method == "random":
+                    continue  # few values, drawn again
+                raise ConfigError(f"{sweep.path}: {run.label} is the same run as {runs[run.id].label} before it")
+            runs[run.id] = run
+    return list(runs.values())
+
+
+def override(name: str, value: Any) -> str:
+    """`--name=value` as our command line reads it, and W&B's agent writes it."""
+    if value is None:
+        return f"--{name}=null"
+    if isinstance(value, (list, tuple, dict)):
+        return f"--{name}={yaml.safe_dump(value, default_flow_style=True, width=10**6).strip()}"
+    return f"--{name}={value}"
+
+
+def _combinations(sweep: SweepFile, count: int | None, seed: int) -> list[dict[str, Any]]:
+    limit = min((cap for cap in (count, sweep.run_cap) if cap is not None), default=None)
+    if sweep.method == "random":
+        if limit is None:
+            raise ConfigError(f"{sweep.path}: method random has no end; write run_cap, or give --count")
+        source = random.Random(seed)
+        return [{name: draw(entry, source) for name, entry in sweep.parameters.items()} for _ in range(limit)]
+    values = [grid(f"{sweep.path}: {name}", entry) for name, entry in sweep.parameters.items()]
+    total = 1
+    for options in values:
+        total *= len(options)
+    if total > MAX_RUNS and (limit is None or limit > MAX_RUNS):
+        raise ConfigError(f"{sweep.path}: the grid has {total:,} runs; at most {MAX_RUNS:,} are started: write run_cap")
+    every = itertools.product(*values)
+    return [dict(zip(sweep.parameters, chosen, strict=True)) for chosen in itertools.islice(every, limit)]
+
+
+def _checked(sweep: SweepFile, settings: Mapping[str, Any]) -> Run:
+    words = (*sweep.fixed, *(override(name, value) for name, value in settings.items()))
+    try:
+        config = read_config(sweep.config, words)
+        make_plan(config)
+    except ConfigError as error:
+        raise ConfigError(f"{sweep.path}: {str(error).replace('command line: ', '', 1)}") from None
+    return Run(
+        id=_digest(config),
+        sweep=sweep.name,
+        config=str(sweep.config),
+        words=words,
+        settings=dict(settings),
+        env=config.env.id,
+        seed=config.seed,
+        env_steps=config.env_steps,
+    )
+
+
+def _digest(config: ExperimentConfig) -> str:
+    plain = dataclasses.replace(config, record=RecordConfig())
+    return hashlib.sha256(write_config(plain).encode()).hexdigest()[:10]
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return f"[{','.join(map(_short, value))}]" if isinstance(value, list | tuple) else str(value)

@@ -1,0 +1,63 @@
+"""How far a run is, read from the end of its metrics.jsonl: wherever it runs, whoever started it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from jaxrl.io.meters import time_left
+from jaxrl.sweeps.attempt import run_folder
+from jaxrl.sweeps.expand import Run
+from jaxrl.sweeps.manifest import State, SweepFolder, tail
+
+
+class Progress(NamedTuple):
+    """One row of the board."""
+
+    run: Run
+    state: State
+    env_steps: int
+    per_second: float  # env steps; 0 where it does not run, or does not know yet
+    value: float | None  # newest value of the metric that the sweep watches
+
+    @property
+    def share(self) -> float:
+        """Of its env steps that are done."""
+        return 1.0 if self.state.status == "finished" else min(1.0, self.env_steps / self.run.env_steps)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Of a running one; None where unknown."""
+        if self.state.status != "running":
+            return None
+        return time_left(self.env_steps, self.run.env_steps, self.per_second)
+
+
+def read_progress(folder: SweepFolder, run: Run, metric: str = "episode/return") -> Progress:
+    """The newest report of a run."""
+    state = folder.state(run.id)
+    made = run_folder(folder, run)
+    row = {} if made is None else _last_row(made / "metrics.jsonl")
+    rate = float(row.get("rate/env_steps") or 0.0) if state.status == "running" else 0.0
+    return Progress(run, state, int(row.get("env_steps", 0)), rate, row.get(metric))
+
+
+def total_seconds_left(rows: Iterable[Progress]) -> float | None:
+    """Of the whole sweep, if the present rate of all running ones together stays; None while nothing runs."""
+    rows = list(rows)
+    waiting = ("waiting", "queued", "interrupted", "running")
+    steps = sum(row.run.env_steps * (1.0 - row.share) for row in rows if row.state.status in waiting)
+    rate = sum(row.per_second for row in rows)
+    return time_left(0.0, steps, rate)
+
+
+def _last_row(path: Path) -> dict:
+    """Of a file that may be written at this moment: the last whole line."""
+    for line in reversed(tail(path, lines=2, length=65_536)):
+        try:
+            return json.loads(line)
+        except ValueError:
+            continue
+    return {}

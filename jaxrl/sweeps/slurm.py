@@ -1,0 +1,153 @@
+"""A sweep as SLURM job arrays, by submitit: a job a run, requeued until it has finished.
+
+What ends a job early, and what follows:
+
+- The time limit is near: SLURM sends SIGUSR2 (submitit's choice; `signal_delay_s` before) or the SIGUSR1 of a job
+  script of your own. The training saves, and the job puts itself back into the queue.
+- Preemption, `scontrol requeue`, a drained node: SLURM sends SIGTERM, the training saves, SLURM puts the job back.
+- A host that dies: SLURM puts the job back; what came after the last checkpoint is lost.
+
+Whenever the job starts again, it goes on from the newest checkpoint. Only the job writes its run's state while SLURM
+has it, and only the launcher writes which job that is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jaxrl.sweeps.attempt import Attempt
+from jaxrl.sweeps.expand import Run
+from jaxrl.sweeps.manifest import SweepError, SweepFolder, replace_json
+
+MAX_ARRAY = 1000  # SLURM's MaxArraySize is 1001 unless the cluster says otherwise
+LOOK_S = 5.0  # between two questions to the scheduler
+MAX_ATTEMPTS = 1000  # a job whose time limit is shorter than its start-up must not come back for ever
+
+
+class Job:
+    """What submitit runs on the node; unpickled, as it was submitted, after every requeue."""
+
+    def __init__(self, folder: SweepFolder, run: Run):
+        self._folder, self._run = folder, run
+
+    def __call__(self) -> str:
+        """Train to the end, or until preempted; the exit status is the training's, so that SLURM shows it too."""
+        received: list[int] = []
+
+        def handle(number: int, frame: Any) -> None:
+            received.append(number)
+
+        for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):
+            signal.signal(number, handle)
+        attempt = Attempt(self._folder, self._run, job=job_id())
+        while (state := attempt.poll()) is None:
+            if received:
+                attempt.stop()
+            time.sleep(0.1)
+        if state.status == "finished":
+            return state.status
+        if state.status == "interrupted" and signal.SIGTERM not in received and state.attempts < MAX_ATTEMPTS:
+            self._folder.change(self._run.id, status="queued")
+            subprocess.run(["scontrol", "requeue", str(job_id())], check=True, timeout=60)
+        raise SystemExit(abs(state.exit_status or 1) % 256)
+
+
+def job_id(environment: Mapping[str, str] = os.environ) -> str | None:
+    """Of the job that this process belongs to, as `squeue` and `scontrol` write it."""
+    array, task = environment.get("SLURM_ARRAY_JOB_ID"), environment.get("SLURM_ARRAY_TASK_ID")
+    return f"{array}_{task}" if array and task else environment.get("SLURM_JOB_ID")
+
+
+def jobs_alive() -> set[str] | None:
+    """Ids of the user's jobs that are queued or running; None where the scheduler does not answer just now."""
+    command = ["squeue", "--noheader", "--array", "--me", "--format=%i"]
+    try:
+        return set(subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.split())
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def run_slurm(
+    folder: SweepFolder,
+    runs: Sequence[Run],
+    parameters: Mapping[str, Any],
+    tick: Callable[[], None] = lambda: None,
+    wait: bool = True,
+) -> int:
+    """Submit every run that has no job yet, and wait for all of them.
+
+    The launcher may be killed and started again: jobs that still exist are waited for, not submitted twice.
+
+    Args:
+        parameters: of submitit's executor, such as `timeout_min`, `cpus_per_task`, `slurm_partition`.
+        tick: called several times a second, for a display.
+        wait: for the end; False returns 0 once all are submitted.
+
+    Returns:
+        0 if all finished, else 1.
+
+    Raises:
+        SweepError: submitit or SLURM is missing, or refuses the parameters.
+    """
+    record = folder.path / "slurm" / "jobs.json"
+    jobs: dict[str, str] = _read(record)
+    alive = jobs_alive()
+    if alive is None:
+        raise SweepError("squeue does not answer; start this on a SLURM login node, or use --on local")
+    missing = [run for run in runs if jobs.get(run.id) not in alive]
+    if missing:
+        for run in missing:
+            folder.change(run.id, status="queued")
+        submitted = submit(folder, missing, parameters)
+        jobs |= zip((run.id for run in missing), submitted, strict=True)
+        replace_json(record, jobs)
+        alive |= set(submitted)
+    looked = time.monotonic()
+    while wait and any(jobs[run.id] in alive for run in runs):
+        tick()
+        time.sleep(0.2)
+        if time.monotonic() > looked + LOOK_S:
+            now = jobs_alive()
+            alive, looked = alive if now is None else now, time.monotonic()
+    if not wait:
+        return 0
+    for run in runs:
+        if folder.state(run.id).status in ("queued", "running"):  # cancelled, or killed with the job
+            folder.change(run.id, status="interrupted")
+    return 0 if all(folder.state(run.id).status == "finished" for run in runs) else 1
+
+
+def submit(folder: SweepFolder, runs: Sequence[Run], parameters: Mapping[str, Any]) -> list[str]:
+    """One job array, or several where there are more runs than an array may have: the ids of the jobs, in order."""
+    try:
+        import submitit  # pyright: ignore[reportMissingImports]
+    except ModuleNotFoundError:
+        raise SweepError("submitit is not installed; install it with: pip install 'jaxrl[slurm]'") from None
+    if shutil.which("sbatch") is None:
+        raise SweepError("there is no sbatch here; start this on a SLURM login node, or use --on local")
+    jobs = []
+    try:
+        executor = submitit.AutoExecutor(folder.path.resolve() / "slurm", cluster="slurm")
+        executor.update_parameters(slurm_additional_parameters={"requeue": True}, **parameters)
+        for start in range(0, len(runs), MAX_ARRAY):
+            with executor.batch():
+                part = [executor.submit(Job(folder, run)) for run in runs[start : start + MAX_ARRAY]]
+            jobs += [job.job_id for job in part]
+    except (NameError, TypeError, ValueError, RuntimeError) as error:
+        raise SweepError(f"SLURM did not take the jobs: {' '.join(str(error).split())}") from None
+    return jobs
+
+
+def _read(path: Path) -> dict[str, str]:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}

@@ -1,0 +1,115 @@
+"""A sweep file: W&B's own format, so that the same file runs here, under SLURM, and by `wandb agent`.
+
+    program: jaxrl
+    command: ["${env}", "${interpreter}", -m, jaxrl, train, configs/catch.yaml, "${args}"]
+    method: grid                                   # or random, with run_cap
+    metric: {name: episode/return, goal: maximize}
+    parameters:
+      agent.hypers.learning_rate: {values: [1e-3, 3e-4]}
+      seed: {values: [0, 1, 2]}
+
+The config that is swept, and settings fixed for all runs, are those that `command` gives to `train`; W&B needs it too,
+because the program's first words are `train CONFIG`. What belongs to W&B's server only (`project`, `entity`,
+`description`, the interpreter) is left to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal, cast, get_args
+
+import yaml
+
+from jaxrl.config import ConfigError
+from jaxrl.sweeps.distributions import Parameter, read_parameter
+
+Method = Literal["grid", "random"]
+Goal = Literal["maximize", "minimize"]
+FIELDS = ("program", "command", "method", "metric", "parameters", "name", "description", "project", "entity", "run_cap")
+EXAMPLE = '["${env}", "${interpreter}", -m, jaxrl, train, configs/catch.yaml, "${args}"]'
+
+
+@dataclass(frozen=True)
+class SweepFile:
+    """What a sweep file says."""
+
+    path: Path
+    name: str
+    method: Method
+    config: Path
+    fixed: tuple[str, ...]  # words between the config and the swept settings
+    parameters: Mapping[str, Parameter]  # by dotted name
+    run_cap: int | None
+    metric: str
+    goal: Goal
+
+
+def read_sweep(path: str | Path) -> SweepFile:
+    """Read and check a sweep file; the settings it names are checked in `jaxrl.sweeps.expand`."""
+    path = Path(path)
+    tree = _read_yaml(path)
+    for key in tree:
+        if key == "early_terminate":
+            raise ConfigError(f"{path}: early_terminate is done by W&B's server; remove it, or start a `wandb agent`")
+        if key not in FIELDS:
+            near = get_close_matches(str(key), FIELDS, 1, cutoff=0)[0]
+            raise ConfigError(f"{path}: a sweep has no field {key}; the nearest is {near}")
+    method = tree.get("method")
+    if method not in get_args(Method):
+        other = "; bayes is searched by W&B's server, with `wandb agent`" if method == "bayes" else ""
+        raise ConfigError(f"{path}: method must be grid or random, not {method!r}{other}")
+    parameters = tree.get("parameters")
+    if not isinstance(parameters, Mapping) or not parameters:
+        raise ConfigError(f"{path}: parameters must map settings to what is tried, such as `seed: {{values: [0, 1]}}`")
+    config, fixed = _command(path, tree.get("command"))
+    cap = tree.get("run_cap")
+    if cap is not None and (not isinstance(cap, int) or cap < 1):
+        raise ConfigError(f"{path}: run_cap must be a whole number of at least 1, not {cap!r}")
+    metric, goal = _metric(path, tree.get("metric"))
+    read = {str(name): read_parameter(f"{path}: {name}", entry) for name, entry in parameters.items()}
+    name = str(tree.get("name", path.stem))
+    return SweepFile(path, name, cast(Method, method), config, fixed, read, cap, metric, goal)
+
+
+def _read_yaml(path: Path) -> dict[Any, Any]:
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        near = get_close_matches(str(path), [str(file) for file in sorted(Path("configs").rglob("*.yaml"))], 1, 0)
+        raise ConfigError(f"there is no file {path}" + (f"; the nearest is {near[0]}" if near else "")) from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path} cannot be read: {' '.join(str(error).split())}") from None
+    if not isinstance(tree, dict):
+        raise ConfigError(f"{path}: a sweep is a mapping with method, command and parameters")
+    return tree
+
+
+def _command(path: Path, command: Any) -> tuple[Path, tuple[str, ...]]:
+    """The config and the fixed words after it."""
+    words = [str(word) for word in command] if isinstance(command, Sequence) and not isinstance(command, str) else []
+    if "train" not in words[:-1]:
+        raise ConfigError(f"{path}: command must say which config is swept, such as {EXAMPLE}")
+    config, *rest = words[words.index("train") + 1 :]
+    if not config.endswith((".yaml", ".yml")):
+        raise ConfigError(f"{path}: command must name a config after `train`, not {config!r}, such as {EXAMPLE}")
+    if rest.count("${args}") != 1:
+        raise ConfigError(f'{path}: command must hold "${{args}}" once after the config; the swept settings go there')
+    fixed = tuple(word for word in rest if word != "${args}")
+    if any(word.startswith("${") for word in fixed):
+        raise ConfigError(f'{path}: of W&B\'s macros only "${{args}}" may stand after the config')
+    return Path(config), fixed
+
+
+def _metric(path: Path, metric: Any) -> tuple[str, Goal]:
+    """Random and grid search do not need one; the board shows it, and W&B sorts by it."""
+    if metric is None:
+        return "episode/return", "maximize"
+    if not isinstance(metric, Mapping) or not isinstance(metric.get("name"), str):
+        raise ConfigError(f"{path}: metric must be a mapping such as `{{name: episode/return, goal: maximize}}`")
+    goal = metric.get("goal", "minimize")  # W&B's default
+    if goal not in get_args(Goal):
+        raise ConfigError(f"{path}: metric.goal must be maximize or minimize, not {goal!r}")
+    return metric["name"], cast(Goal, goal)

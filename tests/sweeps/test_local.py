@@ -1,0 +1,226 @@
+"""A sweep on this machine, with stand-ins for trainings; real ones are in tests/slurm."""
+
+import io
+import json
+import os
+import signal
+import sys
+import threading
+import time
+
+import pytest
+
+from jaxrl import hosts
+from jaxrl.sweeps import attempt, command, local
+from jaxrl.sweeps.attempt import Attempt, verdict
+from jaxrl.sweeps.board import Board, failures
+from jaxrl.sweeps.expand import Run
+from jaxrl.sweeps.manifest import State, SweepError, SweepFolder, count
+from jaxrl.sweeps.progress import read_progress, total_seconds_left
+from jaxrl.sweeps.slots import Slot
+
+# Ends as `end` says; a preempted one finishes when it is started again. Writes where it was pinned, and when it ran.
+STAND_IN = """
+import json, os, pathlib, signal, sys, time
+folder, end = pathlib.Path(sys.argv[1]), sys.argv[2]
+folder.mkdir(parents=True, exist_ok=True)
+began, before = time.time(), (folder / "stopped").exists()
+def stop(*_):
+    (folder / "stopped").touch()
+    sys.exit(143)
+signal.signal(signal.SIGTERM, stop)
+(folder / "ready").touch()
+if end == "fail":
+    sys.exit("error: by design")
+if end == "stop" and not before:
+    time.sleep(60)
+if end == "kill" and not before:
+    (folder / "stopped").touch()
+    os.kill(os.getpid(), signal.SIGKILL)
+time.sleep(0.3)
+(folder / "ran.json").write_text(json.dumps([began, time.time(), sorted(os.sched_getaffinity(0))]))
+"""
+CORES = sorted(os.sched_getaffinity(0))
+
+
+def make_run(run_id, end="finish"):
+    return Run(run_id, "test", "none.yaml", (), {"end": end}, "catch", 0, 100)
+
+
+@pytest.fixture
+def sweep(tmp_path, monkeypatch):
+    def stand_in(folder, run):
+        return [sys.executable, "-c", STAND_IN, str(folder.of(run.id)), run.settings["end"]]
+
+    monkeypatch.setattr(attempt, "command", stand_in)
+    return SweepFolder(tmp_path / "sweep")
+
+
+def statuses(sweep, runs):
+    return [sweep.state(run.id).status for run in runs]
+
+
+def test_finished_failed_and_killed(sweep):
+    runs = [make_run("a"), make_run("b", "fail"), make_run("c", "kill"), make_run("d")]
+    assert local.run_local(sweep, runs, [Slot((CORES[0],)), Slot((CORES[-1],))]) == 1
+    assert statuses(sweep, runs) == ["finished", "failed", "finished", "finished"]
+    assert [sweep.state(run.id).attempts for run in runs] == [1, 1, 2, 1], "a killed run goes on, a failed one does not"
+    assert sweep.state("b").exit_status == 1 and sweep.state("b").last_lines[-1] == "error: by design"
+    told = failures(sweep, runs)
+    assert told.startswith("failed with exit status 1: test end=fail") and told.endswith("error: by design")
+
+
+def test_no_more_at_a_time_than_slots(sweep):
+    runs = [make_run(name) for name in "abcd"]
+    assert local.run_local(sweep, runs, [Slot((CORES[0],)), Slot((CORES[-1],))]) == 0
+    times = [json.loads((sweep.of(run.id) / "ran.json").read_text()) for run in runs]
+    changes = sorted([(start, 1) for start, _, _ in times] + [(end, -1) for _, end, _ in times])
+    running, most = 0, 0
+    for _, change in changes:
+        running += change
+        most = max(most, running)
+    assert most <= 2
+    assert {tuple(cores) for _, _, cores in times} <= {(CORES[0],), (CORES[-1],)}
+
+
+def test_a_run_that_is_always_killed_is_given_up(sweep, monkeypatch):
+    monkeypatch.setattr(
+        attempt, "command", lambda folder, run: [sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"]
+    )
+    assert local.run_local(sweep, [make_run("a")], [Slot((CORES[0],))], max_restarts=2) == 1
+    assert sweep.state("a") == State("interrupted", 3, -9, sweep.state("a").seconds)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_asked_to_end_every_run_saves_and_none_starts(sweep, number):
+    runs = [make_run("a", "stop"), make_run("b", "stop"), make_run("c")]
+
+    def tick():
+        if all((sweep.of(run.id) / "ready").exists() for run in runs[:2]) and not asked:
+            asked.append(True)
+            signal.raise_signal(number)
+
+    asked = []
+    assert local.run_local(sweep, runs, [Slot((CORES[0],))] * 2, tick) == 128 + number
+    assert statuses(sweep, runs) == ["interrupted", "interrupted", "waiting"]
+    assert [sweep.state(run.id).exit_status for run in runs[:2]] == [143, 143]
+    assert signal.getsignal(number) is not None and threading.active_count() == 1
+    assert local.run_local(sweep, runs, [Slot((CORES[0],))] * 2) == 0, "and then it goes on"
+    assert [sweep.state(run.id).attempts for run in runs] == [2, 2, 1]
+
+
+def test_a_second_ctrl_c_kills(sweep, monkeypatch):
+    stubborn = (
+        "import pathlib, signal, sys, time; signal.signal(15, signal.SIG_IGN); "
+        "pathlib.Path(sys.argv[1]).touch(); time.sleep(60)"
+    )
+    ready = sweep.path / "ready"
+    monkeypatch.setattr(attempt, "command", lambda folder, run: [sys.executable, "-c", stubborn, str(ready)])
+    asked = []
+
+    def tick():
+        if ready.exists() and len(asked) < 2:
+            asked.append(True)
+            signal.raise_signal(signal.SIGINT)
+
+    start = time.monotonic()
+    assert local.run_local(sweep, [make_run("a")], [Slot((CORES[0],))], tick) == 130
+    assert sweep.state("a").exit_status == -9 and time.monotonic() - start < 30
+
+
+def test_verdicts():
+    assert verdict(0) == "finished"
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGKILL):
+        assert verdict(-number) == verdict(128 + number) == "interrupted"
+    assert attempt.HOST_LOST == hosts.LOST and verdict(hosts.LOST) == "interrupted"
+    for status in (1, 2, -signal.SIGSEGV, -signal.SIGABRT, 128 + signal.SIGSEGV):
+        assert verdict(status) == "failed"
+
+
+def test_an_attempt_goes_on_only_from_a_checkpoint(tmp_path):
+    sweep, run = SweepFolder(tmp_path), Run("a", "s", "configs/catch.yaml", ("--seed=1",), {}, "catch", 1, 100)
+    first = attempt.command(sweep, run)
+    assert first[3:] == ["train", "configs/catch.yaml", "--seed=1", f"--record.runs_dir={sweep.of('a')}"]
+    made = sweep.of("a") / "catch-20260101-000000-s1"
+    (made / "checkpoints" / ".unfinished-000000-20").mkdir(parents=True)
+    (made / "config.yaml").touch()
+    assert attempt.command(sweep, run) == first and not made.exists(), "nothing to go on from: begun anew"
+    (made / "checkpoints" / "000000-20").mkdir(parents=True)
+    (made / "config.yaml").touch()
+    assert attempt.command(sweep, run) == [*first, f"--resume={made}"] and made.exists()
+
+
+def test_the_manifest_survives_and_is_one_launchers(sweep):
+    runs = [make_run("a"), make_run("b", "fail")]
+    with sweep.locked():
+        sweep.write_plan(runs)
+        with pytest.raises(SweepError, match="a launcher is at work"), SweepFolder(sweep.path).locked():
+            pass
+    assert SweepFolder(sweep.path).plan() == runs
+    assert sweep.state("a") == State()
+    sweep.set_state("a", State("finished", 1, 0, 2.0))
+    (sweep.of("b")).mkdir(parents=True)
+    (sweep.of("b") / "state.json").write_text('{"status": "fini')  # never written so by us, but disks fail
+    assert [sweep.state(run.id).status for run in runs] == ["finished", "waiting"]
+    (sweep.path / "manifest.json").write_text("{")
+    with pytest.raises(SweepError, match=r"manifest.json is damaged; remove it"):
+        sweep.plan()
+
+
+def test_finished_runs_are_not_run_again(sweep, tmp_path, capsys):
+    file = tmp_path / "sweep.yaml"
+    file.write_text(
+        'command: [python, -m, jaxrl, train, configs/catch.yaml, "${args}"]\nname: s\nmethod: grid\n'
+        "parameters: {seed: {values: [0, 1, 2]}}\n"
+    )
+    words = [str(file), "--out", str(sweep.path), "--jobs", "3"]
+    runs = command.expand([command.read_sweep(file)])
+    ends = {runs[0].id: "finish", runs[1].id: "fail", runs[2].id: "finish"}
+    stand_in = attempt.command
+    attempt.command = lambda folder, run: stand_in(folder, make_run(run.id, ends[run.id]))
+    assert command.main(words) == 1
+    output = capsys.readouterr().out
+    assert "3 to do, 0 done before" in output and "2 finished" in output and "error: by design" in output
+    assert command.main(words) == 1, "a failed run is not forgotten"
+    assert "0 to do, 3 done before" in capsys.readouterr().out
+    ends[runs[1].id] = "finish"
+    assert command.main([*words, "--retry-failed"]) == 0
+    assert "1 to do, 2 done before" in capsys.readouterr().out
+    assert [sweep.state(run.id).attempts for run in runs] == [1, 2, 1]
+
+
+def test_the_board_shows_rates_and_time_left(sweep):
+    runs = [make_run("a"), make_run("b"), make_run("c", "fail")]
+    made = sweep.of("a") / "catch-20260101-000000-s1"
+    made.mkdir(parents=True)
+    (made / "config.yaml").touch()
+    report = {"env_steps": 40, "rate/env_steps": 3.0, "episode/return": 0.5}
+    (made / "metrics.jsonl").write_text(
+        json.dumps({**report, "env_steps": 20}) + "\n" + json.dumps(report) + '\n{"env_'
+    )
+    sweep.set_state("a", State("running", 1))
+    rows = [read_progress(sweep, run) for run in runs]
+    assert (rows[0].env_steps, rows[0].share, rows[0].seconds_left) == (40, 0.4, 20.0)
+    assert total_seconds_left(rows) == pytest.approx((60 + 100 + 100) / 3.0)
+    text = io.StringIO()
+    with Board(sweep, runs, stream=text, interactive=True):
+        pass
+    assert "40%" in text.getvalue() and "20 s" in text.getvalue() and "1 running" in text.getvalue()
+    lines = io.StringIO()
+    with Board(sweep, runs, stream=lines, interactive=False, every=0.0) as board:
+        board.refresh()
+        sweep.set_state("a", State("finished", 1, 0, 9.0))
+        board.refresh()
+    assert lines.getvalue().splitlines() == [
+        "[0/3] running test end=finish",
+        "[1/3] finished test end=finish after 40 env steps, 9 s, episode/return 0.5",
+    ]
+    assert count(sweep.state(run.id) for run in runs) == {"finished": 1, "waiting": 2}
+
+
+def test_an_attempt_counts_time_and_attempts(sweep):
+    run = make_run("a")
+    assert Attempt(sweep, run, job="7_1").wait().status == "finished"
+    first = sweep.state("a")
+    assert first.attempts == 1 and first.job == "7_1" and 0.2 < first.seconds < 60
+    assert Attempt(sweep, run).wait().seconds > first.seconds
