@@ -36,15 +36,19 @@ class Table:
     def markdown(self) -> str:
         """The table in GitHub's Markdown, its caption above it."""
         rule = ["---:" if column in self.decimals else "---" for column in self.columns]
-        body = [[self._text(row[column], column) for column in self.columns] for row in self.rows]
+        body = [[_escaped(text) for text in row] for row in self.texts()]
         lines = [[_escaped(column) for column in self.columns], rule, *body]
         return f"{self.caption}\n\n" + "".join("| " + " | ".join(line) + " |\n" for line in lines)
+
+    def texts(self) -> list[list[str]]:
+        """The rows as text, numbers rounded; empty where there is nothing to say."""
+        return [[self._text(row[column], column) for column in self.columns] for row in self.rows]
 
     def _text(self, value: Any, column: str) -> str:
         if value is None:
             return ""
         if isinstance(value, str):
-            return _escaped(value)
+            return value
         digits = self.decimals[column]
         if not isinstance(value, Interval):
             return f"{value:,.{digits}f}"

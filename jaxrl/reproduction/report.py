@@ -1,0 +1,156 @@
+"""The report of a study, from whatever has finished so far: curves, aggregates, games, and how it all came about."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jaxrl.analysis import read_episodes, read_versions
+from jaxrl.figures import interval_figure
+from jaxrl.io.meters import format_duration
+from jaxrl.plot import plot_comparison
+from jaxrl.reproduction.page import Page
+from jaxrl.reproduction.results import Result, by_agent_and_env, is_atari, normalised, protocols, raw_scores
+from jaxrl.statistics import summarise
+from jaxrl.sweeps.manifest import count
+from jaxrl.tables import PUBLISHED_PROTOCOL, Table, aggregate_table, per_game_table, published_summaries
+
+AGAINST = ("Rainbow", "IMPALA", "LASER", "GDI-I3", "GDI-H3")
+
+
+def write_report(path: Path, scale: str, command: str, results: Sequence[Result]) -> Path:
+    """Write the page; returns its path."""
+    page = Page(f"Reproduction, scale {scale}")
+    groups = by_agent_and_env(results)
+    done = sum(result.finished for result in results)
+    labels = protocols(results)
+    label = ", ".join(labels) or "unknown"
+    page.paragraph(
+        f"{done} of {len(results)} runs are finished. Planned: {len({result.agent for result in results})} agents on "
+        f"{len({result.env for result in results})} games. Protocol: {label}."
+    )
+    if len(labels) > 1:
+        page.paragraph("The runs have different protocols; their scores must not be compared with each other.")
+    if done:
+        _curves(page, groups)
+        _aggregates(page, groups, label)
+        _games(page, groups, label)
+    _runs(page, results)
+    _circumstances(page, command, results)
+    return page.write(path)
+
+
+def _curves(page: Page, groups: dict[str, dict[str, list[Result]]]) -> None:
+    page.heading("Learning curves")
+    page.paragraph(
+        "Mean raw return of the last 100 training episodes, acting policy: the line is the mean over seeds, the band "
+        "reaches from the worst seed to the best.",
+        note=True,
+    )
+    envs = dict.fromkeys(env for by_env in groups.values() for env in by_env)
+    with tempfile.TemporaryDirectory() as scratch:
+        for env in envs:
+            drawn = {agent: _with_episodes(by_env.get(env, [])) for agent, by_env in groups.items()}
+            drawn = {agent: runs for agent, runs in drawn.items() if runs}
+            if drawn:
+                page.figure(plot_comparison(drawn, Path(scratch) / f"{env}.png", env), f"Learning curves on {env}")
+            else:
+                page.paragraph(f"{env}: no episode finished during training.")
+
+
+def _with_episodes(results: Sequence[Result]) -> list[Path]:
+    folders = [result.folder for result in results if result.folder is not None]
+    return [folder for folder in folders if read_episodes(folder)["episode_return"].size]
+
+
+def _aggregates(page: Page, groups: dict[str, dict[str, list[Result]]], label: str) -> None:
+    matrices = {agent: normalised(raw_scores(by_env)) for agent, by_env in groups.items()}
+    known = {agent: matrix for agent, matrix in matrices.items() if matrix is not None}
+    if not known:
+        return
+    page.heading("Aggregate scores")
+    games = {matrix.games for matrix in known.values()}
+    ours = {agent: summarise(matrix.scores) for agent, matrix in known.items()}
+    theirs = published_summaries(AGAINST, next(iter(games))) if len(games) == 1 else {}
+    if len(games) > 1:
+        page.paragraph("The agents have finished different games, so these rows cannot be compared yet.")
+    theirs = {f"{agent} (published)": summary for agent, summary in theirs.items()}
+    labels = dict.fromkeys(ours, label) | dict.fromkeys(theirs, PUBLISHED_PROTOCOL)
+    page.table(aggregate_table(ours | theirs, protocol=labels))
+    few = min(summary.runs for summary in ours.values())
+    if few < 10:
+        page.paragraph(
+            f"With {few} run{'s' if few > 1 else ''} a game the intervals are too narrow, or missing: read them as an "
+            "indication, not as evidence.",
+            note=True,
+        )
+    page.figure(interval_figure(ours, protocol=label), "Aggregates with intervals")
+
+
+def _games(page: Page, groups: dict[str, dict[str, list[Result]]], label: str) -> None:
+    for agent, by_env in groups.items():
+        page.heading(f"Games: {agent}")
+        scores = raw_scores(by_env)
+        atari = {env: runs for env, runs in scores.items() if is_atari(env)}
+        others = {env: runs for env, runs in scores.items() if env not in atari}
+        if atari:
+            page.table(per_game_table(atari, protocol=label, label=agent, against=AGAINST))
+        if others:
+            rows = [
+                {"environment": env, "mean return": sum(runs) / len(runs), "lowest": min(runs), "highest": max(runs)}
+                | {"runs": len(runs)}
+                for env, runs in others.items()
+            ]
+            decimals = dict.fromkeys(("mean return", "lowest", "highest"), 2) | {"runs": 0}
+            page.table(Table("Mean return over evaluation episodes.", tuple(rows[0]), tuple(rows), decimals))
+
+
+def _runs(page: Page, results: Sequence[Result]) -> None:
+    page.heading("Runs")
+    counts = count(result.state for result in results)
+    page.paragraph(", ".join(f"{number} {status}" for status, number in counts.items()))
+    rows = tuple(
+        {
+            "agent": result.agent,
+            "settings": result.run.label,
+            "state": result.state.status,
+            "starts": result.state.attempts,
+            "time": format_duration(result.state.seconds),
+            "score": (result.evaluation or {}).get("mean_return"),
+            "standard error": (result.evaluation or {}).get("standard_error"),
+            "policy": (result.evaluation or {}).get("policy"),
+        }
+        for result in results
+    )
+    decimals = {"starts": 0, "score": 2, "standard error": 2}
+    page.table(
+        Table("One row a run; the standard error is over its evaluation episodes.", tuple(rows[0]), rows, decimals)
+    )
+    for result in results:
+        if result.state.status == "failed":
+            page.code("\n".join([f"{result.agent} {result.run.label} failed:", *result.state.last_lines]))
+
+
+def _circumstances(page: Page, command: str, results: Sequence[Result]) -> None:
+    page.heading("How this came about")
+    page.code(command)
+    examples = {result.agent: result for result in reversed(results)}
+    page.code("\n".join(f"jaxrl train {r.run.config} {' '.join(r.run.words)}" for r in reversed(examples.values())))
+    versions = [read_versions(result.folder) for result in results if result.folder is not None]
+    told: dict[str, Any] = {
+        name: _different([version.get(name) for version in versions])
+        for name in ("python", "platform", "cores", "devices", "git", "packages")
+    }
+    page.code(json.dumps(told, indent=1))
+
+
+def _different(values: Sequence[Any]) -> Any:
+    """The one value, or all different ones."""
+    found: list[Any] = []
+    for value in values:
+        if value not in found:
+            found.append(value)
+    return found[0] if len(found) == 1 else found

@@ -1,0 +1,90 @@
+"""What the runs of a study came to: scores by agent and game, and the folders they came from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jaxrl.scores import ScoreError, ScoreMatrix, game_name, human_normalised, score_matrix
+from jaxrl.sweeps.attempt import run_folder
+from jaxrl.sweeps.expand import Run
+from jaxrl.sweeps.manifest import State, SweepFolder
+
+
+@dataclass(frozen=True)
+class Result:
+    """One run of a study; `agent` is the name of its sweep file."""
+
+    agent: str
+    env: str
+    seed: int
+    run: Run
+    state: State
+    folder: Path | None
+    evaluation: dict[str, Any] | None  # evaluation.json of a finished run
+
+    @property
+    def finished(self) -> bool:
+        return self.evaluation is not None and self.state.status == "finished"
+
+
+def collect(folder: SweepFolder, runs: Iterable[Run]) -> list[Result]:
+    """Every run of the plan, finished or not."""
+    results = []
+    for run in runs:
+        made = run_folder(folder, run)
+        evaluation = None if made is None else _read(made / "evaluation.json")
+        results.append(Result(run.sweep, run.env, run.seed, run, folder.state(run.id), made, evaluation))
+    return results
+
+
+def by_agent_and_env(results: Iterable[Result]) -> dict[str, dict[str, list[Result]]]:
+    """Finished results: agent to environment to its seeds, in the order of the plan."""
+    groups: dict[str, dict[str, list[Result]]] = {}
+    for result in results:
+        if result.finished:
+            groups.setdefault(result.agent, {}).setdefault(result.env, []).append(result)
+    return groups
+
+
+def raw_scores(groups: dict[str, list[Result]]) -> dict[str, list[float]]:
+    """Environment to the mean returns of its runs, from one agent's part of `by_agent_and_env`."""
+    return {env: [float((result.evaluation or {})["mean_return"]) for result in runs] for env, runs in groups.items()}
+
+
+def normalised(scores: dict[str, list[float]]) -> ScoreMatrix | None:
+    """Human-normalised [runs, games] over the Atari games; None where there is none.
+
+    Games may have different numbers of finished runs while a study is under way; as many are taken of each as the
+    least of them has.
+    """
+    atari = {env: runs for env, runs in scores.items() if is_atari(env)}
+    if not atari:
+        return None
+    fewest = min(map(len, atari.values()))
+    matrix = score_matrix({env: runs[:fewest] for env, runs in atari.items()})
+    return ScoreMatrix(human_normalised(matrix.scores, matrix.games), matrix.games)
+
+
+def is_atari(env: str) -> bool:
+    """Whether there are reference scores for it."""
+    try:
+        game_name(env)
+    except ScoreError:
+        return False
+    return True
+
+
+def protocols(results: Sequence[Result]) -> list[str]:
+    """The different protocols of the finished runs; one, unless a study mixes what must not be mixed."""
+    return sorted({str(result.evaluation["protocol"]) for result in results if result.finished and result.evaluation})
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None

@@ -1,0 +1,122 @@
+"""From finished runs to a report whose every picture opens; what is missing is said, not invented."""
+
+import base64
+import io
+import json
+import re
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+from jaxrl.config import ConfigError
+from jaxrl.reproduction import command
+from jaxrl.reproduction.costs import describe, estimate
+from jaxrl.reproduction.report import write_report
+from jaxrl.reproduction.results import by_agent_and_env, collect, normalised, protocols, raw_scores
+from jaxrl.scores import human_normalised
+from jaxrl.sweeps.expand import Run
+from jaxrl.sweeps.manifest import State, SweepFolder
+
+GAMES = {"Pong-v5": 10.0, "Breakout-v5": 100.0}
+
+
+def make_run(agent, env, seed):
+    return Run(
+        f"{agent}-{env}-{seed}",
+        agent,
+        "configs/atari/pong_cpu.yaml",
+        (f"--env.id={env}",),
+        {"seed": seed},
+        env,
+        seed,
+        1000,
+    )
+
+
+@pytest.fixture
+def study(tmp_path):
+    """2 agents x 2 games x 2 seeds as jaxrl would leave them; one run is still waiting, one has failed."""
+    sweep, random = SweepFolder(tmp_path / "study"), np.random.default_rng(0)
+    runs = [make_run(agent, env, seed) for agent in ("casa", "impala") for env in GAMES for seed in (0, 1)]
+    for run in runs[:-2]:
+        made = sweep.of(run.id) / f"{run.sweep}-20260101-000000-s{run.seed}"
+        made.mkdir(parents=True)
+        (made / "config.yaml").touch()
+        rows = [
+            {"env_steps": 50 * i, "episode_return": float(random.normal()), "episode_length": 9, "actor": 0, "env": 0}
+            for i in range(1, 21)
+        ]
+        (made / "episodes.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        (made / "metrics.jsonl").write_text('{"env_steps": 1000, "progress/frames": 4000}\n')
+        (made / "versions.json").write_text(json.dumps({"python": "3.12", "cores": 2, "git": {"commit": "abc"}}))
+        score = {"mean_return": GAMES[run.env] + run.seed, "standard_error": 0.5, "policy": "greedy", "protocol": "cpu"}
+        (made / "evaluation.json").write_text(json.dumps(score))
+        sweep.set_state(run.id, State("finished", 1, 0, 60.0))
+    sweep.set_state(runs[-1].id, State("failed", 1, 1, 3.0, None, ("error: <no> luck",)))
+    return sweep, runs
+
+
+def test_scores_by_agent_and_game(study):
+    sweep, runs = study
+    groups = by_agent_and_env(collect(sweep, runs))
+    assert raw_scores(groups["casa"]) == {"Pong-v5": [10.0, 11.0], "Breakout-v5": [100.0, 101.0]}
+    assert raw_scores(groups["impala"]) == {"Pong-v5": [10.0, 11.0]}, "what has not finished has no score"
+    matrix = normalised(raw_scores(groups["casa"]))
+    assert matrix.games == ("Pong", "Breakout")
+    expected = [[human_normalised(10.0 + s, "Pong"), human_normalised(100.0 + s, "Breakout")] for s in (0, 1)]
+    np.testing.assert_allclose(matrix.scores, expected)
+    assert normalised({"Pong-v5": [1.0, 2.0], "Breakout-v5": [3.0]}).scores.shape == (1, 2)
+    assert normalised({"catch": [1.0]}) is None
+    assert protocols(collect(sweep, runs)) == ["cpu"]
+
+
+def test_the_report_holds_everything_and_its_pictures_open(study, tmp_path):
+    sweep, runs = study
+    path = write_report(tmp_path / "report.html", "smoke", "launch/reproduce.sh --scale smoke", collect(sweep, runs))
+    text = path.read_text()
+    pictures = re.findall(r'src="data:image/png;base64,([^"]+)"', text)
+    assert len(pictures) == 3, "a curve for each game, and the aggregates"
+    for picture in pictures:
+        pixels = imread(io.BytesIO(base64.b64decode(picture)))
+        assert min(pixels.shape[:2]) > 100 and np.ptp(pixels[..., :3]) > 0.5
+    assert "6 of 8 runs are finished" in text and "6 finished, 1 waiting, 1 failed" in text
+    assert "error: &lt;no&gt; luck" in text and "<no>" not in text
+    assert "GDI-H3 (published)" in text and "finished different games" in text
+    assert "launch/reproduce.sh --scale smoke" in text and "abc" in text and "3.12" in text
+    assert "http" not in re.sub(r"base64,[^\"]+", "", text), "nothing is fetched from elsewhere"
+
+
+def test_a_report_before_anything_has_finished(tmp_path):
+    sweep = SweepFolder(tmp_path)
+    text = write_report(tmp_path / "r.html", "cpu", "c", collect(sweep, [make_run("casa", "Pong-v5", 0)])).read_text()
+    assert "0 of 1 runs are finished" in text and "1 waiting" in text
+
+
+def test_costs_are_arithmetic():
+    runs = [Run(str(seed), "a", "configs/catch.yaml", (), {}, "catch", seed, 200_000) for seed in range(3)]
+    costs = estimate(runs, frames_per_second=1000.0)
+    assert (costs.runs, costs.frames) == (3, 600_000.0) and costs.hours == pytest.approx(600 / 3600)
+    assert 1e-4 < costs.gigabytes < 0.1
+    text = describe(costs, "smoke", "GPU", 2)
+    assert "3 runs to do, 0.6M frames" in text and "0.2 GPU-hours at 1,000 frames/s" in text and "jobs   3" in text
+
+
+def test_a_large_study_is_not_started_unasked(tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "full"
+    folder.mkdir()
+    (folder / "a.yaml").write_text(
+        'command: [python, -m, jaxrl, train, configs/catch.yaml, "${args}"]\n'
+        "method: grid\nparameters: {seed: {value: 0}}\n"
+    )
+    monkeypatch.setattr(command, "CONFIGS", tmp_path)
+    started = []
+    monkeypatch.setattr(command, "run_sweep", lambda *_, **__: started.append(True) or 0)
+    words = ["--scale", "full", "--out", str(tmp_path / "out")]
+    assert command.main(words) == 2 and not started
+    shown = capsys.readouterr()
+    assert "1 runs to do" in shown.out and "say --yes to go on" in shown.err
+    assert command.main([*words, "--yes"]) == 0 and started
+    assert (tmp_path / "out" / "report.html").exists()
+    with pytest.raises(ConfigError, match="there is no study"):
+        command.main(["--scale", "cpu", "--out", str(tmp_path / "out")])
