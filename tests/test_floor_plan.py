@@ -13,13 +13,13 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("errors", "types"),  # the records that flow, and what all messages to the user share
     ("config", "ops", "scores", "statistics"),  # what a user sets; the pure mathematics; scores and their statistics
     ("io", "networks", "envs", "tables"),  # the run folder; function approximators; environments
-    ("agents", "analysis"),  # algorithms, one file each; reading run folders
-    ("sebulba", "plan", "parsing", "doctor", "plot"),  # the runtime, for any agent and any environment
-    ("evaluation", "figures"),  # whole episodes with a published policy
+    ("agents", "analysis", "population", "pbt"),  # algorithms, one file each; reading run folders
+    ("sebulba", "plan", "hosts", "parsing", "doctor", "plot"),  # the runtime, for any agent and any environment
+    ("evaluation", "figures", "sweeps", "video", "anakin"),  # whole episodes with a published policy; many runs
     ("experiment",),  # the one place where names meet classes
     ("recording", "resuming", "scoring", "bench"),  # the parts of a run that know its folder; measurements
-    ("training",),  # one run from start to end
-    ("cli",),
+    ("training", "reproduction", "inspection"),  # one run from start to end; a study from start to report
+    ("cli", "inspection_figures"),
     ("__main__",),
 )
 # What a folder may not see although it lies lower: mathematics knows no records, the runtime no concrete agent,
@@ -37,8 +37,9 @@ CORNERS = {
     "orbax": ("io/", "doctor.py"),
     "wandb": ("io/wandb_sink.py",),
     "flax": ("networks/", "types.py"),
-    "matplotlib": ("plot.py", "figures.py"),
-    "rich": ("io/console.py", "scoring.py", "bench/", "doctor.py"),
+    "matplotlib": ("plot.py", "figures.py", "inspection_figures.py", "reproduction/page.py"),
+    "rich": ("io/console.py", "scoring.py", "bench/", "doctor.py", "sweeps/"),
+    "submitit": ("sweeps/slurm.py",),
 }
 FILES = sorted((ROOT / "jaxrl").rglob("*.py"))
 
