@@ -170,11 +170,13 @@ class PopulationConfig:
         size: how many; 1 is an ordinary run. They share env_steps, and environment e belongs to member e mod size.
         vary: hyper-parameters that differ, each as `name=v1,v2` or, evenly in the logarithm, `name=low..high:count`;
             the members run all combinations, and those with equal values differ in their seeds.
+        members: hyper-parameters, and `seed`, listed member by member, in the same forms with `size` values each.
         pbt: see below.
     """
 
     size: int = 1
     vary: tuple[str, ...] = ()
+    members: tuple[str, ...] = ()
     pbt: PBTConfig = field(default_factory=PBTConfig)
 
 

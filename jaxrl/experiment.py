@@ -17,7 +17,7 @@ from jaxrl.io.versions import usable_cores
 from jaxrl.networks.build import make_network
 from jaxrl.pbt import with_pbt
 from jaxrl.plan import Plan, make_plan
-from jaxrl.population import check_names, make_table, populate, report_hypers
+from jaxrl.population import check_names, make_members, populate, report_hypers
 from jaxrl.sebulba.actor import Actor, make_act
 from jaxrl.types import Agent, Device, EnvSpec, Key
 
@@ -61,11 +61,11 @@ def make_population(config: ExperimentConfig, agent: Agent) -> Agent:
     size, pbt, hypers = config.population.size, config.population.pbt, config.agent.hypers
     if size == 1:
         return agent
-    table = make_table(config.population.vary, size, hypers)
+    members = make_members(config.population, hypers)
     check_names("population.pbt.perturb", pbt.perturb, hypers)
-    agent = populate(agent, size, table)
+    agent = populate(agent, size, members.hypers, members.seeds)
     moving = pbt.perturb if pbt.every else ()
-    agent = report_hypers(agent, tuple(dict.fromkeys((*table, *moving))))
+    agent = report_hypers(agent, tuple(dict.fromkeys((*members.hypers, *moving))))
     return with_pbt(agent, size, pbt) if pbt.every else agent
 
 

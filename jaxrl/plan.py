@@ -95,8 +95,11 @@ def _check_population(config: ExperimentConfig, envs_per_device: int) -> None:
     _at_least(1, "population.size", population.size)
     _at_least(0, "population.pbt.every", pbt.every)
     if population.size == 1:
-        if population.vary or pbt.every:
-            raise ConfigError("population.vary and population.pbt need members that can differ; raise population.size")
+        if population.vary or population.members or pbt.every:
+            raise ConfigError(
+                "population.vary, population.members and population.pbt need members that can differ; raise "
+                "population.size"
+            )
         return
     if getattr(getattr(config.agent, "replay", None), "capacity", 0):
         raise ConfigError(

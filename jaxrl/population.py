@@ -3,10 +3,10 @@
     population = populate(agent, 8, {"learning_rate": rates})     # rates [8]
     alone = member(agent, 3, {"learning_rate": rates})            # the single run that member 3 equals
 
-Member i is the agent with i folded into its key of `init` and into every key of `act`, and with its own hypers; the
-population is the `vmap` of its members, so that a member's run is that of `member(agent, i)` with the same key, on the
-same environments. **Environment e belongs to member e mod P**, in a pool as in a trajectory, whatever the number of
-pools and actors: neither runtime nor queue nor checkpoints know of members.
+Member i is the agent with i, or a seed that is listed for it, folded into its key of `init` and into every key of
+`act`, and with its own hypers; the population is the `vmap` of its members, so that a member's run is that of
+`member(agent, i)` with the same key, on the same environments. **Environment e belongs to member e mod P**, in a pool
+as in a trajectory, whatever the number of pools and actors: neither runtime nor queue nor checkpoints know of members.
 
 All leaves of the train state have a leading axis [P], but `updates`, the version of the published parameters, which is
 one number for all. Metrics are [P].
@@ -18,13 +18,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from difflib import get_close_matches
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrl.config import ConfigError
+from jaxrl.config import ConfigError, PopulationConfig
 from jaxrl.types import (
     ActorOutput,
     ActorParams,
@@ -42,33 +42,41 @@ from jaxrl.types import (
 Table = Mapping[str, Array]  # hyper-parameter to its value for each member, [P]
 _AXES: Any = {"params": 0, "opt_state": 0, "hypers": 0, "extra": 0, "key": 0, "updates": None}
 PER_MEMBER: Any = TrainState(**_AXES)  # axes for vmap
+SEED = "seed"  # what population.members may list beside hyper-parameters
+MAX_SEED = 2**32 - 1
 
 
-def member(agent: Agent, index: int | jax.Array, hypers: Table | None = None) -> Agent:
-    """Member `index` of a population as an agent of its own, for a single run."""
+def member(agent: Agent, index: int | jax.Array, hypers: Table | None = None, seeds: Array | None = None) -> Agent:
+    """Member `index` of a population as an agent of its own, for a single run; arguments as for `populate`."""
+    seed = index if seeds is None else jnp.asarray(seeds)[index]
 
     def init(key: Key) -> TrainState:
-        state = agent.init(jax.random.fold_in(key, index))
+        state = agent.init(jax.random.fold_in(key, seed))
         return set_hypers(state, {name: jnp.asarray(values)[index] for name, values in (hypers or {}).items()})
 
     def act(params: ActorParams, state: ActorState, timestep: TimeStep, key: Key) -> tuple[ActorState, ActorOutput]:
-        return agent.act(params, state, timestep, jax.random.fold_in(key, index))
+        return agent.act(params, state, timestep, jax.random.fold_in(key, seed))
 
     return agent._replace(init=init, act=act)
 
 
-def populate(agent: Agent, size: int, hypers: Table | None = None) -> Agent:
-    """`size` members of `agent`; `hypers` names those that differ, with one value a member."""
+def populate(agent: Agent, size: int, hypers: Table | None = None, seeds: Array | None = None) -> Agent:
+    """`size` members of `agent`.
+
+    Args:
+        hypers: those that differ, with one value a member.
+        seeds: uint32 [size], what is folded into each member's keys; its number unless given.
+    """
     members = jnp.arange(size)
 
     def init(key: Key) -> TrainState:
-        return jax.vmap(lambda i: member(agent, i, hypers).init(key), out_axes=PER_MEMBER)(members)
+        return jax.vmap(lambda i: member(agent, i, hypers, seeds).init(key), out_axes=PER_MEMBER)(members)
 
     def act(params: ActorParams, state: ActorState, timestep: TimeStep, key: Key) -> tuple[ActorState, ActorOutput]:
         def act_one(
             i: jax.Array, params: ActorParams, state: ActorState, timestep: TimeStep
         ) -> tuple[ActorState, ActorOutput]:
-            return member(agent, i).act(params, state, timestep, key)
+            return member(agent, i, seeds=seeds).act(params, state, timestep, key)
 
         return merge(jax.vmap(act_one)(members, params, split(state, size), split(timestep, size)))
 
@@ -148,6 +156,26 @@ def report_hypers(agent: Agent, names: tuple[str, ...]) -> Agent:
 # What a user writes: "learning_rate=1e-4,3e-4" or "entropy_cost=1e-3..1e-1:5"
 
 
+class Members(NamedTuple):
+    """In what the members of a population differ."""
+
+    hypers: dict[str, np.ndarray]  # float32 [P] each
+    seeds: np.ndarray  # uint32 [P]
+
+
+def make_members(config: PopulationConfig, hypers: Any) -> Members:
+    """What `vary` and `members` say of each member; `hypers` is the agent's dataclass.
+
+    Raises:
+        ConfigError: a name, a value or a number of values cannot be used.
+    """
+    table, listed = make_table(config.vary, config.size, hypers), _listed(config.members, config.size, hypers)
+    for name in table.keys() & listed.keys():
+        raise ConfigError(f"population.vary and population.members both give {name}; leave it out of one of them")
+    seeds = listed.pop(SEED, np.arange(config.size, dtype=np.uint32))
+    return Members({**table, **listed}, seeds)
+
+
 def make_table(vary: tuple[str, ...], size: int, hypers: Any) -> dict[str, np.ndarray]:
     """One value a member from every combination of the lists in `vary`, repeated until there are `size` of them.
 
@@ -156,9 +184,7 @@ def make_table(vary: tuple[str, ...], size: int, hypers: Any) -> dict[str, np.nd
     Raises:
         ConfigError: a name or a value cannot be used, or the combinations do not divide the population.
     """
-    lists = dict(_read(entry, hypers) for entry in vary)
-    if len(lists) < len(vary):
-        raise ConfigError("population.vary names a hyper-parameter twice; write all its values in one entry")
+    lists = _read_all("population.vary", vary, hypers)
     grid = list(product(*lists.values()))
     if size % len(grid):
         raise ConfigError(
@@ -169,18 +195,52 @@ def make_table(vary: tuple[str, ...], size: int, hypers: Any) -> dict[str, np.nd
     return {name: np.tile(column, size // len(grid)) for name, column in zip(lists, columns, strict=True)}
 
 
-def check_names(setting: str, names: tuple[str, ...], hypers: Any) -> None:
-    """Raises `ConfigError` where one of `names` is no hyper-parameter of the agent."""
-    known = [field.name for field in fields(hypers)]
+def check_names(setting: str, names: tuple[str, ...], hypers: Any, beside: tuple[str, ...] = ()) -> None:
+    """Raises `ConfigError` where one of `names` is no hyper-parameter of the agent, and not one of `beside`."""
+    known = [*(field.name for field in fields(hypers)), *beside]
     for name in names:
         if name not in known:
             near = get_close_matches(name, known, 1, cutoff=0)[0]
             raise ConfigError(f"{setting} names {name!r}, which agent.hypers does not have; the nearest is {near}")
 
 
-def _read(entry: str, hypers: Any) -> tuple[str, np.ndarray]:
-    name, _, text = (part.strip() for part in entry.partition("="))
-    check_names("population.vary", (name,), hypers)
+def _listed(entries: tuple[str, ...], size: int, hypers: Any) -> dict[str, np.ndarray]:
+    """One value a member of each name; those of `SEED` are uint32."""
+    lists = _read_all("population.members", entries, hypers, beside=(SEED,))
+    for name, values in lists.items():
+        if len(values) != size:
+            raise ConfigError(
+                f"population.members has {len(values)} values of {name} for population.size {size}; write one a member"
+            )
+    return lists
+
+
+def _read_all(
+    setting: str, entries: tuple[str, ...], hypers: Any, beside: tuple[str, ...] = ()
+) -> dict[str, np.ndarray]:
+    lists: dict[str, np.ndarray] = {}
+    for entry in entries:
+        name, _, text = (part.strip() for part in entry.partition("="))
+        check_names(setting, (name,), hypers, beside)
+        if name in lists:
+            raise ConfigError(f"{setting} names {name} twice; write all its values in one entry")
+        lists[name] = _read_seeds(setting, text) if name == SEED else _read_floats(setting, entry, text)
+    return lists
+
+
+def _read_seeds(setting: str, text: str) -> np.ndarray:
+    try:
+        seeds = [int(value) for value in text.split(",")]
+        if not all(0 <= seed <= MAX_SEED for seed in seeds):
+            raise ValueError
+    except ValueError:
+        raise ConfigError(
+            f"{setting} has '{SEED}={text}'; write {SEED}=s1,s2,... in whole numbers from 0 to {MAX_SEED}"
+        ) from None
+    return np.asarray(seeds, np.uint32)
+
+
+def _read_floats(setting: str, entry: str, text: str) -> np.ndarray:
     try:
         if ".." not in text:
             values = np.asarray([float(value) for value in text.split(",")], np.float32)
@@ -192,6 +252,6 @@ def _read(entry: str, hypers: Any) -> tuple[str, np.ndarray]:
             raise ValueError
     except ValueError:
         raise ConfigError(
-            f"population.vary has {entry!r}; write name=v1,v2,... or, evenly in the logarithm, name=low..high:count"
+            f"{setting} has {entry!r}; write name=v1,v2,... or, evenly in the logarithm, name=low..high:count"
         ) from None
-    return name, values
+    return values

@@ -16,11 +16,11 @@ from jaxrl.envs.catch import Catch
 from jaxrl.experiment import build, make_population
 from jaxrl.networks.build import make_network
 from jaxrl.plan import make_plan
-from jaxrl.population import make_table, member, member_state, merge, populate, split
+from jaxrl.population import make_members, make_table, member, member_state, merge, populate, split
 from jaxrl.sebulba.actor import Actor, make_act
 from jaxrl.sebulba.learner import make_learner_step, make_mesh
 from tests.interleaved_env import InterleavedEnv
-from tests.sebulba.parts import small_config, to_host
+from tests.sebulba.parts import assert_same_bits, small_config, to_host
 
 SIZE, ENVS, POOLS, LENGTH, UPDATES = 2, 4, 2, 12, 3  # ENVS of one member in one pool; Catch's episodes have 9 steps
 AGENTS = {
@@ -108,6 +108,45 @@ def test_a_wrong_list_is_one_sentence(vary, word):
         make_table(vary, 4, impala.Hypers())
 
 
+def test_members_are_listed_one_by_one():
+    listed = ("learning_rate=1e-3,1e-2,1e-3", "temperature = 0.1 .. 1 : 3", "seed=7,7,4294967295")
+    members = make_members(PopulationConfig(3, members=listed), impala.Hypers())
+    np.testing.assert_allclose(members.hypers["learning_rate"], [1e-3, 1e-2, 1e-3], rtol=1e-6)
+    np.testing.assert_allclose(members.hypers["temperature"], [0.1, 10**-0.5, 1.0], rtol=1e-6)
+    assert members.seeds.tolist() == [7, 7, 2**32 - 1] and members.hypers.keys() == {"learning_rate", "temperature"}
+    both = make_members(PopulationConfig(2, ("temperature=1,2",), ("entropy_cost=0,1",)), impala.Hypers())
+    assert both.hypers.keys() == {"temperature", "entropy_cost"} and both.seeds.tolist() == [0, 1]
+
+
+def test_a_seed_that_is_listed_takes_the_place_of_the_number():
+    """Members of one seed begin alike, and a member's number is not seen where its seed is given."""
+    agent, key = make_agent("casa-bandit"), jax.random.key(0)
+    state = to_host(populate(agent, 3, seeds=np.array([5, 1, 5], np.uint32)).init(key))
+    assert_same_bits(member_state(state, 0), member_state(state, 2))
+    assert_same_bits(member_state(state, 1), to_host(member(agent, 1).init(key)))
+    assert (state.key[0] != state.key[1]).any()
+
+
+@pytest.mark.parametrize(
+    ("members", "word"),
+    [
+        (("entropy_cost=1,2,3",), "has 3 values of entropy_cost for population.size 4; write one a member"),
+        (("seed=1,2,3,4,5",), "has 5 values of seed"),
+        (("entropy_cos=1,2,3,4",), "population.members names 'entropy_cos'.* nearest is entropy_cost"),
+        (("sed=1,2,3,4",), "nearest is seed"),
+        (("entropy_cost=1,2,3,x",), "population.members has 'entropy_cost=1,2,3,x'; write name=v1,v2"),
+        (("entropy_cost",), "write name=v1,v2"),
+        (("seed=1,2,3,0.5",), "seed=s1,s2,... in whole numbers"),
+        (("seed=1,2,3,-4",), "from 0 to 4294967295"),
+        (("seed=1,2,3,4", "seed=1,2,3,4"), "names seed twice"),
+        (("learning_rate=1,2,3,4",), "population.vary and population.members both give learning_rate"),
+    ],
+)
+def test_a_wrong_member_is_one_sentence(members, word):
+    with pytest.raises(ConfigError, match=word):
+        make_members(PopulationConfig(4, ("learning_rate=1,2",), members), impala.Hypers())
+
+
 @pytest.mark.parametrize(
     ("population", "word"),
     [
@@ -115,6 +154,7 @@ def test_a_wrong_list_is_one_sentence(vary, word):
         (PopulationConfig(size=3), "multiple of 3"),
         (PopulationConfig(size=4), "runtime.envs_per_pool a multiple of 8"),  # 4 members of 2 minibatches
         (PopulationConfig(vary=("learning_rate=1,2",)), "raise population.size"),
+        (PopulationConfig(members=("seed=1",)), "raise population.size"),
         (PopulationConfig(pbt=PBTConfig(every=5)), "raise population.size"),
         (PopulationConfig(size=2, pbt=PBTConfig(every=5, fraction=0.6)), "fraction"),
         (PopulationConfig(size=2, pbt=PBTConfig(every=5, factors=(0.0, 2.0))), "factors"),

@@ -110,6 +110,17 @@ def summary(rows: Sequence[Progress]) -> Text:
     return text
 
 
+def listing(folder: SweepFolder, runs: Sequence[Run], metric: str) -> str:
+    """A line a run, and under a population one a member: settings, and the metric's newest value."""
+    lines = []
+    for run in runs:
+        row = read_progress(folder, run, metric)
+        lines.append(f"{run.id}  {row.state.status:11}  {run.sweep}  {run.label}{_reading(metric, row.value)}")
+        for i, (member, value) in enumerate(zip(run.members, row.member_values, strict=True)):
+            lines.append(f"{'':10}  member {i:<4}  {run.sweep}  {member.label}{_reading(metric, value)}")
+    return "\n".join(lines)
+
+
 def failures(folder: SweepFolder, runs: Sequence[Run]) -> str:
     """Every failed run with its last lines; empty where none failed."""
     parts = []
@@ -127,6 +138,10 @@ def _line(row: Progress, metric: str) -> str:
         line += f" after {row.env_steps:,} env steps, {format_duration(row.state.seconds)}"
         line += f", {metric} {_number(row.value)}" if row.value is not None else ""
     return line
+
+
+def _reading(metric: str, value: float | None) -> str:
+    return "" if value is None else f"  {metric} {_number(value)}"
 
 
 def _number(value: float | None) -> str:

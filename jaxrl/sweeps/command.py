@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from jaxrl.config import ConfigError
-from jaxrl.sweeps.board import Board, failures
-from jaxrl.sweeps.expand import Run, expand
+from jaxrl.sweeps.board import Board, failures, listing
+from jaxrl.sweeps.expand import MAX_RUNS, Run, expand
 from jaxrl.sweeps.local import run_local
 from jaxrl.sweeps.manifest import SweepFolder, count
+from jaxrl.sweeps.packing import begun, pack
 from jaxrl.sweeps.slots import make_slots, usable_cores, visible_gpus
 from jaxrl.sweeps.slurm import run_slurm
 from jaxrl.sweeps.sweep_file import read_sweep
@@ -25,9 +26,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sweeps = [read_sweep(path) for path in options.files]
     runs = expand(sweeps, options.count, options.draw_seed)
     folder = SweepFolder(options.out or Path("sweeps") / sweeps[0].name)
+    if options.population:
+        packing = pack(runs, options.population, begun(folder, options.population))
+        runs = packing.runs
+        print(packing.describe(), flush=True)
     if options.list:
-        for run in runs:
-            print(f"{run.id}  {folder.state(run.id).status:11}  {run.sweep}  {run.label}")
+        print(listing(folder, runs, sweeps[0].metric))
         return 0
     with folder.locked():
         return run_sweep(folder, runs, options, metric=sweeps[0].metric)
@@ -86,9 +90,25 @@ def make_parser() -> argparse.ArgumentParser:
     add("--out", type=Path, metavar="FOLDER", help="the sweep's folder; default: sweeps/<name of the first file>")
     add("--count", type=int, metavar="N", help="at most N runs of each file; `method: random` needs it or run_cap")
     add("--draw-seed", type=int, default=0, metavar="N", help="of random draws; default: 0")
-    add("--list", action="store_true", help="check everything, list the runs, and start nothing")
+    add(
+        "--population",
+        type=_members,
+        nargs="?",
+        const=MAX_RUNS,
+        metavar="N",
+        help="train runs that differ in seed and agent.hypers only together, at most N in a process; default: all",
+    )
+    add("--list", action="store_true", help="check everything, list the runs with what they reached, start nothing")
     add_execution(parser)
     return parser
+
+
+def _members(text: str) -> int:
+    if not text.isdecimal() or int(text) < 2:
+        raise argparse.ArgumentTypeError(
+            f"write how many members a run may have, 2 or more, not {text!r}; files go before it"
+        )
+    return int(text)
 
 
 def add_execution(parser: argparse.ArgumentParser) -> None:

@@ -10,7 +10,7 @@ import dataclasses
 import hashlib
 import itertools
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,29 +19,41 @@ import yaml
 from jaxrl.config import ConfigError, ExperimentConfig, RecordConfig
 from jaxrl.parsing import read_config, write_config
 from jaxrl.plan import make_plan
+from jaxrl.population import make_members
 from jaxrl.sweeps.distributions import draw, grid
 from jaxrl.sweeps.sweep_file import SweepFile
 
 MAX_RUNS = 10_000
+MAX_LISTED = 5  # values of a setting in a label
 
 
 @dataclass(frozen=True)
 class Run:
-    """One training of a sweep, as the manifest keeps it."""
+    """One training of a sweep, as the manifest keeps it: of one swept run, or of several as a population."""
 
     id: str
     sweep: str  # name of its file
     config: str  # path of the config
-    words: tuple[str, ...]  # of the command line, after the config
+    words: tuple[str, ...]  # of the command line, after the config; the last ones set `settings`
     settings: Mapping[str, Any]  # the swept ones
     env: str
     seed: int
     env_steps: int
+    members: tuple[Run, ...] = ()  # the swept runs that are trained together, in the order of the population's members
 
     @property
     def label(self) -> str:
-        """Its swept settings in short: `learning_rate=0.001 seed=2`."""
-        return " ".join(f"{name.rpartition('.')[2]}={_short(value)}" for name, value in self.settings.items())
+        """Its swept settings in short: `learning_rate=0.001 seed=2`, or `learning_rate=0.001 seed=2,3 (2 members)`."""
+        if not self.members:
+            return " ".join(f"{name.rpartition('.')[2]}={_short(value)}" for name, value in self.settings.items())
+        columns = {name: [member.settings[name] for member in self.members] for name in self.members[0].settings}
+        swept = [f"{name.rpartition('.')[2]}={_span(values)}" for name, values in columns.items()]
+        return " ".join([*swept, f"({len(self.members)} members)"])
+
+    @property
+    def fixed(self) -> tuple[str, ...]:
+        """The words that all runs of its file share."""
+        return self.words[: len(self.words) - len(self.settings)]
 
 
 def expand(sweeps: Iterable[SweepFile], count: int | None = None, seed: int = 0) -> list[Run]:
@@ -90,23 +102,38 @@ def _combinations(sweep: SweepFile, count: int | None, seed: int) -> list[dict[s
     return [dict(zip(sweep.parameters, chosen, strict=True)) for chosen in itertools.islice(every, limit)]
 
 
-def _checked(sweep: SweepFile, settings: Mapping[str, Any]) -> Run:
-    words = (*sweep.fixed, *(override(name, value) for name, value in settings.items()))
-    try:
-        config = read_config(sweep.config, words)
-        make_plan(config)
-    except ConfigError as error:
-        raise ConfigError(f"{sweep.path}: {str(error).replace('command line: ', '', 1)}") from None
+def make_run(
+    sweep: str, config: str, fixed: Sequence[str], settings: Mapping[str, Any], members: tuple[Run, ...] = ()
+) -> Run:
+    """A run with all its settings checked; raises `ConfigError`.
+
+    Args:
+        sweep: name of its file.
+        config: path of the config.
+        fixed: words before the settings.
+    """
+    words = (*fixed, *(override(name, value) for name, value in settings.items()))
+    resolved = read_config(config, words)
+    make_plan(resolved)
+    make_members(resolved.population, resolved.agent.hypers)
     return Run(
-        id=_digest(config),
-        sweep=sweep.name,
-        config=str(sweep.config),
+        id=_digest(resolved),
+        sweep=sweep,
+        config=config,
         words=words,
         settings=dict(settings),
-        env=config.env.id,
-        seed=config.seed,
-        env_steps=config.env_steps,
+        env=resolved.env.id,
+        seed=resolved.seed,
+        env_steps=resolved.env_steps,
+        members=members,
     )
+
+
+def _checked(sweep: SweepFile, settings: Mapping[str, Any]) -> Run:
+    try:
+        return make_run(sweep.name, str(sweep.config), sweep.fixed, settings)
+    except ConfigError as error:
+        raise ConfigError(f"{sweep.path}: {str(error).replace('command line: ', '', 1)}") from None
 
 
 def _digest(config: ExperimentConfig) -> str:
@@ -118,3 +145,11 @@ def _short(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     return f"[{','.join(map(_short, value))}]" if isinstance(value, list | tuple) else str(value)
+
+
+def _span(values: Sequence[Any]) -> str:
+    """The different ones, or where there are many the lowest and the highest."""
+    different = dict.fromkeys(map(_short, values))
+    if len(different) <= MAX_LISTED:
+        return ",".join(different)
+    return f"{_short(min(values, key=float))}..{_short(max(values, key=float))}"

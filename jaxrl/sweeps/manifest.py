@@ -1,6 +1,6 @@
 """The folder of a sweep, and the manifest that makes it resumable.
 
-    manifest.json              the plan: every run, its config and its settings; written by the launcher only
+    manifest.json              the plan: every run, its config, settings and members; written by the launcher only
     runs/<id>/state.json       how far one run is; written only by the process that looks after it
     runs/<id>/output.log       what its attempts printed
     runs/<id>/<run folder>     what `jaxrl train` made
@@ -15,7 +15,7 @@ import dataclasses
 import fcntl
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -81,7 +81,7 @@ class SweepFolder:
             raise SweepError(
                 f"{path} has format {content.get('format')}, this version reads {FORMAT}; choose another --out"
             )
-        return [Run(**{**row, "words": tuple(row["words"])}) for row in content["runs"]]
+        return [_run(row) for row in content["runs"]]
 
     def state(self, run_id: str) -> State:
         """The state of one run; waiting where nothing was written yet."""
@@ -123,11 +123,16 @@ class SweepFolder:
             yield
 
 
-def tail(path: Path, lines: int = 8, length: int = 300) -> tuple[str, ...]:
-    """The last lines of a log that say something."""
+def _run(row: Mapping[str, Any]) -> Run:
+    members = tuple(_run(member) for member in row.get("members", ()))
+    return Run(**{**row, "words": tuple(row["words"]), "members": members})
+
+
+def tail(path: Path, lines: int = 8, length: int = 300, window: int = 16_384) -> tuple[str, ...]:
+    """The last lines of a log that say something, looked for in its last `window` bytes."""
     try:
         with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - 16_384))
+            file.seek(max(0, path.stat().st_size - window))
             text = file.read().decode("utf-8", errors="replace")
     except OSError:
         return ()

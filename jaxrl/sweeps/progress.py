@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from jaxrl.io.meters import time_left
+from jaxrl.io.meters import member_name, time_left
 from jaxrl.sweeps.attempt import run_folder
 from jaxrl.sweeps.expand import Run
 from jaxrl.sweeps.manifest import State, SweepFolder, tail
@@ -20,7 +20,8 @@ class Progress(NamedTuple):
     state: State
     env_steps: int
     per_second: float  # env steps; 0 where it does not run, or does not know yet
-    value: float | None  # newest value of the metric that the sweep watches
+    value: float | None  # newest value of the metric that the sweep watches; of a population the mean
+    member_values: tuple[float | None, ...] = ()  # in the order of `run.members`
 
     @property
     def share(self) -> float:
@@ -41,7 +42,8 @@ def read_progress(folder: SweepFolder, run: Run, metric: str = "episode/return")
     made = run_folder(folder, run)
     row = {} if made is None else _last_row(made / "metrics.jsonl")
     rate = float(row.get("rate/env_steps") or 0.0) if state.status == "running" else 0.0
-    return Progress(run, state, int(row.get("env_steps", 0)), rate, row.get(metric))
+    members = tuple(row.get(member_name(i, metric)) for i in range(len(run.members)))
+    return Progress(run, state, int(row.get("env_steps", 0)), rate, row.get(metric), members)
 
 
 def total_seconds_left(rows: Iterable[Progress]) -> float | None:
@@ -54,10 +56,14 @@ def total_seconds_left(rows: Iterable[Progress]) -> float | None:
 
 
 def _last_row(path: Path) -> dict:
-    """Of a file that may be written at this moment: the last whole line."""
-    for line in reversed(tail(path, lines=2, length=65_536)):
-        try:
-            return json.loads(line)
-        except ValueError:
-            continue
-    return {}
+    """Of a file that may be written at this moment: the last whole line, which of a large population is long."""
+    window, size = 16_384, path.stat().st_size if path.exists() else 0
+    while True:
+        for line in reversed(tail(path, 2, window, window)):
+            try:
+                return json.loads(line)
+            except ValueError:
+                continue
+        if window >= size:
+            return {}
+        window *= 8
