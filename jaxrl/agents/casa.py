@@ -42,6 +42,7 @@ class Hypers:
         value_cost: xi, weight of V's regression.
         q_cost: alpha, weight of Q's regression.
         policy_cost: beta, weight of the policy gradient.
+        entropy_cost: weight of an entropy bonus. CASA has none; it is here to be compared with the temperature.
         rho_clip: upper bound of the importance ratio in DR-Trace and in the policy gradient.
         c_clip: upper bound of the trace's ratio; at most rho_clip.
         trace_lambda: decay of the trace, `c = trace_lambda min(ratio, c_clip)`, as in Retrace(lambda).
@@ -56,6 +57,7 @@ class Hypers:
     value_cost: float = 1.0
     q_cost: float = 10.0
     policy_cost: float = 10.0
+    entropy_cost: float = 0.0
     rho_clip: float = 1.05
     c_clip: float = 1.05
     trace_lambda: float = 1.0
@@ -114,7 +116,7 @@ def loss(
 ) -> tuple[jax.Array, Metrics]:
     """Mean over unmasked rows of
 
-        xi/2 (sg(v) - V)^2  +  alpha/2 (sg(q) - Q(a))^2  -  beta sg(rho (q - V)) log pi(a)
+        xi/2 (sg(v) - V)^2  +  alpha/2 (sg(q) - Q(a))^2  -  beta sg(rho (q - V)) log pi(a)  [ -  entropy_cost H[pi] ]
 
     with `v, q` from DR-Trace and `pi` at the temperature that acted. With `value_transform: rescale` the value head is
     h(V) and the first term `xi/2 (sg(h(v)) - h(V))^2`. All else stays as it is, because h(Q) would break what CASA
@@ -152,12 +154,19 @@ def loss(
     value_loss = base.masked_mean(0.5 * jnp.square(head_target - value_head[:-1]), mask)
     q_loss = base.masked_mean(0.5 * jnp.square(target.q_target - q_taken), mask)
     policy_loss = base.masked_mean(-improvement * log_pi, mask)
-    total = hypers.value_cost * value_loss + hypers.q_cost * q_loss + hypers.policy_cost * policy_loss
+    entropy_loss = -base.masked_mean(ops.entropy(heads.logits), mask)
+    total = (
+        hypers.value_cost * value_loss
+        + hypers.q_cost * q_loss
+        + hypers.policy_cost * policy_loss
+        + hypers.entropy_cost * entropy_loss
+    )
     return total, {
         "loss/total": total,
         "loss/value": value_loss,
         "loss/q": q_loss,
         "loss/policy": policy_loss,
+        "loss/entropy": entropy_loss,
         "advantage/std": jnp.sqrt(base.masked_mean(jnp.var(heads.q_values, axis=-1), mask)),
         **base.policy_metrics(heads.logits, value, ratio, hypers.rho_clip, mask),
     }

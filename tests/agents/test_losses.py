@@ -16,7 +16,7 @@ from tests.agents.linear import LinearNetwork, chain, draw_params, draw_trajecto
 from tests.reference import losses
 
 CASA_HYPERS = casa.Hypers(discount_factor=0.9, advantage_scale=0.7, value_cost=0.8, q_cost=5.0, policy_cost=3.0,
-                          rho_clip=1.3, c_clip=0.9, trace_lambda=0.8, reward_scale=0.5)  # fmt: skip
+                          entropy_cost=0.2, rho_clip=1.3, c_clip=0.9, trace_lambda=0.8, reward_scale=0.5)  # fmt: skip
 IMPALA_HYPERS = impala.Hypers(discount_factor=0.9, value_cost=0.7, entropy_cost=0.2, rho_clip=1.3, c_clip=0.9,
                               trace_lambda=0.8, reward_scale=0.5)  # fmt: skip
 CONFIGS: dict[str, Any] = {
@@ -78,13 +78,13 @@ def test_the_reference_gradient_is_a_gradient(name):
 
     def loss(h):
         row = losses.read_row(scale * h, tau, action, None)
+        bonus = hypers.entropy_cost * losses.entropy_of(row)
         if isinstance(config, impala.Config):
-            entropy = -row.policy @ row.log_policy
-            return -improvement * row.log_policy[action] - hypers.entropy_cost * entropy
+            return -improvement * row.log_policy[action] - bonus
         q = scale * h[action] - policy @ (scale * h) + value[0, 0]
         factor = tau if config.temperature_factor else 1.0
         pull = hypers.policy_cost * factor * improvement * row.log_policy[action]
-        return hypers.q_cost * (target - q) ** 2 / 2 - pull
+        return hypers.q_cost * (target - q) ** 2 / 2 - pull - bonus
 
     numeric = [(loss(head[0, 0] + d) - loss(head[0, 0] - d)) / 2e-6 for d in np.eye(4) * 1e-6]
     np.testing.assert_allclose(exact, numeric, rtol=1e-6, atol=1e-8)
@@ -175,7 +175,7 @@ def test_targets_are_constants(name, double):
     _, gradient = compiled(config)(draw_params(0), hypers, draw_trajectory(0))
     assert not np.any(gradient["value"]) and np.any(gradient["policy"])
     if isinstance(config, casa.Config):
-        only_value = replace(config.hypers, q_cost=0.0, policy_cost=0.0)
+        only_value = replace(config.hypers, q_cost=0.0, policy_cost=0.0, entropy_cost=0.0)
         _, gradient = compiled(config)(draw_params(0), only_value, draw_trajectory(0))
         assert np.any(gradient["value"]) and not np.any(gradient["policy"])
 

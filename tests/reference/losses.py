@@ -69,6 +69,15 @@ def read_rows(preferences: np.ndarray, trajectory: Any) -> tuple[list[list[Row]]
     return rows, ratio
 
 
+def entropy_of(row: Row) -> float:
+    return -row.policy @ row.log_policy
+
+
+def entropy_direction(row: Row) -> np.ndarray:
+    """`temperature grad_A H` [A]."""
+    return -row.policy * (row.log_policy + entropy_of(row))
+
+
 def casa(head: np.ndarray, value_head: np.ndarray, trajectory: Any, config: Any) -> Loss:
     hypers, mask = config.hypers, ~trajectory.first[1:]
     value, compress = EXPAND[config.value_transform](value_head), COMPRESS[config.value_transform]
@@ -81,22 +90,25 @@ def casa(head: np.ndarray, value_head: np.ndarray, trajectory: Any, config: Any)
     reward = hypers.reward_scale * TRANSFORMS[config.reward_transform](trajectory.reward)
     discount = hypers.discount_factor * trajectory.discount
     v, q = traces.columns(traces.dr_trace, value, q_taken, reward, discount, ratio, mask, **clips(hypers))
-    terms = dict.fromkeys(("loss/value", "loss/q", "loss/policy"), 0.0)
+    terms = dict.fromkeys(("loss/value", "loss/q", "loss/policy", "loss/entropy"), 0.0)
     head_gradient, value_gradient = np.zeros_like(head), np.zeros_like(value)
     for t, b in zip(*np.nonzero(mask), strict=True):
-        temperature = trajectory.extras.temperature[t, b]
+        row, temperature = rows[t][b], trajectory.extras.temperature[t, b]
         improvement = min(ratio[t, b], hypers.rho_clip) * (q[t, b] - value[t, b])
         improvement *= temperature if config.temperature_factor else 1.0
         terms["loss/value"] += (compress(v[t, b]) - value_head[t, b]) ** 2 / 2 / mask.sum()
         terms["loss/q"] += (q[t, b] - q_taken[t, b]) ** 2 / 2 / mask.sum()
-        terms["loss/policy"] -= improvement * rows[t][b].log_policy[trajectory.action[t, b]] / mask.sum()
+        terms["loss/policy"] -= improvement * row.log_policy[trajectory.action[t, b]] / mask.sum()
+        terms["loss/entropy"] -= entropy_of(row) / mask.sum()
         pull = hypers.q_cost * (q[t, b] - q_taken[t, b]) + hypers.policy_cost * improvement / temperature
-        head_gradient[t, b] = -pull * rows[t][b].direction * hypers.advantage_scale / mask.sum()
+        bonus = hypers.entropy_cost * entropy_direction(row) / temperature
+        head_gradient[t, b] = -(pull * row.direction + bonus) * hypers.advantage_scale / mask.sum()
         value_gradient[t, b] = -hypers.value_cost * (compress(v[t, b]) - value_head[t, b]) / mask.sum()
     terms["loss/total"] = (
         hypers.value_cost * terms["loss/value"]
         + hypers.q_cost * terms["loss/q"]
         + hypers.policy_cost * terms["loss/policy"]
+        + hypers.entropy_cost * terms["loss/entropy"]
     )
     return Loss(terms, head_gradient, value_gradient)
 
@@ -112,12 +124,10 @@ def impala(head: np.ndarray, value_head: np.ndarray, trajectory: Any, config: An
     head_gradient, value_gradient = np.zeros_like(head), np.zeros_like(value)
     for t, b in zip(*np.nonzero(mask), strict=True):
         row, temperature = rows[t][b], trajectory.extras.temperature[t, b]
-        entropy = -row.policy @ row.log_policy
         terms["loss/value"] += (compress(v[t, b]) - value_head[t, b]) ** 2 / 2 / mask.sum()
         terms["loss/policy"] -= advantage[t, b] * row.log_policy[trajectory.action[t, b]] / mask.sum()
-        terms["loss/entropy"] -= entropy / mask.sum()
-        bonus = -row.policy * (row.log_policy + entropy)
-        pull = advantage[t, b] * row.direction + hypers.entropy_cost * bonus
+        terms["loss/entropy"] -= entropy_of(row) / mask.sum()
+        pull = advantage[t, b] * row.direction + hypers.entropy_cost * entropy_direction(row)
         head_gradient[t, b] = -pull / temperature / mask.sum()
         value_gradient[t, b] = -hypers.value_cost * (compress(v[t, b]) - value_head[t, b]) / mask.sum()
     terms["loss/total"] = (
