@@ -17,7 +17,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 SUITABLE := import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else "jaxrl needs Python 3.11, 3.12 or 3.13, and this is %d.%d; install one of them, then name it: make PYTHON=python3.12" % v)
 
 .NOTPARALLEL:
-.PHONY: help install train test test-slow test-slurm check lint format-check types format lock clean
+.PHONY: help install train test test-slow test-slurm check lint format-check types format notebooks lock clean
 
 help:
 	@echo 'make train      install what is missing, then train, $(MINUTES) minutes at most: $(CONFIG)'
@@ -26,6 +26,7 @@ help:
 	@echo 'make test-slurm a sweep on a real SLURM, started on this machine; as root, installs slurm-wlm through apt'
 	@echo 'make check      all that CI runs: ruff, formatting, pyright, tests'
 	@echo 'make format     sort imports and format the code'
+	@echo 'make notebooks  execute the notebooks and save them with their outputs'
 	@echo 'make install    only install, into .venv'
 	@echo 'make lock       resolve requirements.lock anew from pyproject.toml'
 	@echo 'make clean      remove .venv and caches; runs/ stays'
@@ -75,6 +76,10 @@ types: $(INSTALLED)
 format: $(INSTALLED)
 	$(BIN)/python -m ruff check --fix .
 	$(BIN)/python -m ruff format .
+
+# JAXRL_RUNS says which runs they read: make notebooks ARGS=02 JAXRL_RUNS='runs/pong-*'
+notebooks: $(INSTALLED)
+	$(BIN)/python launch/notebooks.py $(ARGS)
 
 # One version of everything for all three Pythons (`fewest`), so that a curve does not depend on which one is there.
 lock: $(INSTALLED)

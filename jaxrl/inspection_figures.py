@@ -32,7 +32,8 @@ def course_figure(inspection: Inspection) -> Figure:
             axes.vlines(at, 0, 1, transform=axes.get_xaxis_transform(), color=colour, alpha=0.3, linewidth=1)
         if len(at):
             panels[0].plot([], [], color=colour, alpha=0.6, label=word)
-    panels[0].legend(frameon=False, loc="upper left", ncols=2)
+    if inspection.reward.any():  # above the axes, where no line runs through it
+        panels[0].legend(frameon=False, loc="lower right", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.2, ncols=2)
     panels[-1].set_xlabel("env step")
     return figure
 

@@ -13,7 +13,18 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
-from jaxrl.analysis import Run, RunDataError, aggregate, frame_skip, group_by_name, learning_curve, read_metrics
+from jaxrl.analysis import (
+    Curve,
+    Run,
+    RunDataError,
+    aggregate,
+    frame_skip,
+    group_by_name,
+    learning_curve,
+    metric_curve,
+    read_metrics,
+)
+from jaxrl.io.metric_names import METRICS
 from jaxrl.io.rundir import write_error
 
 # Okabe and Ito's palette: told apart with every common form of colour blindness.
@@ -109,6 +120,62 @@ def plot_comparison(
     first = next(iter(groups.values()))[0]
     _frames_axis(axes, frames_per_env_step or frame_skip(read_metrics(first)))
     return _save(figure, Path(out))
+
+
+def metrics_figure(
+    groups: Mapping[str, Sequence[Run]], metrics: Sequence[str] = ("episode/return",), *, title: str = ""
+) -> Figure:
+    """A panel a metric, from metrics.jsonl alone: a line per group, its mean, in a band from the worst to the best run.
+
+    Args:
+        groups: label to run folders, one per seed.
+        metrics: names as in docs/metrics.md; a group without one is left out of its panel.
+        title: of the figure.
+
+    Raises:
+        RunDataError: there is no group, or no run has one of the metrics.
+    """
+    columns = min(2, len(metrics))
+    rows = -(-len(metrics) // columns)
+    size = (10.5, 1.0 + 2.4 * rows) if columns > 1 else (9, 5.0)
+    figure = Figure(figsize=size, dpi=100, layout="constrained", facecolor="white")
+    FigureCanvasAgg(figure)
+    if title:
+        figure.suptitle(title, x=0.01, ha="left", fontsize=13, fontweight="bold")
+    drawn: dict[str, Any] = {}
+    for index, name in enumerate(metrics):
+        axes = figure.add_subplot(rows, columns, index + 1)
+        drawn |= _group_panel(axes, groups, name)
+        if index >= len(metrics) - columns:
+            axes.set_xlabel("env steps")
+    figure.legend(drawn.values(), drawn.keys(), frameon=False, loc="outside lower left", ncols=2, fontsize=9)
+    return figure
+
+
+def _group_panel(axes: Axes, groups: Mapping[str, Sequence[Run]], name: str) -> dict[str, Any]:
+    """Draws one metric; returns the lines by label."""
+    _style(axes)
+    axes.set_title(name, loc="left", fontsize=11)
+    unit = METRICS[name].unit if name in METRICS else "-"
+    axes.set_ylabel("" if unit == "-" else unit, color=GREY)
+    drawn = {}
+    for colour, (label, runs) in zip(cycle(COLOURS), groups.items(), strict=False):
+        curves = [_curve(run, name) for run in runs]
+        if all(curve is not None for curve in curves):
+            band = aggregate([curve for curve in curves if curve is not None])
+            axes.fill_between(band.env_steps, band.low, band.high, color=colour, alpha=0.18, linewidth=0)
+            (line,) = axes.plot(band.env_steps, band.mean, color=colour, linewidth=1.8)
+            drawn[f"{label} ({band.runs} seed{'s' if band.runs > 1 else ''})"] = line
+    if not drawn:
+        raise RunDataError(f"no group has the metric {name!r} in all of its runs")
+    return drawn
+
+
+def _curve(run: Run, name: str) -> Curve | None:
+    try:
+        return metric_curve(run, name)
+    except RunDataError:
+        return None
 
 
 def _return_panel(axes: Axes, folder: Path, metrics: Mapping[str, np.ndarray]) -> None:

@@ -81,6 +81,15 @@ def game_name(name: str) -> str:
     return known[key]
 
 
+def is_atari(name: str) -> bool:
+    """Whether an environment id is one of the 57 games, so that there are reference scores for it."""
+    try:
+        game_name(name)
+    except ScoreError:
+        return False
+    return True
+
+
 def reference(game: str, baseline: Baseline = "usual") -> Reference:
     """Raw random and human scores of a game."""
     if baseline not in get_args(Baseline):

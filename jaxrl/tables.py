@@ -12,16 +12,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from math import isfinite
 from typing import Any
 
 import numpy as np
 
-from jaxrl.scores import Baseline, ScoreError, game_name, human_normalised, published, reference
+from jaxrl.scores import (
+    Baseline,
+    ScoreError,
+    game_name,
+    human_normalised,
+    published,
+    published_aggregates,
+    reference,
+    score_matrix,
+)
 from jaxrl.statistics import Interval, Summary, summarise
 
 PUBLISHED_PROTOCOL = "as published"
 AGGREGATES = {"IQM": "iqm", "Median": "median", "Mean": "mean", "Optimality gap": "optimality_gap"}  # header: field
+
+PUBLISHED_NUMBERS = ("mean, printed", "mean, recomputed", "median, printed", "median, recomputed")
 
 
 @dataclass(frozen=True)
@@ -39,6 +51,19 @@ class Table:
         body = [[_escaped(text) for text in row] for row in self.texts()]
         lines = [[_escaped(column) for column in self.columns], rule, *body]
         return f"{self.caption}\n\n" + "".join("| " + " | ".join(line) + " |\n" for line in lines)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows; alignment is said twice, for pages that drop styles and for those that want them."""
+        sides = ["right" if column in self.decimals else "left" for column in self.columns]
+        lines = [("th", list(self.columns)), *(("td", row) for row in self.texts())]
+        rows = [
+            "".join(
+                f'<{tag} align="{side}" style="text-align: {side}">{escape(text)}</{tag}>'
+                for side, text in zip(sides, texts, strict=True)
+            )
+            for tag, texts in lines
+        ]
+        return f"<p>{escape(self.caption)}</p><table>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"
 
     def texts(self) -> list[list[str]]:
         """The rows as text, numbers rounded; empty where there is nothing to say."""
@@ -97,6 +122,33 @@ def per_game_table(
     return Table(caption, ("game", *decimals), tuple(rows), decimals)
 
 
+def games_table(
+    scores: Mapping[str, Mapping[str, float | Sequence[float]]],
+    *,
+    protocol: str,
+    against: Sequence[str] = ("Rainbow", "IMPALA", "LASER", "GDI-I3", "GDI-H3"),
+    baseline: Baseline = "usual",
+) -> Table:
+    """`per_game_table` of several agents in one, a row per game and agent.
+
+    Args:
+        scores: agent to what `per_game_table` takes.
+        protocol: of all of them.
+        against: agents of `jaxrl.scores.agents()`.
+        baseline: random and human scores to show and to normalise with.
+    """
+    tables = {
+        agent: per_game_table(runs, protocol=protocol, label="score", against=against, baseline=baseline)
+        for agent, runs in scores.items()
+    }
+    first = next(iter(tables.values()))
+    rows = [{"game": row["game"], "agent": agent, **row} for agent, table in tables.items() for row in table.rows]
+    order = list(dict.fromkeys(row["game"] for row in rows))
+    rows.sort(key=lambda row: order.index(row["game"]))
+    caption = first.caption.replace("score is the mean over its runs", "score is the mean over an agent's runs")
+    return Table(caption, ("game", "agent", *first.columns[1:]), tuple(rows), first.decimals)
+
+
 def aggregate_table(
     summaries: Mapping[str, Summary],
     *,
@@ -144,6 +196,30 @@ def published_summaries(
             raise ScoreError(f"{agent} has no published score on {', '.join(missing)}; leave out the agent or the game")
         summaries[agent] = summarise(human_normalised([[known[game] for game in names]], names, baseline))
     return summaries
+
+
+def published_table(baseline: Baseline = "authors") -> Table:
+    """Printed means and medians over 57 games beside those that follow from the printed scores per game.
+
+    With the `authors` baselines they agree to their rounding; with the `usual` ones the means do not. Agents without
+    scores per game, such as CASA, cannot be checked.
+    """
+    rows = []
+    for agent, printed in published_aggregates().items():
+        try:
+            scores, games = score_matrix(published(agent))
+        except ScoreError:  # printed as mean and median alone
+            mean = median = None
+        else:
+            normalised = human_normalised(scores, games, baseline)
+            mean, median = float(normalised.mean()), float(np.median(normalised))
+        numbers = (printed.mean, mean, printed.median, median)
+        rows.append({"agent": agent, **dict(zip(PUBLISHED_NUMBERS, numbers, strict=True))})
+    caption = (
+        f"Human-normalised over 57 games, as printed and as recomputed from the printed scores per game with the "
+        f"{_words(baseline)} baselines; 1 is human."
+    )
+    return Table(caption, ("agent", *PUBLISHED_NUMBERS), tuple(rows), dict.fromkeys(PUBLISHED_NUMBERS, 4))
 
 
 def _words(baseline: Baseline) -> str:

@@ -25,7 +25,7 @@ from jaxrl.analysis import (
 from jaxrl.io.metric_names import METRICS
 from jaxrl.io.rundir import RunDir, RunDirError
 from jaxrl.io.sinks import EpisodeLog, JsonlSink
-from jaxrl.plot import PANELS, plot_comparison, plot_run
+from jaxrl.plot import PANELS, metrics_figure, plot_comparison, plot_run
 
 
 def make_run(folder: Path, returns: list[float], name: str = "pong", seed: int = 0, reports: int = 20) -> RunDir:
@@ -165,3 +165,20 @@ def test_plot_comparison(tmp_path: Path) -> None:
 
 def test_the_plots_draw_documented_metrics() -> None:
     assert {name for _, _, names in PANELS for name in names} <= set(METRICS)
+
+
+def test_metrics_of_groups_need_no_episodes(tmp_path):
+    """Runs whose episodes.jsonl was not kept are drawn from their reports."""
+    runs = [make_run(tmp_path, [1.0] * 20, seed=seed) for seed in range(3)]
+    for run in runs:
+        run.episodes.unlink()
+    groups = {"two": runs[:2], "one": runs[2:]}
+    single = metrics_figure(groups, title="returns")
+    single.canvas.draw()
+    assert [text.get_text() for text in single.legends[0].get_texts()] == ["two (2 seeds)", "one (1 seed)"]
+    np.testing.assert_allclose(single.axes[0].lines[0].get_ydata()[[0, -1]], [1, 20])
+    several = metrics_figure(groups, ["policy/entropy", "loss/q", "value/mean"])
+    several.canvas.draw()
+    assert [axes.get_ylabel() for axes in several.axes] == ["nats", "reward^2", "reward"]
+    with pytest.raises(RunDataError, match="no group has the metric 'advantage/std'"):
+        metrics_figure(groups, ["advantage/std"])

@@ -13,7 +13,12 @@ from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from jaxrl.analysis import read_metrics
+from jaxrl.io.metric_names import METRICS
+from jaxrl.recorded import find_runs, read_settings
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -159,6 +164,79 @@ def test_imports_point_downwards():
             if package == "jaxrl" and other in table and own in table and other != own and table[other] >= table[own]:
                 wrong.append(f"{path.relative_to(ROOT)} (floor {table[own]}) imports {module} (floor {table[other]})")
     assert wrong == []
+
+
+# The operating notes: messages that exist, every kind of error, ranges that the recorded runs have
+
+
+OPERATING = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
+GAP = "\0"  # stands for what a message fills in
+
+
+def section(title: str) -> str:
+    """The text under a heading, with that of the headings below it."""
+    (level, body), *_ = re.findall(rf"^(#+) {re.escape(title)}.*\n((?:.*\n)*)", OPERATING, re.MULTILINE)
+    return re.split(rf"^#{{1,{len(level)}}} ", body, maxsplit=1, flags=re.MULTILINE)[0]
+
+
+def rows(text: str) -> list[list[str]]:
+    """The cells of every table in a text, without heads and rules."""
+    lines = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
+    return [line for line in lines if line[0] not in ("message", "metric", "status", "what", "what is seen")]
+
+
+def literals() -> list[str]:
+    """Every text in the package and its launchers, with gaps where something is filled in."""
+    texts = []
+    for path in [*(ROOT / "jaxrl").rglob("*.py"), *(ROOT / "launch").rglob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.JoinedStr):
+                parts = [part.value if isinstance(part, ast.Constant) else GAP for part in node.values]
+                texts.append("".join(map(str, parts)))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                texts.append(re.sub(r"%[sdr]", GAP, node.value))
+    return texts
+
+
+def test_messages_that_are_explained_exist():
+    known = "\n".join(" ".join(text.split()) for text in literals())
+    messages = [message for row in rows(section("Failure messages")) for message in re.findall(r"`([^`]+)`", row[0])]
+    assert len(messages) > 50
+    for message in messages:
+        parts = [re.escape(part) for part in re.split(r"\.\.\.", message)]
+        assert re.search("[^\n]*".join(parts), known), f"no message of the program reads: {message}"
+
+
+def test_every_kind_of_error_is_explained():
+    defined = set()
+    for path in (ROOT / "jaxrl").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef) and "UserError" in [getattr(base, "id", "") for base in node.bases]:
+                defined.add(node.name)
+    assert len(defined) >= 9
+    assert [name for name in sorted(defined) if f"`{name}`" not in section("Failure messages")] == []
+
+
+def test_metrics_to_watch_are_recorded_in_the_ranges_given():
+    """Nine tenths of the reports of every recorded run, the first one left out."""
+    runs = find_runs(str(ROOT / "docs" / "runs" / "*"))
+    checked = 0
+    for name, recorded, *_ in rows(section("What to watch")):
+        metric = name.strip("`")
+        if not re.fullmatch(r"[a-z]+/[a-z_]+", metric):
+            continue
+        assert metric in METRICS
+        ranges = re.findall(r"(CASA |IMPALA |)(-?[\d.]+) to (-?[\d.]+)(?=;|$)", recorded)
+        checked += bool(ranges)
+        for agent, low, high in ranges:
+            for run in runs:
+                values = read_metrics(run).get(metric, np.empty(0))[1:]
+                values = values[np.isfinite(values)]
+                ours = agent.strip().lower() in ("", read_settings(run)["agent"]["name"])
+                if ours and values.size:
+                    inner = np.percentile(values, [5, 95])
+                    assert float(low) <= inner[0] and inner[1] <= float(high), f"{metric} of {run.name}: {inner}"
+    assert checked >= 10
 
 
 # Dependencies

@@ -14,8 +14,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("config", "ops", "scores", "statistics"),  # what a user sets; the pure mathematics; scores and their statistics
     ("io", "networks", "envs", "tables"),  # the run folder; function approximators; environments
     ("agents", "analysis", "population", "pbt"),  # algorithms, one file each; reading run folders
-    ("sebulba", "plan", "hosts", "parsing", "doctor", "plot"),  # the runtime, for any agent and any environment
-    ("evaluation", "figures", "sweeps", "video", "anakin"),  # whole episodes with a published policy; many runs
+    ("sebulba", "plan", "hosts", "parsing", "doctor", "plot", "recorded"),  # the runtime, for any agent
+    ("evaluation", "figures", "comparison", "population_figures", "sweeps", "video", "anakin"),  # episodes; many runs
     ("experiment",),  # the one place where names meet classes
     ("recording", "resuming", "scoring", "bench"),  # the parts of a run that know its folder; measurements
     ("training", "reproduction", "inspection"),  # one run from start to end; a study from start to report
@@ -37,7 +37,7 @@ CORNERS = {
     "orbax": ("io/", "doctor.py"),
     "wandb": ("io/wandb_sink.py",),
     "flax": ("networks/", "types.py"),
-    "matplotlib": ("plot.py", "figures.py", "inspection_figures.py", "reproduction/page.py"),
+    "matplotlib": ("plot.py", "figures.py", "inspection_figures.py", "population_figures.py", "reproduction/page.py"),
     "rich": ("io/console.py", "scoring.py", "bench/", "doctor.py", "sweeps/"),
     "submitit": ("sweeps/slurm.py",),
 }

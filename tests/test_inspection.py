@@ -51,6 +51,15 @@ def test_figures(inspection):
     assert labels == names
 
 
+def test_an_episode_without_rewards_can_be_drawn(recwarn):
+    blank = np.full((5, 2), 0.5)
+    inspection = Inspection(
+        "x", np.zeros((5, 4, 4, 3)), blank, blank, blank[:, 0] * 0, *[blank[:, 0]] * 2, np.zeros(5), 0.0
+    )
+    course_figure(inspection).canvas.draw()
+    assert len(recwarn) == 0
+
+
 def test_moments_are_where_the_value_jumps_and_apart():
     value = np.zeros(160)
     value[20:] += 1

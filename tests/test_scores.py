@@ -11,6 +11,7 @@ from jaxrl.scores import (
     game_name,
     games,
     human_normalised,
+    is_atari,
     published,
     published_aggregates,
     record_normalised,
@@ -57,6 +58,10 @@ def test_printed_aggregates_follow_from_the_scores_per_game(agent):
     assert normalised.mean() == pytest.approx(printed.mean, rel=5e-5)
     assert np.median(normalised) == pytest.approx(printed.median, abs=1e-4)
     assert human_normalised(scores, names, "usual").mean() > 1.1 * printed.mean
+
+
+def test_which_environments_are_atari():
+    assert is_atari("Pong-v5") and is_atari("ALE/Breakout-v5") and not is_atari("catch")
 
 
 def test_published_scores():

@@ -9,7 +9,14 @@ import pytest
 from jaxrl.figures import improvement_figure, interval_figure, profile_figure
 from jaxrl.scores import ScoreError, games, human_normalised, published, score_matrix
 from jaxrl.statistics import Interval, performance_profile, probability_of_improvement, summarise
-from jaxrl.tables import PUBLISHED_PROTOCOL, aggregate_table, per_game_table, published_summaries
+from jaxrl.tables import (
+    PUBLISHED_PROTOCOL,
+    aggregate_table,
+    games_table,
+    per_game_table,
+    published_summaries,
+    published_table,
+)
 
 
 @pytest.fixture
@@ -39,6 +46,36 @@ def test_per_game_as_markdown():
     assert row == "| Alien | 227.8 | 7,127.7 | 616.9 | 741,812.6 | 5,000.0 |  | 1 | 0.69 |"
     gap = per_game_table({"Defender": 1.0}, protocol="cpu", against=["DreamerV2", "SimPLe"])
     assert gap.rows[0]["SimPLe (published)"] is None and "|  |" in gap.markdown()
+
+
+def test_as_html():
+    table = per_game_table({"Alien": 5000.0}, protocol="<cpu>", label="a&b", against=["MuZero"])
+    html = table._repr_html_()
+    assert html.startswith("<p>") and "&lt;cpu&gt;" in html and "<cpu>" not in html and "a&amp;b" in html
+    assert html.count("<tr>") == 2 and '<td align="right" style="text-align: right">5,000.0</td>' in html
+    assert '<td align="left" style="text-align: left">Alien</td>' in html
+
+
+def test_several_agents_in_one_table():
+    scores = {"CASA": {"Pong-v5": [20, 21], "Breakout": 400}, "IMPALA": {"Breakout": 300}}
+    table = games_table(scores, protocol="cpu", against=["LASER"])
+    assert [(row["game"], row["agent"], row["score"]) for row in table.rows] == [
+        ("Pong", "CASA", 20.5), ("Breakout", "CASA", 400), ("Breakout", "IMPALA", 300),
+    ]  # fmt: skip
+    assert all(set(row) == set(table.columns) for row in table.rows) and "cpu" in table.caption
+
+
+@pytest.mark.parametrize("baseline", ["authors", "usual"])
+def test_published_aggregates_are_recomputed(baseline):
+    table = published_table(baseline)
+    checked = [row for row in table.rows if row["mean, recomputed"] is not None]
+    assert {row["agent"] for row in table.rows} - {row["agent"] for row in checked} == {
+        "CASA", "CASA with the exploration mechanism",
+    }  # fmt: skip
+    for row in checked:
+        agrees = row["mean, recomputed"] == pytest.approx(row["mean, printed"], rel=1e-4)
+        assert agrees == (baseline == "authors")
+        assert row["median, recomputed"] == pytest.approx(row["median, printed"], abs=1e-4)
 
 
 def test_the_baseline_decides_and_is_named():

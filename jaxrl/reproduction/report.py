@@ -13,7 +13,8 @@ from jaxrl.figures import interval_figure
 from jaxrl.io.meters import format_duration
 from jaxrl.plot import plot_comparison
 from jaxrl.reproduction.page import Page
-from jaxrl.reproduction.results import Result, by_agent_and_env, is_atari, normalised, protocols, raw_scores
+from jaxrl.reproduction.results import Result, by_agent_and_env, normalised, protocols, raw_scores
+from jaxrl.scores import is_atari
 from jaxrl.statistics import summarise
 from jaxrl.sweeps.manifest import count
 from jaxrl.tables import PUBLISHED_PROTOCOL, Table, aggregate_table, per_game_table, published_summaries

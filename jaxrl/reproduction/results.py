@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jaxrl.scores import ScoreError, ScoreMatrix, game_name, human_normalised, score_matrix
+from jaxrl.scores import ScoreMatrix, human_normalised, is_atari, score_matrix
 from jaxrl.sweeps.attempt import run_folder
 from jaxrl.sweeps.expand import Run
 from jaxrl.sweeps.manifest import State, SweepFolder
@@ -67,15 +67,6 @@ def normalised(scores: dict[str, list[float]]) -> ScoreMatrix | None:
     fewest = min(map(len, atari.values()))
     matrix = score_matrix({env: runs[:fewest] for env, runs in atari.items()})
     return ScoreMatrix(human_normalised(matrix.scores, matrix.games), matrix.games)
-
-
-def is_atari(env: str) -> bool:
-    """Whether there are reference scores for it."""
-    try:
-        game_name(env)
-    except ScoreError:
-        return False
-    return True
 
 
 def protocols(results: Sequence[Result]) -> list[str]:
