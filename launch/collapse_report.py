@@ -181,7 +181,7 @@ def settings_figure(
     histories: Mapping[str, Any], arms: Mapping[str, Any], tasks: Sequence[tuple[float, float]]
 ) -> Figure:
     """Share of seeds that found the far reward: every setting on every task."""
-    widths = [max(2, len(arms[name].settings)) for name in histories]
+    widths = [max(2.5, len(arms[name].settings)) for name in histories]
     figure = Figure(figsize=(18, 4.2), layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
     panels = figure.subplots(1, len(histories), sharey=True, width_ratios=widths)
@@ -194,7 +194,7 @@ def settings_figure(
         settings = ["\n".join(f"{value:g}" for value in setting.values()) for setting in arms[name].settings]
         axes.set_xticks(range(len(settings)), settings, fontsize=7)
         axes.set_xlabel(", ".join(arms[name].tuned) or "untuned", color=GREY, fontsize=9)
-        axes.set_title(name.replace(", ", "\n"), fontsize=9, loc="left")
+        axes.set_title(name.replace(", ", "\n").replace(" temp", "\ntemp"), fontsize=9, loc="left")
     panels[0].set_yticks(range(len(tasks)), [f"far {far:g}, near {near:g}" for near, far in tasks])
     figure.suptitle("Share of the seeds whose greedy policy takes the far reward", x=0.01, ha="left")
     return figure
