@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import jaxrl
-from jaxrl.config import ConfigError, RecordConfig
+from jaxrl.config import ConfigError
 from jaxrl.errors import UserError
 
 HELP = """usage: jaxrl COMMAND ...
@@ -128,9 +128,7 @@ def plot(arguments: Sequence[str]) -> int:
     from jaxrl import plot
     from jaxrl.io.rundir import RunDir
 
-    runs = [
-        (RunDir.latest(RecordConfig().runs_dir) if run == "latest" else RunDir.open(run)).path for run in options.runs
-    ]
+    runs = [RunDir.find(run).path for run in options.runs]
     if len(runs) == 1:
         print(plot.plot_run(runs[0], options.out))
     else:

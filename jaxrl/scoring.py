@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from jaxrl.analysis import read_metrics
-from jaxrl.config import ConfigError, ExperimentConfig, RecordConfig
+from jaxrl.config import ConfigError, ExperimentConfig
 from jaxrl.envs.build import protocol_label
 from jaxrl.evaluation import act_randomly, play_episodes, summary
 from jaxrl.experiment import (
@@ -27,6 +27,7 @@ from jaxrl.experiment import (
     make_evaluation_screen,
 )
 from jaxrl.io.checkpoints import CheckpointError, Checkpoints, Restored
+from jaxrl.io.meters import member_name
 from jaxrl.io.rundir import RunDir
 from jaxrl.parsing import read_config
 from jaxrl.pbt import without_pbt
@@ -46,6 +47,9 @@ def evaluate(
 ) -> dict[str, Any]:
     """Play whole episodes with the newest checkpoint; arguments that are None are the config's.
 
+    `training_return` in the result is the training curve's last value: of the acting policy, so that a sampled score
+    under the same rules agrees with it, and a greedy one need not.
+
     Args:
         run: a run folder, or `latest`.
         episodes: how many.
@@ -59,6 +63,7 @@ def evaluate(
     """
     if video is not None:
         check_video_path(video)
+    run = run if isinstance(run, RunDir) else RunDir.find(run)
     experiment, restored = restore(run, overrides)
     config = experiment.config
     greedy = config.evaluation.greedy if greedy is None else greedy
@@ -91,6 +96,9 @@ def evaluate(
         result["member"] = member
     elif len(states) > 1:
         result["member_returns"] = [float(returns.mean()) for returns, _ in played]
+    trained = training_return(run, member)
+    if trained is not None:
+        result["training_return"] = trained
     if config.evaluation.against_random:
         act = partial(act_randomly, num_actions=experiment.spec.num_actions)
         random = summary(*_play(experiment, act, (), lambda num_envs: (), episodes, "random policy"))
@@ -102,14 +110,20 @@ def evaluate(
 
 def restore(run: RunDir | str, overrides: Sequence[str] = ()) -> tuple[Experiment, Restored]:
     """A run's parts and its newest checkpoint; raises and takes arguments like `evaluate`."""
-    if not isinstance(run, RunDir):
-        run = RunDir.latest(RecordConfig().runs_dir) if run == "latest" else RunDir.open(run)
+    run = run if isinstance(run, RunDir) else RunDir.find(run)
     experiment = build(read_config(run.config, overrides))
     _check_interface(experiment, build(read_config(run.config)) if overrides else experiment)
     restored = Checkpoints(run).restore(experiment.agent.init(experiment.key(INIT_KEY)))
     if restored is None:
         raise CheckpointError(f"{run} has no checkpoint to evaluate; train it first")
     return experiment, restored
+
+
+def training_return(run: RunDir, member: int | None = None) -> float | None:
+    """Mean raw return of the last 100 training episodes, acting policy; None where none finished."""
+    name = "episode/return" if member is None else member_name(member, "episode/return")
+    curve = read_metrics(run.path).get(name)
+    return None if curve is None or not np.isfinite(curve[-1]) else float(curve[-1])
 
 
 def _check_interface(experiment: Experiment, trained: Experiment) -> None:
@@ -174,9 +188,9 @@ def member_states(experiment: Experiment, state: TrainState, member: int | None)
 def finish(config: ExperimentConfig, run: RunDir) -> None:
     """Evaluate, draw the curve, and say where everything is and what to do next."""
     lines = []
-    trained = read_metrics(run.path).get("episode/return")
+    trained = training_return(run)
     if trained is not None:
-        lines.append(f"training    {trained[-1]:.2f} over the last 100 training episodes (acting policy)")
+        lines.append(f"training    {trained:.2f} over the last 100 training episodes (acting policy)")
     if config.evaluation.episodes:
         result = evaluate(run)
         (run.path / "evaluation.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")

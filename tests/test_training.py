@@ -322,6 +322,7 @@ def test_a_whole_run_is_documented_and_scored(tmp_path, capsys):
     error = np.hypot(returns.std() / np.sqrt(len(returns)), result["standard_error"])
     assert abs(result["mean_return"] - returns.mean()) < 5 * error  # it has hardly learnt: the curve is flat
     assert result["env_steps"] == newest(run, config)[2]["env_steps"] and result["policy"] == "sampled"
+    assert result["training_return"] == pytest.approx(returns[-100:].mean())
     film = tmp_path / "episode.gif"
     filmed = evaluate(run, episodes=3, greedy=True, video=film)
     assert filmed["policy"] == "greedy" and filmed["video_return"] in (-1, 1)

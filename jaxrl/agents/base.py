@@ -175,7 +175,7 @@ def make_update(
     ) -> tuple[TrainState, Metrics]:
         (_, metrics), gradient = jax.value_and_grad(loss, has_aux=True)(state.params, state.hypers, batch)
         params, opt_state = apply_step(transform, gradient, state.opt_state, state.params, rate, decay)
-        metrics = {**metrics, "optimiser/grad_norm": optax.global_norm(gradient)}
+        metrics = {**metrics, "optimiser/grad_norm": optax.tree.norm(gradient)}
         return state.replace(params=params, opt_state=opt_state), metrics
 
     def update(state: TrainState, trajectory: Trajectory) -> tuple[TrainState, Metrics]:

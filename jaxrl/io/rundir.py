@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from jaxrl.config import RecordConfig
 from jaxrl.errors import UserError
 
 _STAMP = re.compile(r"-(?P<stamp>\d{8}-\d{6})-s\d+(\.\d+)?$")
@@ -102,6 +103,15 @@ class RunDir:
         except OSError as error:
             raise write_error(path, error) from error
         return run
+
+    @classmethod
+    def find(cls, word: str) -> RunDir:
+        """What a user names: a run folder, or `latest` for the newest in the default folder of runs.
+
+        Raises:
+            RunDirError: there is none.
+        """
+        return cls.latest(RecordConfig().runs_dir) if word == "latest" else cls.open(word)
 
     @classmethod
     def open(cls, path: str | Path) -> RunDir:
