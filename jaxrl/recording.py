@@ -11,6 +11,7 @@ import jax
 import numpy as np
 
 from jaxrl.config import ExperimentConfig
+from jaxrl.errors import UserError
 from jaxrl.io.console import ConsoleSink
 from jaxrl.io.meters import EpisodeWindow, Rate, mean_metrics, member_name
 from jaxrl.io.rundir import RunDir
@@ -18,6 +19,10 @@ from jaxrl.io.sinks import EpisodeLog, JsonlSink, ManySinks, Sink, last_episodes
 from jaxrl.io.wandb_sink import WandbSink
 from jaxrl.sebulba.runtime import Update
 from jaxrl.types import Metrics
+
+
+class Diverged(UserError, ArithmeticError):
+    """The parameters are lost to NaN or infinity; the message is one sentence."""
 
 
 def count_steps(update: Update) -> int:
@@ -121,12 +126,30 @@ class Recorder:
         if self.updates % self._every == 0:
             self.report()
 
-    def flush(self) -> None:
-        """Put every episode so far on disk: those that a checkpoint counts must not be lost with the process."""
+    def before_checkpoint(self) -> None:
+        """Put every episode so far on disk: those that a checkpoint counts must not be lost with the process.
+
+        Raises:
+            Diverged: there is nothing worth saving, and the checkpoints before must stay.
+        """
         self._episode_log.flush()
+        if self._pending:
+            self._check(jax.device_get(self._pending[-1]))
+
+    def _check(self, metrics: Metrics) -> None:
+        """Of a population one member may be lost while the others go on."""
+        if not np.isfinite(metrics.get("loss/total", 0.0)).any():
+            raise Diverged(
+                f"the loss of update {self.updates} is not finite, so the parameters are lost; the checkpoints before "
+                "it stay; start again with a smaller agent.hypers.learning_rate or agent.optimiser.max_grad_norm"
+            )
 
     def report(self) -> None:
-        """Write one line of metrics: means over the updates since the last one."""
+        """Write one line of metrics: means over the updates since the last one.
+
+        Raises:
+            Diverged: the newest loss is not finite.
+        """
         if not self._pending:
             return
         fetched = jax.device_get(self._pending)
@@ -149,6 +172,7 @@ class Recorder:
         self._episode_log.flush()
         self._pending, self._since, self._lag = [], now, 0.0
         self._seconds = dict.fromkeys(self._seconds, 0.0)
+        self._check(fetched[-1])
 
     def close(self) -> None:
         """Report what is left and close every sink."""

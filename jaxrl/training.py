@@ -119,7 +119,7 @@ def _loop(
         if run is not None and isinstance(recorder, Recorder) and runtime.updates_done > saved:
             checkpoints = Checkpoints(run, config.record.keep_checkpoints)
             extras = to_extras(runtime.resumption(), config.runtime.policy_lag)
-            recorder.flush()
+            recorder.before_checkpoint()
             checkpoints.save(runtime.updates_done, runtime.state, extras, {**counters, **recorder.counters()})
             saved = runtime.updates_done
 

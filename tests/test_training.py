@@ -21,7 +21,7 @@ from jaxrl.io.checkpoints import CheckpointError, Checkpoints
 from jaxrl.io.metric_names import METRICS
 from jaxrl.io.rundir import RunDir, RunDirError, write_error
 from jaxrl.parsing import write_config
-from jaxrl.recording import Recorder
+from jaxrl.recording import Diverged, Recorder
 from jaxrl.resuming import from_extras, to_extras
 from jaxrl.sebulba.runtime import Resumption, Update
 from jaxrl.training import run_training
@@ -300,9 +300,36 @@ def test_episodes_that_a_checkpoint_counts_are_on_disk(recorded):
     update = make_update([2], version=0)
     update.unrolls[0].trajectory.last[0, 0] = True
     recorder.add(update)
-    recorder.flush()
+    recorder.before_checkpoint()
     assert len(rows(run.episodes)) == recorder.counters()["episodes"] == 1
     recorder.close()
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_and_is_not_saved(recorded):
+    run, config = recorded
+    recorder = Recorder(run, config, 1, {}, {})
+    lost = {"loss/total": np.float32(np.nan)}
+    recorder.add(make_update([2], version=0))
+    recorder.add(make_update([2], version=1))
+    recorder.add(make_update([2], version=2, metrics=lost))
+    with pytest.raises(Diverged, match="loss of update 3 is not finite"):
+        recorder.before_checkpoint()
+    with pytest.raises(Diverged, match="loss of update 4"):
+        recorder.add(make_update([2], version=3, metrics=lost))
+    assert [row["loss/total"] for row in rows(run.metrics)] == [2.0, None]
+    one_member_of_two = {"loss/total": np.array([np.nan, 1.0], np.float32)}
+    recorder.add(make_update([2], version=4, metrics=one_member_of_two))
+    recorder.before_checkpoint()
+    recorder.close()
+
+
+def test_a_run_that_diverges_ends_and_saves_nothing(tmp_path):
+    config = make_config(tmp_path)
+    agent = dataclasses.replace(config.agent, hypers=dataclasses.replace(config.agent.hypers, learning_rate=1e30))
+    with pytest.raises(Diverged, match="smaller agent.hypers.learning_rate"):
+        run_training(dataclasses.replace(config, agent=agent, env_steps=10**6))
+    (run,) = map(RunDir, tmp_path.glob("*-s*"))
+    assert not Checkpoints(run).steps()
 
 
 def test_a_whole_run_is_documented_and_scored(tmp_path, capsys):

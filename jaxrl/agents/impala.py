@@ -58,6 +58,7 @@ class Config:
         reward_transform: `clip` to [-1, 1], the CASA authors' `log`, or `identity`.
         num_epochs: how often each sample is trained.
         num_minibatches: gradient steps per epoch; must divide the number of environments.
+        temperature_factor: multiply the policy term by the temperature, so that a sample pulls at the logits alike at all.
         exploration: see below.
         value_transform: `identity`, or `rescale` to let the network predict h(V), about the root of V.
         burn_in: rows at the start of an unroll that only warm a recurrent core's memory: no loss, no gradient.
@@ -69,6 +70,7 @@ class Config:
     reward_transform: RewardTransform = "clip"
     num_epochs: int = 1
     num_minibatches: int = 1
+    temperature_factor: bool = False
     exploration: ExplorationConfig = field(default_factory=ExplorationConfig)
     value_transform: ValueTransform = "identity"
     burn_in: int = 0
@@ -88,7 +90,8 @@ def loss(
     head, value_head = base.unroll_network(network, params, trajectory)
     value = ops.expand_value(value_head, config.value_transform)
     legal = None if trajectory.legal is None else trajectory.legal[:-1]
-    logits = ops.softmax_policy(head, trajectory.extras.temperature, legal)
+    temperature = trajectory.extras.temperature
+    logits = ops.softmax_policy(head, temperature, legal)
     mask = trajectory.mask
 
     ratio = jax.lax.stop_gradient(ops.importance_ratio(logits, trajectory.behaviour_logits, trajectory.action))
@@ -105,7 +108,8 @@ def loss(
 
     head_target = ops.compress_value(target.value_target, config.value_transform)
     value_loss = base.masked_mean(0.5 * jnp.square(head_target - value_head[:-1]), mask)
-    policy_loss = base.masked_mean(-target.pg_advantage * ops.log_prob(logits, trajectory.action), mask)
+    improvement = temperature * target.pg_advantage if config.temperature_factor else target.pg_advantage
+    policy_loss = base.masked_mean(-improvement * ops.log_prob(logits, trajectory.action), mask)
     entropy_loss = -base.masked_mean(ops.entropy(logits), mask)
     total = hypers.value_cost * value_loss + policy_loss + hypers.entropy_cost * entropy_loss
     return total, {

@@ -124,10 +124,11 @@ def impala(head: np.ndarray, value_head: np.ndarray, trajectory: Any, config: An
     head_gradient, value_gradient = np.zeros_like(head), np.zeros_like(value)
     for t, b in zip(*np.nonzero(mask), strict=True):
         row, temperature = rows[t][b], trajectory.extras.temperature[t, b]
+        improvement = advantage[t, b] * (temperature if config.temperature_factor else 1.0)
         terms["loss/value"] += (compress(v[t, b]) - value_head[t, b]) ** 2 / 2 / mask.sum()
-        terms["loss/policy"] -= advantage[t, b] * row.log_policy[trajectory.action[t, b]] / mask.sum()
+        terms["loss/policy"] -= improvement * row.log_policy[trajectory.action[t, b]] / mask.sum()
         terms["loss/entropy"] -= entropy_of(row) / mask.sum()
-        pull = advantage[t, b] * row.direction + hypers.entropy_cost * entropy_direction(row)
+        pull = improvement * row.direction + hypers.entropy_cost * entropy_direction(row)
         head_gradient[t, b] = -pull / temperature / mask.sum()
         value_gradient[t, b] = -hypers.value_cost * (compress(v[t, b]) - value_head[t, b]) / mask.sum()
     terms["loss/total"] = (
