@@ -7,6 +7,7 @@ PYTHON ?= python3
 CONFIG ?= configs/atari/pong_cpu.yaml
 MINUTES ?= 24
 ARGS ?=
+WORKERS ?= 2
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -17,22 +18,24 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 SUITABLE := import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else "jaxrl needs Python 3.11, 3.12 or 3.13, and this is %d.%d; install one of them, then name it: make PYTHON=python3.12" % v)
 
 .NOTPARALLEL:
-.PHONY: help install train test test-slow test-slurm check lint format-check types format notebooks lock clean
+.PHONY: help install train test test-slow test-slurm test-oracle check lint format-check types format notebooks lock clean
 
 help:
-	@echo 'make train      install what is missing, then train, $(MINUTES) minutes at most: $(CONFIG)'
-	@echo 'make test       install what is missing, then run the tests'
-	@echo 'make test-slow  the tests that train for minutes'
-	@echo 'make test-slurm a sweep on a real SLURM, started on this machine; as root, installs slurm-wlm through apt'
-	@echo 'make check      all that CI runs: ruff, formatting, pyright, tests'
-	@echo 'make format     sort imports and format the code'
-	@echo 'make notebooks  execute the notebooks and save them with their outputs'
-	@echo 'make install    only install, into .venv'
-	@echo 'make lock       resolve requirements.lock anew from pyproject.toml'
-	@echo 'make clean      remove .venv and caches; runs/ stays'
+	@echo 'make train       install what is missing, then train, $(MINUTES) minutes at most: $(CONFIG)'
+	@echo 'make test        install what is missing, then run the tests'
+	@echo 'make test-slow   the tests that train for minutes'
+	@echo 'make test-slurm  a sweep on a real SLURM, started on this machine; as root, installs slurm-wlm through apt'
+	@echo 'make test-oracle our statistics against those of rliable, in an environment of their own'
+	@echo 'make check       ruff, formatting, pyright, tests; CI adds the two lines above'
+	@echo 'make format      sort imports and format the code'
+	@echo 'make notebooks   execute the notebooks and save them with their outputs'
+	@echo 'make install     only install, into .venv'
+	@echo 'make lock        resolve requirements.lock anew from pyproject.toml'
+	@echo 'make clean       remove .venv and caches; runs/ stays'
 	@echo
 	@echo 'make train CONFIG=configs/catch.yaml ARGS="--seed 1"   another config, and settings on top'
 	@echo 'make test ARGS="tests/ops -x"                          some of the tests'
+	@echo 'make test WORKERS=4                                    in four processes, of 3 GB each, instead of two'
 	@echo 'make PYTHON=python3.12 ...                             the Python that .venv is made from'
 
 install: $(INSTALLED)
@@ -54,13 +57,23 @@ train: $(INSTALLED)
 	$(BIN)/python -m jaxrl train $(CONFIG) --max_minutes $(MINUTES) $(ARGS)
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
 
 test-slow: $(INSTALLED)
 	$(BIN)/python -m pytest -m slow $(ARGS)
 
 test-slurm: $(INSTALLED)
 	$(BIN)/python -m pytest -m slurm tests/slurm $(ARGS)
+
+# rliable brings half a gigabyte of packages that nothing else needs, so it has an environment of its own.
+ORACLE := .venv-oracle
+$(ORACLE)/.installed: pyproject.toml
+	$(PYTHON) -m venv --clear $(ORACLE)
+	$(ORACLE)/bin/python -m pip --disable-pip-version-check install --quiet 'rliable>=1.2' 'pandas<3' 'numpy>=2' pytest pytest-timeout
+	@touch $@
+
+test-oracle: $(ORACLE)/.installed
+	$(ORACLE)/bin/python -m pytest tests/test_statistics.py $(ARGS)
 
 check: lint format-check types test
 
@@ -88,5 +101,5 @@ lock: $(INSTALLED)
 		--upgrade --no-annotate --custom-compile-command 'make lock' --quiet --output-file requirements.lock
 
 clean:
-	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(ORACLE) build *.egg-info .pytest_cache .ruff_cache
 	find jaxrl tests launch notebooks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
