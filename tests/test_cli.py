@@ -184,7 +184,7 @@ def test_the_words_of_a_key_never_reach_argparse() -> None:
         ),
         (["train", "CONFIG", "--agent.name", "x"], "command line: agent.name: there is no agent 'x'"),
         (
-            ["train", "CONFIG", "--agent.name", "impala", "--agent.temperature_factor", "true"],
+            ["train", "CONFIG", "--agent.name", "impala", "--agent.hypers.q_cost", "1"],
             "command line: agent impala",
         ),
         (["bench", "CONFIG"], "bench: the following arguments are required: --json"),
