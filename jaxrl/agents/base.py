@@ -250,4 +250,5 @@ def make_agent(
         controller = family.update(state.extra, trajectory.extras, trajectory.episode_return, trajectory.last)
         return state.replace(extra=controller), {**metrics, **exploration.exploration_metrics(trajectory)}
 
-    return Agent(init, publish, publish_greedy, initial_actor_state, partial(act, network, family), update)
+    # One program: operation by operation it would take twice as long to compile.
+    return Agent(jax.jit(init), publish, publish_greedy, initial_actor_state, partial(act, network, family), update)

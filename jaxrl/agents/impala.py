@@ -58,7 +58,7 @@ class Config:
         reward_transform: `clip` to [-1, 1], the CASA authors' `log`, or `identity`.
         num_epochs: how often each sample is trained.
         num_minibatches: gradient steps per epoch; must divide the number of environments.
-        temperature_factor: multiply the policy term by the temperature, so that a sample pulls at the logits alike at all.
+        temperature_factor: multiply the policy term by the temperature, so that it pulls at the logits alike at all.
         exploration: see below.
         value_transform: `identity`, or `rescale` to let the network predict h(V), about the root of V.
         burn_in: rows at the start of an unroll that only warm a recurrent core's memory: no loss, no gradient.

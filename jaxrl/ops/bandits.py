@@ -149,13 +149,14 @@ def scores(spec: BanditSpec, state: BanditState) -> jax.Array:
 
 
 def make_noise(spec: BanditSpec, key: jax.Array) -> Noise:
-    """The random numbers of one draw."""
-    gumbel_key, within_key, vote_key = jax.random.split(key, 3)
-    proposals = (spec.num_bandits, spec.num_candidates)
+    """The random numbers of one draw, all from one call: every further one would take XLA half a second to compile."""
+    m, n, d = spec.num_bandits, spec.num_blocks, spec.num_candidates
+    uniform = jax.random.uniform(key, (m * (n + d) + 1,), float)
+    tiny = jnp.finfo(uniform.dtype).tiny  # 0 is among the numbers
     return Noise(
-        gumbel=jax.random.gumbel(gumbel_key, (spec.num_bandits, spec.num_blocks), float),
-        within=jax.random.uniform(within_key, proposals, float),
-        vote=jax.random.randint(vote_key, (), 0, spec.num_bandits * spec.num_candidates, jnp.int32),
+        gumbel=-jnp.log(-jnp.log(jnp.maximum(uniform[: m * n], tiny))).reshape(m, n),
+        within=uniform[m * n : -1].reshape(m, d),
+        vote=jnp.floor(uniform[-1] * (m * d)).astype(jnp.int32),
     )
 
 

@@ -1,9 +1,13 @@
-"""A page of HTML that needs no other file: headings, paragraphs, tables, figures inside it as PNG."""
+"""A page of HTML that needs no other file: headings, paragraphs, tables, figures inside it as PNG.
+
+The figures are also written beside it, into `figures/`, for papers and slides.
+"""
 
 from __future__ import annotations
 
 import base64
 import io
+import re
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
@@ -30,6 +34,7 @@ class Page:
     def __init__(self, title: str):
         self._title = title
         self._parts = [f"<h1>{escape(title)}</h1>"]
+        self._pictures: dict[str, bytes] = {}  # file name to PNG
 
     def heading(self, text: str) -> None:
         self._parts.append(f"<h2>{escape(text)}</h2>")
@@ -55,6 +60,7 @@ class Page:
             buffer = io.BytesIO()
             figure.savefig(buffer, format="png")
             data = buffer.getvalue()
+        self._pictures[f"{re.sub(r'[^a-z0-9]+', '_', description.lower())}.png"] = data
         text = base64.b64encode(data).decode()
         self._parts.append(f'<p><img alt="{escape(description)}" src="data:image/png;base64,{text}"></p>')
 
@@ -67,6 +73,10 @@ class Page:
             path.parent.mkdir(parents=True, exist_ok=True)
             scratch.write_text(f'<!doctype html><html lang="en"><head>{head}</head><body>\n{body}\n</body></html>\n')
             scratch.replace(path)
+            for name, data in self._pictures.items():
+                picture = path.parent / "figures" / name
+                picture.parent.mkdir(exist_ok=True)
+                picture.write_bytes(data)
         except OSError as error:
             raise write_error(path, error) from error
         return path

@@ -5,20 +5,22 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from jaxrl.analysis import read_episodes, read_versions
-from jaxrl.figures import interval_figure
+from jaxrl.analysis import RunDataError, read_episodes, read_versions
+from jaxrl.figures import improvement_figure, interval_figure
 from jaxrl.io.meters import format_duration
-from jaxrl.plot import plot_comparison
+from jaxrl.plot import metrics_figure, plot_comparison
 from jaxrl.reproduction.page import Page
 from jaxrl.reproduction.results import Result, by_agent_and_env, normalised, protocols, raw_scores
 from jaxrl.scores import is_atari
-from jaxrl.statistics import summarise
+from jaxrl.statistics import probability_of_improvement, summarise
 from jaxrl.sweeps.manifest import count
 from jaxrl.tables import PUBLISHED_PROTOCOL, Table, aggregate_table, per_game_table, published_summaries
 
+EXPLORATION = ("behaviour/entropy", "behaviour/inverse_temperature")
 AGAINST = ("Rainbow", "IMPALA", "LASER", "GDI-I3", "GDI-H3")
 
 
@@ -37,6 +39,7 @@ def write_report(path: Path, scale: str, command: str, results: Sequence[Result]
         page.paragraph("The runs have different protocols; their scores must not be compared with each other.")
     if done:
         _curves(page, groups)
+        _exploration(page, groups)
         _aggregates(page, groups, label)
         _games(page, groups, label)
     _runs(page, results)
@@ -51,15 +54,36 @@ def _curves(page: Page, groups: dict[str, dict[str, list[Result]]]) -> None:
         "reaches from the worst seed to the best.",
         note=True,
     )
-    envs = dict.fromkeys(env for by_env in groups.values() for env in by_env)
     with tempfile.TemporaryDirectory() as scratch:
-        for env in envs:
+        for env in _envs(groups):
             drawn = {agent: _with_episodes(by_env.get(env, [])) for agent, by_env in groups.items()}
             drawn = {agent: runs for agent, runs in drawn.items() if runs}
             if drawn:
                 page.figure(plot_comparison(drawn, Path(scratch) / f"{env}.png", env), f"Learning curves on {env}")
             else:
                 page.paragraph(f"{env}: no episode finished during training.")
+
+
+def _exploration(page: Page, groups: dict[str, dict[str, list[Result]]]) -> None:
+    page.heading("Exploration")
+    page.paragraph(
+        "Entropy of the policy that acted, and 1/temperature of its samples, means over the rows of a report.",
+        note=True,
+    )
+    for env in _envs(groups):
+        runs = {
+            agent: [result.folder for result in by_env[env] if result.folder is not None]
+            for agent, by_env in groups.items()
+            if env in by_env
+        }
+        try:
+            page.figure(metrics_figure(runs, EXPLORATION, title=env), f"Exploration on {env}")
+        except RunDataError as error:
+            page.paragraph(f"{env}: {error}.")
+
+
+def _envs(groups: dict[str, dict[str, list[Result]]]) -> list[str]:
+    return list(dict.fromkeys(env for by_env in groups.values() for env in by_env))
 
 
 def _with_episodes(results: Sequence[Result]) -> list[Path]:
@@ -89,6 +113,10 @@ def _aggregates(page: Page, groups: dict[str, dict[str, list[Result]]], label: s
             note=True,
         )
     page.figure(interval_figure(ours, protocol=label), "Aggregates with intervals")
+    if len(games) == 1 and few > 1:
+        pairs = combinations(known, 2)
+        against = {(x, y): probability_of_improvement(known[x].scores, known[y].scores) for x, y in pairs}
+        page.figure(improvement_figure(against, protocol=label), "Probability of improvement")
 
 
 def _games(page: Page, groups: dict[str, dict[str, list[Result]]], label: str) -> None:

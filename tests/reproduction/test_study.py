@@ -48,7 +48,10 @@ def study(tmp_path):
             for i in range(1, 21)
         ]
         (made / "episodes.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-        (made / "metrics.jsonl").write_text('{"env_steps": 1000, "progress/frames": 4000}\n')
+        metrics = {"progress/frames": 4000, "behaviour/entropy": 1.5, "behaviour/inverse_temperature": 10.0}
+        (made / "metrics.jsonl").write_text(
+            "".join(json.dumps({"env_steps": steps} | metrics) + "\n" for steps in (500, 1000))
+        )
         (made / "versions.json").write_text(json.dumps({"python": "3.12", "cores": 2, "git": {"commit": "abc"}}))
         score = {"mean_return": GAMES[run.env] + run.seed, "standard_error": 0.5, "policy": "greedy", "protocol": "cpu"}
         (made / "evaluation.json").write_text(json.dumps(score))
@@ -76,7 +79,14 @@ def test_the_report_holds_everything_and_its_pictures_open(study, tmp_path):
     path = write_report(tmp_path / "report.html", "smoke", "launch/reproduce.sh --scale smoke", collect(sweep, runs))
     text = path.read_text()
     pictures = re.findall(r'src="data:image/png;base64,([^"]+)"', text)
-    assert len(pictures) == 3, "a curve for each game, and the aggregates"
+    assert len(pictures) == 5, "a curve and the exploration of each game, and the aggregates"
+    assert {file.name for file in (tmp_path / "figures").iterdir()} == {
+        "learning_curves_on_pong_v5.png",
+        "learning_curves_on_breakout_v5.png",
+        "exploration_on_pong_v5.png",
+        "exploration_on_breakout_v5.png",
+        "aggregates_with_intervals.png",
+    }
     for picture in pictures:
         pixels = imread(io.BytesIO(base64.b64decode(picture)))
         assert min(pixels.shape[:2]) > 100 and np.ptp(pixels[..., :3]) > 0.5
