@@ -326,7 +326,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_is_not_saved(recorded):
 def test_a_run_that_diverges_ends_and_saves_nothing(tmp_path):
     config = make_config(tmp_path)
     agent = dataclasses.replace(config.agent, hypers=dataclasses.replace(config.agent.hypers, learning_rate=1e30))
-    with pytest.raises(Diverged, match="smaller agent.hypers.learning_rate"):
+    with pytest.raises(Diverged, match=r"smaller agent\.hypers\.learning_rate"):
         run_training(dataclasses.replace(config, agent=agent, env_steps=10**6))
     (run,) = map(RunDir, tmp_path.glob("*-s*"))
     assert not Checkpoints(run).steps()
