@@ -32,8 +32,8 @@ pool.reset()
 pool.step(numpy.zeros(1, numpy.int32))
 """
 REQUIRE = {
-    "gpu": "install the CUDA build with `pip install 'jaxrl[cuda]'` on a machine with an NVIDIA driver",
-    "tpu": "install the TPU build with `pip install 'jaxrl[tpu]'` on a TPU VM",
+    "gpu": "install the CUDA build with `pip install -e '.[cuda]'` in the project's folder, on a machine with an NVIDIA driver",
+    "tpu": "install the TPU build with `pip install -e '.[tpu]'` in the project's folder, on a TPU VM",
 }
 
 
@@ -88,7 +88,7 @@ def check_versions() -> Iterator[Finding]:
     if (3, 11) <= sys.version_info[:2] <= (3, 13):
         yield Finding("ok", "python", f"{version} on {platform.platform()}")
     else:
-        yield Finding("warn", "python", version, "jaxrl is tested with Python 3.11 to 3.13")
+        yield Finding("warn", "python", version, "jaxrl supports Python 3.11 to 3.13")
     versions = package_versions()
     yield Finding("ok", "packages", ", ".join(f"{name} {number}" for name, number in versions.items() if number))
     for name in [name for name, number in versions.items() if number is None]:

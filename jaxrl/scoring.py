@@ -27,6 +27,7 @@ from jaxrl.experiment import (
     make_evaluation_screen,
 )
 from jaxrl.io.checkpoints import CheckpointError, Checkpoints, Restored
+from jaxrl.io.console import program
 from jaxrl.io.meters import member_name
 from jaxrl.io.rundir import RunDir
 from jaxrl.parsing import read_config
@@ -210,6 +211,6 @@ def finish(config: ExperimentConfig, run: RunDir) -> None:
     lines += [
         f"run folder  {run}",
         f"curve       {curve}",
-        f"next        jaxrl evaluate {run} --video episode.gif",
+        f"next        {program()} evaluate {run} --video episode.gif",
     ]
     print("\n".join(lines), flush=True)

@@ -19,6 +19,7 @@ from jaxrl import hosts
 from jaxrl.config import ExperimentConfig
 from jaxrl.experiment import ACTOR_KEY, Experiment, build, choose_devices, first_actor
 from jaxrl.io.checkpoints import Checkpoints
+from jaxrl.io.console import program
 from jaxrl.io.rundir import RunDir
 from jaxrl.io.versions import collect
 from jaxrl.parsing import write_config
@@ -77,7 +78,7 @@ def run_training(config: ExperimentConfig, run: RunDir | None = None) -> tuple[i
     finally:
         recorder.close()
     if status and Checkpoints(run).steps():
-        print(f"resume with: jaxrl train {run.config} --resume {run}", flush=True)
+        print(f"resume with: {program()} train {run.config} --resume {run}", flush=True)
     return status, run
 
 

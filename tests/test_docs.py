@@ -8,7 +8,6 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,6 +18,7 @@ import pytest
 from jaxrl.analysis import read_metrics
 from jaxrl.io.metric_names import METRICS
 from jaxrl.recorded import find_runs, read_settings
+from tests.test_floor_plan import imports
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -129,41 +129,6 @@ def test_the_example_has_the_format_of_the_project(pasted):
     files = ["jaxrl/agents/a2c.py", "tests/agents/test_a2c.py"]
     run(pasted, "ruff", "check", *files)
     run(pasted, "ruff", "format", "--check", *files)
-
-
-# Floors
-
-
-def floors() -> dict[str, int]:
-    """Floor of each file or folder of the package, from the table in CONTRIBUTING.md."""
-    rows = re.findall(r"^\| (\d) \| (`[^|]+`) \|", CONTRIBUTING, re.MULTILINE)
-    return {name.rstrip("/"): int(floor) for floor, names in rows for name in re.findall(r"`([\w/]+)`", names)}
-
-
-def imports(path: Path) -> Iterator[str]:
-    """Dotted names of the modules that a file imports, wherever in it."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-
-
-def test_every_file_has_a_floor():
-    names = {path.relative_to(ROOT / "jaxrl").parts[0].removesuffix(".py") for path in (ROOT / "jaxrl").rglob("*.py")}
-    assert set(floors()) == names - {"__init__"}, "the floor table of CONTRIBUTING.md and jaxrl/ differ"
-
-
-def test_imports_point_downwards():
-    table, wrong = floors(), []
-    for path in (ROOT / "jaxrl").rglob("*.py"):
-        own = path.relative_to(ROOT / "jaxrl").parts[0].removesuffix(".py")
-        for module in imports(path):
-            package, _, rest = module.partition(".")
-            other = rest.partition(".")[0]
-            if package == "jaxrl" and other in table and own in table and other != own and table[other] >= table[own]:
-                wrong.append(f"{path.relative_to(ROOT)} (floor {table[own]}) imports {module} (floor {table[other]})")
-    assert wrong == []
 
 
 # The operating notes: messages that exist, every kind of error, ranges that the recorded runs have

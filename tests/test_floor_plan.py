@@ -1,27 +1,26 @@
-"""A file imports only from its own folder and from lower floors: the table is the map of the project."""
+"""A file imports only from its own folder and from lower floors: the table in CONTRIBUTING.md is the map."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
 
-# From the ground up. A name stands for a module or a whole folder; modules beside each other on one floor do not see
-# each other, unless they share a folder.
-FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "types"),  # the records that flow, and what all messages to the user share
-    ("config", "ops", "scores", "statistics"),  # what a user sets; the pure mathematics; scores and their statistics
-    ("io", "networks", "envs", "tables"),  # the run folder; function approximators; environments
-    ("agents", "analysis", "population", "pbt"),  # algorithms, one file each; reading run folders
-    ("sebulba", "plan", "hosts", "parsing", "doctor", "plot", "recorded"),  # the runtime, for any agent
-    ("evaluation", "figures", "comparison", "population_figures", "sweeps", "video", "anakin"),  # episodes; many runs
-    ("experiment",),  # the one place where names meet classes
-    ("recording", "resuming", "scoring", "bench"),  # the parts of a run that know its folder; measurements
-    ("training", "reproduction", "inspection"),  # one run from start to end; a study from start to report
-    ("cli", "inspection_figures"),
-    ("__main__",),
-)
+
+
+def read_floors() -> dict[str, int]:
+    """Floor of each file or folder of the package, from the table in CONTRIBUTING.md.
+
+    Modules beside each other on one floor do not see each other, unless they share a folder.
+    """
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d) \| (`[^|]+`) \|", page, re.MULTILINE)
+    return {name.rstrip("/"): int(floor) for floor, names in rows for name in re.findall(r"`([\w/]+)`", names)}
+
+
+FLOORS = read_floors()
 # What a folder may not see although it lies lower: mathematics knows no records, the runtime no concrete agent,
 # environment or network, environments and networks nothing of run folders.
 BLIND = {
@@ -57,8 +56,9 @@ def imports(path: Path) -> set[str]:
     return found
 
 
-def floor_of(part: str) -> int:
-    return next(number for number, parts in enumerate(FLOORS) if part in parts)
+def test_every_file_has_a_floor():
+    names = {path.relative_to(ROOT / "jaxrl").parts[0].removesuffix(".py") for path in FILES}
+    assert set(FLOORS) == names - {"__init__"}, "the floor table of CONTRIBUTING.md and jaxrl/ differ"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT / "jaxrl").as_posix())
@@ -74,5 +74,5 @@ def test_imports_go_down(path):
             corner = CORNERS.get(package, "")
             assert relative.as_posix().startswith(corner), f"{package} does not belong into {relative}"
         elif rest and rest[0] != part and rest[0] != "__version__":
-            assert floor_of(rest[0]) < floor_of(part), f"{part} imports {rest[0]}, which is not below it"
+            assert FLOORS[rest[0]] < FLOORS[part], f"{part} imports {rest[0]}, which is not below it"
             assert rest[0] not in BLIND.get(part, ()) or ".".join(rest) in EXCEPT, f"{part} must not know {name}"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
 import time
 from collections import deque
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TextIO
 
 from rich.console import Console, Group
@@ -41,6 +44,17 @@ def sparkline(values: Mapping[int, float] | list[float], width: int = 40) -> str
     low, high = min(means), max(means)
     scale = (len(BLOCKS) - 1) / (high - low) if high > low else 0.0
     return "".join(BLOCKS[round((mean - low) * scale)] for mean in means)
+
+
+def program() -> str:
+    """What a user types to run jaxrl here: its name where the shell finds it, else the script of this environment."""
+    if shutil.which("jaxrl"):
+        return "jaxrl"
+    script = Path(sys.executable).with_name("jaxrl")
+    if not script.exists():
+        return f"{sys.executable} -m jaxrl"
+    here = os.path.relpath(script)
+    return str(script) if here.startswith("..") else here
 
 
 class ConsoleSink:

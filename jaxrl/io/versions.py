@@ -56,6 +56,16 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
+def processor() -> str:
+    """The processor's name; empty where the system does not tell."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor())
+
+
 def collect(argv: Sequence[str] | None = None) -> dict[str, Any]:
     """Everything for versions.json. Asks JAX for its devices, so it starts the backend."""
     import jax  # here, so that `jaxrl --help` does not pay for it
@@ -63,13 +73,14 @@ def collect(argv: Sequence[str] | None = None) -> dict[str, Any]:
     devices = jax.devices()
     return {
         "python": platform.python_version(),
-        "platform": platform.platform(),
+        "platform": f"{platform.system()} {platform.machine()}",
         "packages": package_versions(),
         "devices": {
             "platform": devices[0].platform,
             "kind": devices[0].device_kind,
             "count": len(devices),
         },
+        "processor": processor(),
         "cores": usable_cores(),
         "git": git_state(),
         "command": shlex.join(sys.argv if argv is None else argv),

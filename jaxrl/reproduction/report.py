@@ -171,7 +171,7 @@ def _circumstances(page: Page, command: str, results: Sequence[Result]) -> None:
     versions = [read_versions(result.folder) for result in results if result.folder is not None]
     told: dict[str, Any] = {
         name: _different([version.get(name) for version in versions])
-        for name in ("python", "platform", "cores", "devices", "git", "packages")
+        for name in ("processor", "cores", "devices", "platform", "python", "git", "packages")
     }
     page.code(json.dumps(told, indent=1))
 

@@ -23,7 +23,7 @@ LIMIT_S = 540.0
 pytestmark = [
     pytest.mark.slurm,
     pytest.mark.timeout(900),
-    pytest.mark.skipif(find_spec("submitit") is None, reason="submitit is not installed: pip install 'jaxrl[slurm]'"),
+    pytest.mark.skipif(find_spec("submitit") is None, reason="submitit is not installed: pip install -e '.[slurm]'"),
     pytest.mark.skipif(
         os.geteuid() != 0
         or (shutil.which("slurmctld", path=f"{os.environ['PATH']}:/usr/sbin") or shutil.which("apt-get")) is None,
