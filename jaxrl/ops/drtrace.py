@@ -55,6 +55,6 @@ def dr_trace(
     rho = jnp.minimum(importance_ratio, rho_clip)
     c = jnp.minimum(importance_ratio, c_clip)
     delta = rho * (reward + discounted(discount, value[1:]) - q_taken)
-    errors = decayed_sum(delta, discount * c, mask)
+    errors = decayed_sum(delta, discounted(discount, c), mask)
     next_target = value[1:] + jnp.concatenate([errors[1:], jnp.zeros_like(errors[:1])])
     return DRTrace(value[:-1] + errors, reward + discounted(discount, next_target))

@@ -31,8 +31,8 @@ def decayed_sum(delta: jax.Array, decay: jax.Array, mask: jax.Array) -> jax.Arra
     A masked row is an auto-reset: nothing of what follows it may reach what came before, so the sum is cut there, not
     passed through. `where` instead of a product keeps poison (NaN) in and behind masked rows from leaking.
     """
-    delta = jnp.where(mask, delta, 0)
-    decay = jnp.where(mask, decay, 0)
+    dtype = jnp.result_type(delta, decay)  # one of them may be wider, where only one clip is an array
+    delta, decay = (jnp.where(mask, x, 0).astype(dtype) for x in (delta, decay))
 
     def step(acc: jax.Array, row: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
         acc = row[0] + discounted(row[1], acc)

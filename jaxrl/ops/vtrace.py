@@ -48,7 +48,7 @@ def vtrace(
     rho = jnp.minimum(importance_ratio, rho_clip)
     c = jnp.minimum(importance_ratio, c_clip)
     delta = rho * (reward + discounted(discount, value[1:]) - value[:-1])
-    errors = decayed_sum(delta, discount * c, mask)
+    errors = decayed_sum(delta, discounted(discount, c), mask)
     next_target = value[1:] + jnp.concatenate([errors[1:], jnp.zeros_like(errors[:1])])
     pg_advantage = rho * (reward + discounted(discount, next_target) - value[:-1])
     return VTrace(value[:-1] + errors, jnp.where(mask, pg_advantage, 0))

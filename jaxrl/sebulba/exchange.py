@@ -17,6 +17,9 @@ from typing import Any
 from jaxrl.types import ActorParams, Unroll
 
 
+SLICE_S = 0.5  # of a wait
+
+
 class Stopped(Exception):
     """The run is over; the thread that sees this ends quietly."""
 
@@ -33,7 +36,7 @@ class StopSignal:
         self.missing = ""  # what the learner waits for; "" while it works
         self._stopped = False
         self._failure: ActorFailed | None = None
-        self._last_progress = time.monotonic()
+        self._handovers = 0
 
     def stop(self) -> None:
         """End the run without a failure."""
@@ -60,7 +63,7 @@ class StopSignal:
 
     def progress(self) -> None:
         """Something was handed over, so every wait starts anew; call with `condition` held."""
-        self._last_progress = time.monotonic()
+        self._handovers += 1
         self.condition.notify_all()
 
     def wait_for(self, ready: Callable[[], bool], timeout_s: float, waiting_for: str) -> None:
@@ -70,21 +73,26 @@ class StopSignal:
             ActorFailed: an actor failed, or nothing was handed over for `timeout_s`.
             Stopped: the run was stopped.
         """
-        start = time.monotonic()
+        waited, handovers = 0.0, self._handovers
         while not ready():
             if self._failure is not None:
                 raise self._failure
             if self._stopped:
                 raise Stopped
-            remaining = max(start, self._last_progress) + timeout_s - time.monotonic()
-            if remaining <= 0:
+            if self._handovers != handovers:
+                waited, handovers = 0.0, self._handovers
+            if waited >= timeout_s:
                 # Where one actor hangs, the learner and then the other actors wait too: name the first link.
                 raise ActorFailed(
                     f"waited {timeout_s:g} s for {self.missing or waiting_for}; an environment or a device hangs "
                     "(raise runtime.timeout_s if it is only slow)"
                 )
             # In slices: a signal handler may call `stop` after the check above, when nobody waits yet to be notified.
-            self.condition.wait(min(remaining, 0.5))
+            slice_s = min(timeout_s - waited, SLICE_S)
+            start = time.monotonic()
+            self.condition.wait(slice_s)
+            # A process that a scheduler suspended for an hour has not waited for an hour.
+            waited += min(time.monotonic() - start, 2 * SLICE_S)
 
 
 class ParameterStore:

@@ -242,3 +242,20 @@ def test_shape_errors_are_one_sentence(name, shape):
     message = str(caught.value)
     assert "\n" not in message and str(shape) in message
     assert name in message
+
+
+@pytest.mark.parametrize("operator", [dr_trace, vtrace])
+def test_an_infinite_ratio_without_clips_stops_at_a_termination(operator, double):
+    """0 times infinity would be NaN, and would reach every row before."""
+    value, reward = np.array([1.0, 2.0, 3.0, 4.0]), np.array([1.0, 1.0, 1.0])
+    rows = reward, np.array([0.9, 0.0, 0.9]), np.array([1.0, np.inf, 1.0]), np.ones(3, bool)
+    q_taken = () if operator is vtrace else (value[:-1],)
+    result = operator(value, *q_taken, *rows, rho_clip=5.0, c_clip=np.inf)
+    assert np.isfinite(result.value_target).all() and result.value_target[1] == 2.0 + 5.0 * (1.0 - 2.0)
+
+
+def test_a_wider_clip_widens_the_result(double):
+    s = draw(np.random.default_rng(2), 5)
+    narrow = [np.asarray(x, np.float32) if x.dtype == np.float64 else x for x in s]
+    result = dr_trace(*narrow, rho_clip=1.05, c_clip=jnp.float64(1.05))
+    np.testing.assert_allclose(result.value_target, dr_trace(*s).value_target, rtol=1e-5, atol=1e-5)

@@ -247,6 +247,22 @@ def test_slow_is_not_hung():
     assert loop.signal.failure is None
 
 
+def test_a_suspended_process_has_not_waited(monkeypatch):
+    """Schedulers stop processes for hours; what they wait for was stopped as well."""
+    signal = StopSignal()
+    queue = TrajectoryQueue(1, 1, signal, 60.0)
+    clock, naps = [0.0], iter([3600.0, 3600.0, 0.5])
+
+    def nap(timeout=None):
+        clock[0] += next(naps)
+        if clock[0] > 7200:
+            queue.put(make_unroll(0, 0))
+
+    monkeypatch.setattr("jaxrl.sebulba.exchange.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr(signal.condition, "wait", nap)
+    assert len(queue.get_batch()) == 1
+
+
 def test_a_stop_between_check_and_wait_is_seen(monkeypatch):
     """A signal handler runs in the waiting thread itself, and its notification may come before the wait begins."""
     signal = StopSignal()
