@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,6 +71,26 @@ def read_episodes(run: Run) -> dict[str, np.ndarray]:
 def read_versions(run: Run) -> dict[str, Any]:
     """What the run ran on: the content of versions.json."""
     return json.loads((Path(run) / "versions.json").read_text(encoding="utf-8"))
+
+
+def read_protocol(run: Run) -> str | None:
+    """Label of the rules under which the run played; None where its environment has no protocol, or nothing tells."""
+    for name in ("versions.json", "evaluation.json"):  # runs of an older version have it in the second only
+        try:
+            there = json.loads((Path(run) / name).read_text(encoding="utf-8")).get("protocol")
+        except (OSError, ValueError):
+            continue
+        if there:
+            return there["label"] if isinstance(there, dict) else there
+    return None
+
+
+def one_protocol(runs: Iterable[Run]) -> str | None:
+    """The label of all these runs; raises `RunDataError` where they differ, and their scores cannot be compared."""
+    labels = sorted({label for label in map(read_protocol, runs) if label})
+    if len(labels) > 1:
+        raise RunDataError(f"the runs played under different protocols, {' and '.join(labels)}; compare those of one")
+    return labels[0] if labels else None
 
 
 def learning_curve(run: Run, window: int = 100) -> Curve:

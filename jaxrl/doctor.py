@@ -32,8 +32,8 @@ pool.reset()
 pool.step(numpy.zeros(1, numpy.int32))
 """
 REQUIRE = {
-    "gpu": "install the CUDA build with `pip install -e '.[cuda]'` in the project's folder, on a machine with an NVIDIA driver",
-    "tpu": "install the TPU build with `pip install -e '.[tpu]'` in the project's folder, on a TPU VM",
+    "gpu": "install the CUDA build, `pip install -e '.[cuda]'` in the project's folder, and an NVIDIA driver",
+    "tpu": "install the TPU build, in the project's folder `pip install -e '.[tpu]'`, on a TPU VM",
 }
 
 

@@ -22,6 +22,7 @@ from jaxrl.analysis import (
     group_by_name,
     learning_curve,
     metric_curve,
+    one_protocol,
     read_metrics,
 )
 from jaxrl.io.metric_names import METRICS
@@ -70,6 +71,7 @@ def plot_run(run_dir: Run, out: str | Path | None = None) -> Path:
         axes = figure.add_subplot(grid[1 + index // 2, index % 2])
         _metric_panel(axes, metrics, title, unit, names)
     figure.suptitle(folder.resolve().name, x=0.01, ha="left", fontsize=13, fontweight="bold")
+    _say_protocol(figure, [folder])
     return _save(figure, Path(out) if out else folder / "curve.png")
 
 
@@ -90,7 +92,7 @@ def plot_comparison(
         frames_per_env_step: for the second axis; read from the first run when None.
 
     Raises:
-        RunDataError: there is no group, or one has no run or a run without episodes.
+        RunDataError: there is no group, or one has no run or a run without episodes; the protocols differ.
         RunDirError: the PNG cannot be written.
     """
     if not groups:
@@ -100,7 +102,7 @@ def plot_comparison(
     axes = figure.add_subplot()
     for colour, (label, runs) in zip(cycle(COLOURS), groups.items(), strict=False):
         try:
-            band = aggregate([learning_curve(run, window) for run in runs])
+            band = aggregate([_return_curve(run, window) for run in runs])
         except RunDataError as error:
             raise RunDataError(f"{label}: {error}") from error
         seeds = f"{band.runs} seed{'s' if band.runs > 1 else ''}"
@@ -119,6 +121,7 @@ def plot_comparison(
     axes.legend(frameon=False, loc="lower right")
     first = next(iter(groups.values()))[0]
     _frames_axis(axes, frames_per_env_step or frame_skip(read_metrics(first)))
+    _say_protocol(figure, [run for runs in groups.values() for run in runs])
     return _save(figure, Path(out))
 
 
@@ -133,7 +136,7 @@ def metrics_figure(
         title: of the figure.
 
     Raises:
-        RunDataError: there is no group, or no run has one of the metrics.
+        RunDataError: there is no group, or no run has one of the metrics; the protocols differ.
     """
     columns = min(2, len(metrics))
     rows = -(-len(metrics) // columns)
@@ -148,6 +151,7 @@ def metrics_figure(
         drawn |= _group_panel(axes, groups, name)
         if index >= len(metrics) - columns:
             axes.set_xlabel("env steps")
+    _say_protocol(figure, [run for runs in groups.values() for run in runs])
     figure.legend(drawn.values(), drawn.keys(), frameon=False, loc="outside lower left", ncols=2, fontsize=9)
     return figure
 
@@ -178,11 +182,18 @@ def _curve(run: Run, name: str) -> Curve | None:
         return None
 
 
+def _return_curve(run: Run, window: int = 100) -> Curve:
+    """From the episodes, or from the reports of a run that was kept without them."""
+    if (Path(run) / "episodes.jsonl").exists() or not (Path(run) / "metrics.jsonl").exists():
+        return learning_curve(run, window)
+    return metric_curve(run, "episode/return")
+
+
 def _return_panel(axes: Axes, folder: Path, metrics: Mapping[str, np.ndarray]) -> None:
     _style(axes)
     axes.set_xlabel("env steps")
     axes.set_ylabel("raw return per episode")
-    curve = learning_curve(folder)
+    curve = _return_curve(folder)
     if curve.env_steps.size == 0:
         axes.text(0.5, 0.5, "no episode has finished", transform=axes.transAxes, ha="center", color=GREY)
         return
@@ -241,6 +252,13 @@ def _frames_axis(axes: Axes, frames_per_env_step: float | None) -> None:
     second.tick_params(colors=GREY, labelsize=9)
     second.spines["top"].set_visible(False)
     second.xaxis.set_major_formatter(EngFormatter(sep=""))
+
+
+def _say_protocol(figure: Figure, runs: Sequence[Run]) -> None:
+    """In the corner, because an Atari figure without its protocol cannot be read."""
+    label = one_protocol(runs)
+    if label is not None:
+        figure.text(0.99, 0.995, f"protocol: {label}", ha="right", va="top", fontsize=9, color=GREY)
 
 
 def _end_label(axes: Axes, env_steps: np.ndarray, value: np.ndarray, colour: str) -> None:

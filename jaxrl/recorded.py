@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from glob import glob
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from jaxrl.analysis import Run, RunDataError, metric_curve, read_metrics
+from jaxrl.analysis import Run, RunDataError, metric_curve, read_metrics, read_protocol
 from jaxrl.tables import Table
 
 VARIABLE = "JAXRL_RUNS"
@@ -122,12 +122,6 @@ def raw_scores(runs: Sequence[Run], score: Callable[[Run], float] = final_return
     return scores
 
 
-def protocol(runs: Iterable[Run]) -> str | None:
-    """Label of the protocols under which the runs played; None where no environment has one."""
-    labels = {str((read_evaluation(run) or {}).get("protocol") or "") for run in runs} - {""}
-    return ", ".join(sorted(labels)) or None
-
-
 def run_table(runs: Sequence[Run]) -> Table:
     """What the runs are and what they came to, a row each."""
     columns = ("run", "agent", "environment", "protocol", *NUMBERS, "evaluated policy")
@@ -147,7 +141,7 @@ def _row(run: Run) -> tuple[Any, ...]:
     return (
         Path(run).resolve().name,
         *(setting(settings, name) for name in ("agent.name", "env.id")),
-        evaluation.get("protocol"),
+        read_protocol(run),
         setting(settings, "seed"),
         float(metrics["env_steps"][-1]) if metrics["env_steps"].size else None,
         float(wall[-1]) / 60 if wall.size else None,

@@ -17,6 +17,7 @@ import jax
 
 from jaxrl import hosts
 from jaxrl.config import ExperimentConfig
+from jaxrl.envs.build import protocol_rules
 from jaxrl.experiment import ACTOR_KEY, Experiment, build, choose_devices, first_actor
 from jaxrl.io.checkpoints import Checkpoints
 from jaxrl.io.console import program
@@ -69,7 +70,8 @@ def run_training(config: ExperimentConfig, run: RunDir | None = None) -> tuple[i
     start = _start(experiment, run, resuming=run is not None)
     runtime = _make_runtime(experiment, start)
     if run is None:  # last, so that a setting that cannot work leaves no folder
-        run = RunDir.create(config.record.runs_dir, config.name, config.seed, write_config(config), collect())
+        circumstances = {**collect(), "protocol": protocol_rules(config.env)}
+        run = RunDir.create(config.record.runs_dir, config.name, config.seed, write_config(config), circumstances)
     print(f"run folder: {run}", flush=True)
     recorder = Recorder(run, config, experiment.spec.frame_skip, dataclasses.asdict(config), start.counters)
     try:

@@ -18,6 +18,7 @@ from jaxrl.analysis import (
     group_by_name,
     learning_curve,
     metric_curve,
+    one_protocol,
     read_episodes,
     read_metrics,
     read_versions,
@@ -161,6 +162,26 @@ def test_plot_comparison(tmp_path: Path) -> None:
         plot_comparison({}, tmp_path / "a.png", "")
     with pytest.raises(RunDataError, match="CASA: cannot average 0 runs"):
         plot_comparison({"CASA": []}, tmp_path / "a.png", "")
+
+
+def test_figures_say_their_protocol_and_mix_none(tmp_path):
+    runs = [make_run(tmp_path, list(range(20)), seed=seed) for seed in range(2)]
+    for run in runs:
+        run.versions.write_text(json.dumps({"protocol": {"label": "cpu", "noop_max": 30}}))
+    figure = metrics_figure({"a": runs})
+    assert [text.get_text() for text in figure.texts] == ["protocol: cpu"]
+    runs[1].versions.write_text("{}")
+    assert one_protocol(runs) == "cpu", "an older run says nothing"
+    (runs[1].path / "evaluation.json").write_text('{"protocol": "machado"}')
+    for draw in (metrics_figure, lambda groups: plot_comparison(groups, tmp_path / "a.png")):
+        with pytest.raises(RunDataError, match="different protocols, cpu and machado"):
+            draw({"a": runs})
+
+
+def test_curves_without_episodes_come_from_the_reports(tmp_path):
+    run = make_run(tmp_path, [1.0] * 20)
+    run.episodes.unlink()
+    assert is_png(plot_run(run)) and is_png(plot_comparison({"a": [run]}, tmp_path / "a.png"))
 
 
 def test_the_plots_draw_documented_metrics() -> None:

@@ -9,7 +9,6 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 
-
 def read_floors() -> dict[str, int]:
     """Floor of each file or folder of the package, from the table in CONTRIBUTING.md.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jaxrl.analysis import RunDataError
+from jaxrl.analysis import RunDataError, one_protocol
 from jaxrl.io.sinks import JsonlSink
 from jaxrl.recorded import (
     VARIABLE,
@@ -16,7 +16,6 @@ from jaxrl.recorded import (
     final_return,
     find_runs,
     group_by_setting,
-    protocol,
     raw_scores,
     read_settings,
     run_table,
@@ -96,7 +95,7 @@ def test_scores(project):
     assert raw_scores([b, a], evaluation_return) == {"Pong-v5": [3.0, 3.0]}
     with pytest.raises(RunDataError, match=r"no evaluation.json.*jaxrl evaluate"):
         evaluation_return(c)
-    assert protocol([a, b, c]) == "cpu" and protocol([c]) is None
+    assert one_protocol([a, b, c]) == "cpu" and one_protocol([c]) is None
 
 
 def test_the_table_of_runs(project):

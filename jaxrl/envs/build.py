@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+from dataclasses import asdict
+from typing import Any
 
 from jaxrl.config import ConfigError, EnvConfig
 from jaxrl.envs.base import BatchedEnv, JaxEnv
@@ -69,10 +71,16 @@ def env_spec(config: EnvConfig) -> EnvSpec:
     return envpool_spec(config)
 
 
-def protocol_label(config: EnvConfig) -> str | None:
-    """The label that every Atari figure must carry; None elsewhere."""
+def protocol_rules(config: EnvConfig) -> dict[str, Any] | None:
+    """Every rule of an Atari environment by name, its label first; None elsewhere."""
     if config.backend == "jax":
         return None
     from jaxrl.envs.envpool_catalogue import is_atari
 
-    return resolve(config).label if is_atari(config.id) else None
+    return asdict(resolve(config)) if is_atari(config.id) else None
+
+
+def protocol_label(config: EnvConfig) -> str | None:
+    """The label that every Atari figure must carry; None elsewhere."""
+    rules = protocol_rules(config)
+    return None if rules is None else rules["label"]

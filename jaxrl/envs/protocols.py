@@ -1,13 +1,13 @@
 """Atari protocols as data: what an agent sees and how an episode starts and ends. Free of JAX and of EnvPool.
 
-A score means nothing without its protocol, so every figure and log line carries `Protocol.label`. Common to all
-presets: 4 frames per env step, the last 4 grey frames stacked, no fire on reset, a life lost does not end the episode,
-and the reward leaves the environment raw; clipping or transforming it is the learner's business.
+A score means nothing without its protocol, so every run folder, figure and table carries `Protocol.label`. Common to
+all presets: 4 frames per env step, the last 4 grey frames stacked, no fire on reset, a lost life ends no episode, and
+the reward leaves the environment raw; clipping or transforming it is the learner's business.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from jaxrl.config import ConfigError, EnvConfig
@@ -69,11 +69,6 @@ def resolve(config: EnvConfig) -> Protocol:
     protocol = replace(preset, label=label, **changed)
     _validate(protocol)
     return protocol
-
-
-def describe(protocol: Protocol) -> dict[str, Any]:
-    """Every rule by name, for the run folder."""
-    return {field.name: getattr(protocol, field.name) for field in fields(protocol)}
 
 
 def _validate(protocol: Protocol) -> None:

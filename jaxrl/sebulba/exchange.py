@@ -16,7 +16,6 @@ from typing import Any
 
 from jaxrl.types import ActorParams, Unroll
 
-
 SLICE_S = 0.5  # of a wait
 
 

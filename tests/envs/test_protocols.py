@@ -6,8 +6,8 @@ import sys
 import pytest
 
 from jaxrl.config import ConfigError, EnvConfig
-from jaxrl.envs.build import env_spec, protocol_label
-from jaxrl.envs.protocols import PRESETS, describe, resolve
+from jaxrl.envs.build import env_spec, protocol_label, protocol_rules
+from jaxrl.envs.protocols import PRESETS, resolve
 from jaxrl.types import EnvSpec
 
 
@@ -41,7 +41,9 @@ def test_overrides_show_in_the_label():
     assert protocol_label(config) == protocol.label
     assert protocol_label(EnvConfig(id="CartPole-v1")) is None
     assert protocol_label(EnvConfig(id="catch", backend="jax")) is None
-    assert describe(protocol)["noop_max"] == 1
+    rules = protocol_rules(config)
+    assert (rules["label"], rules["noop_max"]) == (protocol.label, 1)
+    assert protocol_rules(EnvConfig(id="catch", backend="jax")) is None
 
 
 @pytest.mark.parametrize(
