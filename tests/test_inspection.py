@@ -11,7 +11,7 @@ from jaxrl.config import NetworkConfig
 from jaxrl.inspection import Inspection, entropy_at, inspect, moments
 from jaxrl.inspection_figures import course_figure, entropy_figure, moments_figure
 from jaxrl.training import run_training
-from tests.test_training import make_config
+from tests.small_runs import make_config
 
 
 @pytest.fixture(scope="module", params=["none", "lstm"])

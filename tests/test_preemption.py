@@ -19,7 +19,7 @@ from jaxrl.sweeps.manifest import SweepFolder
 from jaxrl.sweeps.sweep_file import read_sweep
 from jaxrl.training import run_training
 from tests.sebulba.parts import experiment_of
-from tests.test_training import assert_same_run, make_config, newest, rows
+from tests.small_runs import assert_same_run, make_config, newest, rows
 
 ROOT = Path(__file__).parents[1]
 

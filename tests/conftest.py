@@ -1,0 +1,36 @@
+"""Fixtures that several files beside this one share."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from jaxrl.agents import registry
+from tests import fake_agent as fake
+
+
+@pytest.fixture
+def fake_agent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Configs may name the agent `fake`."""
+    monkeypatch.setitem(registry.AGENTS, "fake", fake.__name__)
+
+
+@pytest.fixture
+def pong(tmp_path: Path, fake_agent: None) -> Path:
+    """A config of the agent `fake`."""
+    path = tmp_path / "pong.yaml"
+    path.write_text(fake.PONG)
+    return path
+
+
+@pytest.fixture
+def one_agent_no_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Every run of a file shares its compiled agent; none may leave a thread."""
+    from tests.sebulba.parts import experiment_of  # the whole runtime, which most tests do without
+
+    monkeypatch.setattr("jaxrl.training.build", experiment_of)
+    yield
+    assert [thread.name for thread in threading.enumerate() if thread.name.startswith("actor-")] == []
