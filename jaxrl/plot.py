@@ -118,7 +118,11 @@ def plot_comparison(
     axes.set_xlabel("env steps")
     axes.set_ylabel(f"mean return of the last {window} episodes")
     axes.set_title(title, loc="left", fontsize=13, fontweight="bold")
-    axes.legend(frameon=False, loc="lower right")
+    if len(groups) > 3:
+        figure.set_figheight(5 + 0.22 * len(groups) / 2)
+        figure.legend(frameon=False, loc="outside lower left", ncols=2, fontsize=9)
+    else:
+        axes.legend(frameon=False, loc="lower right")  # where rising curves leave room for a few lines
     first = next(iter(groups.values()))[0]
     _frames_axis(axes, frames_per_env_step or frame_skip(read_metrics(first)))
     _say_protocol(figure, [run for runs in groups.values() for run in runs])

@@ -164,6 +164,18 @@ def test_plot_comparison(tmp_path: Path) -> None:
         plot_comparison({"CASA": []}, tmp_path / "a.png", "")
 
 
+def test_the_legend_of_many_groups_hides_no_line(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr("jaxrl.plot._save", lambda figure, path: drawn.append(figure) or path)
+    run = make_run(tmp_path, [1.0] * 20)
+    plot_comparison({name: [run] for name in "abcdef"}, tmp_path / "many.png", "Pong")
+    (figure,) = drawn
+    figure.draw_without_rendering()
+    (legend,), axes = figure.legends, figure.axes[0]
+    assert len(legend.get_texts()) == 6 and axes.get_legend() is None
+    assert legend.get_window_extent().y1 <= axes.get_tightbbox().y0
+
+
 def test_figures_say_their_protocol_and_mix_none(tmp_path):
     runs = [make_run(tmp_path, list(range(20)), seed=seed) for seed in range(2)]
     for run in runs:

@@ -1,6 +1,7 @@
 """A page of HTML that needs no other file: headings, paragraphs, tables, figures inside it as PNG.
 
-The figures are also written beside it, into `figures/`, for papers and slides.
+The figures are also written beside it, into `figures/`, for papers and slides, and the tables as Markdown, into
+`tables.md`.
 """
 
 from __future__ import annotations
@@ -35,8 +36,11 @@ class Page:
         self._title = title
         self._parts = [f"<h1>{escape(title)}</h1>"]
         self._pictures: dict[str, bytes] = {}  # file name to PNG
+        self._tables: dict[str, list[Table]] = {}  # by the heading above them
+        self._section = title
 
     def heading(self, text: str) -> None:
+        self._section = text
         self._parts.append(f"<h2>{escape(text)}</h2>")
 
     def paragraph(self, text: str, note: bool = False) -> None:
@@ -47,6 +51,7 @@ class Page:
 
     def table(self, table: Table) -> None:
         """Its caption above it."""
+        self._tables.setdefault(self._section, []).append(table)
         numbers = [column in table.decimals for column in table.columns]
         head, *body = [list(table.columns), *table.texts()]
         rows = [_row("th", head, numbers), *(_row("td", row, numbers) for row in body)]
@@ -65,21 +70,36 @@ class Page:
         self._parts.append(f'<p><img alt="{escape(description)}" src="data:image/png;base64,{text}"></p>')
 
     def write(self, path: Path) -> Path:
-        """Replace the file in one step, so that a reader never finds half of it."""
+        """Replace the files one by one, each in one step, so that a reader never finds half of one; returns `path`.
+
+        Raises:
+            RunDirError: the disk is full, or the folder may not be written to.
+        """
         body = "\n".join(self._parts)
         head = f'<meta charset="utf-8"><title>{escape(self._title)}</title><style>{STYLE}</style>'
-        scratch = path.with_name(f".{path.name}.unfinished")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            scratch.write_text(f'<!doctype html><html lang="en"><head>{head}</head><body>\n{body}\n</body></html>\n')
-            scratch.replace(path)
-            for name, data in self._pictures.items():
-                picture = path.parent / "figures" / name
-                picture.parent.mkdir(exist_ok=True)
-                picture.write_bytes(data)
-        except OSError as error:
-            raise write_error(path, error) from error
+        page = f'<!doctype html><html lang="en"><head>{head}</head><body>\n{body}\n</body></html>\n'
+        _replace(path, page.encode())
+        _replace(path.with_name("tables.md"), self._markdown().encode())
+        for name, data in self._pictures.items():
+            _replace(path.parent / "figures" / name, data)
         return path
+
+    def _markdown(self) -> str:
+        """All tables below their headings."""
+        parts = [f"# {self._title}\n"]
+        for section, tables in self._tables.items():
+            parts += [f"## {section}\n", *(table.markdown() for table in tables)]
+        return "\n".join(parts)
+
+
+def _replace(path: Path, data: bytes) -> None:
+    scratch = path.with_name(f".{path.name}.unfinished")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        scratch.write_bytes(data)
+        scratch.replace(path)
+    except OSError as error:
+        raise write_error(path, error) from error
 
 
 def _row(tag: str, cells: Sequence[str], numbers: Sequence[bool]) -> str:

@@ -5,27 +5,24 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Sequence
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 from jaxrl.analysis import RunDataError, read_episodes, read_versions
-from jaxrl.figures import improvement_figure, interval_figure
 from jaxrl.io.meters import format_duration
 from jaxrl.plot import metrics_figure, plot_comparison
+from jaxrl.reproduction.aggregates import AGAINST, write_aggregates
 from jaxrl.reproduction.page import Page
-from jaxrl.reproduction.results import Result, by_agent_and_env, normalised, protocols, raw_scores
+from jaxrl.reproduction.results import Result, by_agent_and_env, protocols, raw_scores
 from jaxrl.scores import is_atari
-from jaxrl.statistics import probability_of_improvement, summarise
 from jaxrl.sweeps.manifest import count
-from jaxrl.tables import PUBLISHED_PROTOCOL, Table, aggregate_table, per_game_table, published_summaries
+from jaxrl.tables import Table, games_table
 
 EXPLORATION = ("behaviour/entropy", "behaviour/inverse_temperature")
-AGAINST = ("Rainbow", "IMPALA", "LASER", "GDI-I3", "GDI-H3")
 
 
 def write_report(path: Path, scale: str, command: str, results: Sequence[Result]) -> Path:
-    """Write the page; returns its path."""
+    """Write the page, its figures and `tables.md` beside it; returns the page's path."""
     page = Page(f"Reproduction, scale {scale}")
     groups = by_agent_and_env(results)
     done = sum(result.finished for result in results)
@@ -40,8 +37,9 @@ def write_report(path: Path, scale: str, command: str, results: Sequence[Result]
     if done:
         _curves(page, groups)
         _exploration(page, groups)
-        _aggregates(page, groups, label)
-        _games(page, groups, label)
+        scores = {agent: raw_scores(by_env) for agent, by_env in groups.items()}
+        write_aggregates(page, scores, label)
+        _games(page, scores, label)
     _runs(page, results)
     _circumstances(page, command, results)
     return page.write(path)
@@ -91,50 +89,22 @@ def _with_episodes(results: Sequence[Result]) -> list[Path]:
     return [folder for folder in folders if read_episodes(folder)["episode_return"].size]
 
 
-def _aggregates(page: Page, groups: dict[str, dict[str, list[Result]]], label: str) -> None:
-    matrices = {agent: normalised(raw_scores(by_env)) for agent, by_env in groups.items()}
-    known = {agent: matrix for agent, matrix in matrices.items() if matrix is not None}
-    if not known:
-        return
-    page.heading("Aggregate scores")
-    games = {matrix.games for matrix in known.values()}
-    ours = {agent: summarise(matrix.scores) for agent, matrix in known.items()}
-    theirs = published_summaries(AGAINST, next(iter(games))) if len(games) == 1 else {}
-    if len(games) > 1:
-        page.paragraph("The agents have finished different games, so these rows cannot be compared yet.")
-    theirs = {f"{agent} (published)": summary for agent, summary in theirs.items()}
-    labels = dict.fromkeys(ours, label) | dict.fromkeys(theirs, PUBLISHED_PROTOCOL)
-    page.table(aggregate_table(ours | theirs, protocol=labels))
-    few = min(summary.runs for summary in ours.values())
-    if few < 10:
-        page.paragraph(
-            f"With {few} run{'s' if few > 1 else ''} a game the intervals are too narrow, or missing: read them as an "
-            "indication, not as evidence.",
-            note=True,
-        )
-    page.figure(interval_figure(ours, protocol=label), "Aggregates with intervals")
-    if len(games) == 1 and few > 1:
-        pairs = combinations(known, 2)
-        against = {(x, y): probability_of_improvement(known[x].scores, known[y].scores) for x, y in pairs}
-        page.figure(improvement_figure(against, protocol=label), "Probability of improvement")
-
-
-def _games(page: Page, groups: dict[str, dict[str, list[Result]]], label: str) -> None:
-    for agent, by_env in groups.items():
-        page.heading(f"Games: {agent}")
-        scores = raw_scores(by_env)
-        atari = {env: runs for env, runs in scores.items() if is_atari(env)}
-        others = {env: runs for env, runs in scores.items() if env not in atari}
-        if atari:
-            page.table(per_game_table(atari, protocol=label, label=agent, against=AGAINST))
-        if others:
-            rows = [
-                {"environment": env, "mean return": sum(runs) / len(runs), "lowest": min(runs), "highest": max(runs)}
-                | {"runs": len(runs)}
-                for env, runs in others.items()
-            ]
-            decimals = dict.fromkeys(("mean return", "lowest", "highest"), 2) | {"runs": 0}
-            page.table(Table("Mean return over evaluation episodes.", tuple(rows[0]), tuple(rows), decimals))
+def _games(page: Page, scores: dict[str, dict[str, list[float]]], label: str) -> None:
+    page.heading("Games")
+    atari = {agent: {env: runs for env, runs in of.items() if is_atari(env)} for agent, of in scores.items()}
+    atari = {agent: of for agent, of in atari.items() if of}
+    if atari:
+        page.table(games_table(atari, protocol=label, against=AGAINST))
+    rows = tuple(
+        {"environment": env, "agent": agent}
+        | {"mean return": sum(runs) / len(runs), "lowest": min(runs), "highest": max(runs), "runs": len(runs)}
+        for agent, of in scores.items()
+        for env, runs in of.items()
+        if not is_atari(env)
+    )
+    if rows:
+        decimals = dict.fromkeys(("mean return", "lowest", "highest"), 2) | {"runs": 0}
+        page.table(Table("Mean return over evaluation episodes.", tuple(rows[0]), rows, decimals))
 
 
 def _runs(page: Page, results: Sequence[Result]) -> None:
@@ -166,8 +136,9 @@ def _runs(page: Page, results: Sequence[Result]) -> None:
 def _circumstances(page: Page, command: str, results: Sequence[Result]) -> None:
     page.heading("How this came about")
     page.code(command)
-    examples = {result.agent: result for result in reversed(results)}
-    page.code("\n".join(f"jaxrl train {r.run.config} {' '.join(r.run.words)}" for r in reversed(examples.values())))
+    runs = [result.run for result in reversed(results)]
+    examples = {(run.sweep, run.config, run.fixed): run for run in runs}  # the first run of every sweep file
+    page.code("\n".join(f"jaxrl train {run.config} {' '.join(run.words)}" for run in reversed(examples.values())))
     versions = [read_versions(result.folder) for result in results if result.folder is not None]
     told: dict[str, Any] = {
         name: _different([version.get(name) for version in versions])

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jaxrl.scores import ScoreMatrix, human_normalised, is_atari, score_matrix
+from jaxrl.scores import Baseline, ScoreMatrix, human_normalised, is_atari, score_matrix
 from jaxrl.sweeps.attempt import run_folder
 from jaxrl.sweeps.expand import Run
 from jaxrl.sweeps.manifest import State, SweepFolder
@@ -55,7 +55,7 @@ def raw_scores(groups: dict[str, list[Result]]) -> dict[str, list[float]]:
     return {env: [float((result.evaluation or {})["mean_return"]) for result in runs] for env, runs in groups.items()}
 
 
-def normalised(scores: dict[str, list[float]]) -> ScoreMatrix | None:
+def normalised(scores: dict[str, list[float]], baseline: Baseline = "usual") -> ScoreMatrix | None:
     """Human-normalised [runs, games] over the Atari games; None where there is none.
 
     Games may have different numbers of finished runs while a study is under way; as many are taken of each as the
@@ -66,7 +66,7 @@ def normalised(scores: dict[str, list[float]]) -> ScoreMatrix | None:
         return None
     fewest = min(map(len, atari.values()))
     matrix = score_matrix({env: runs[:fewest] for env, runs in atari.items()})
-    return ScoreMatrix(human_normalised(matrix.scores, matrix.games), matrix.games)
+    return ScoreMatrix(human_normalised(matrix.scores, matrix.games, baseline), matrix.games)
 
 
 def protocols(results: Sequence[Result]) -> list[str]:

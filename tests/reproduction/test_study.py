@@ -11,10 +11,11 @@ from matplotlib.image import imread
 
 from jaxrl.config import ConfigError
 from jaxrl.reproduction import command
+from jaxrl.reproduction.aggregates import thresholds
 from jaxrl.reproduction.costs import describe, estimate
 from jaxrl.reproduction.report import write_report
 from jaxrl.reproduction.results import by_agent_and_env, collect, normalised, protocols, raw_scores
-from jaxrl.scores import human_normalised
+from jaxrl.scores import human_normalised, reference
 from jaxrl.sweeps.expand import Run
 from jaxrl.sweeps.manifest import State, SweepFolder
 
@@ -26,12 +27,32 @@ def make_run(agent, env, seed):
         f"{agent}-{env}-{seed}",
         agent,
         "configs/atari/pong_cpu.yaml",
-        (f"--env.id={env}",),
+        (f"--env.id={env}", f"--seed={seed}"),
         {"seed": seed},
         env,
         seed,
         1000,
     )
+
+
+def leave(sweep, run, random, score):
+    """What jaxrl leaves of a finished run."""
+    made = sweep.of(run.id) / f"{run.sweep}-20260101-000000-s{run.seed}"
+    made.mkdir(parents=True)
+    (made / "config.yaml").touch()
+    rows = [
+        {"env_steps": 50 * i, "episode_return": float(random.normal()), "episode_length": 9, "actor": 0, "env": 0}
+        for i in range(1, 21)
+    ]
+    (made / "episodes.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    metrics = {"progress/frames": 4000, "behaviour/entropy": 1.5, "behaviour/inverse_temperature": 10.0}
+    (made / "metrics.jsonl").write_text(
+        "".join(json.dumps({"env_steps": steps} | metrics) + "\n" for steps in (500, 1000))
+    )
+    (made / "versions.json").write_text(json.dumps({"python": "3.12", "cores": 2, "git": {"commit": "abc"}}))
+    result = {"mean_return": score, "standard_error": 0.5, "policy": "greedy", "protocol": "cpu"}
+    (made / "evaluation.json").write_text(json.dumps(result))
+    sweep.set_state(run.id, State("finished", 1, 0, 60.0))
 
 
 @pytest.fixture
@@ -40,22 +61,7 @@ def study(tmp_path):
     sweep, random = SweepFolder(tmp_path / "study"), np.random.default_rng(0)
     runs = [make_run(agent, env, seed) for agent in ("casa", "impala") for env in GAMES for seed in (0, 1)]
     for run in runs[:-2]:
-        made = sweep.of(run.id) / f"{run.sweep}-20260101-000000-s{run.seed}"
-        made.mkdir(parents=True)
-        (made / "config.yaml").touch()
-        rows = [
-            {"env_steps": 50 * i, "episode_return": float(random.normal()), "episode_length": 9, "actor": 0, "env": 0}
-            for i in range(1, 21)
-        ]
-        (made / "episodes.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-        metrics = {"progress/frames": 4000, "behaviour/entropy": 1.5, "behaviour/inverse_temperature": 10.0}
-        (made / "metrics.jsonl").write_text(
-            "".join(json.dumps({"env_steps": steps} | metrics) + "\n" for steps in (500, 1000))
-        )
-        (made / "versions.json").write_text(json.dumps({"python": "3.12", "cores": 2, "git": {"commit": "abc"}}))
-        score = {"mean_return": GAMES[run.env] + run.seed, "standard_error": 0.5, "policy": "greedy", "protocol": "cpu"}
-        (made / "evaluation.json").write_text(json.dumps(score))
-        sweep.set_state(run.id, State("finished", 1, 0, 60.0))
+        leave(sweep, run, random, GAMES[run.env] + run.seed)
     sweep.set_state(runs[-1].id, State("failed", 1, 1, 3.0, None, ("error: <no> luck",)))
     return sweep, runs
 
@@ -71,6 +77,10 @@ def test_scores_by_agent_and_game(study):
     np.testing.assert_allclose(matrix.scores, expected)
     assert normalised({"Pong-v5": [1.0, 2.0], "Breakout-v5": [3.0]}).scores.shape == (1, 2)
     assert normalised({"catch": [1.0]}) is None
+    climber = {"CrazyClimber-v5": [20_000.0]}  # one of the eight games whose human differs
+    for baseline in ("usual", "authors"):
+        expected = human_normalised(20_000.0, "CrazyClimber", baseline)
+        assert normalised(climber, baseline).scores == [[expected]]
     assert protocols(collect(sweep, runs)) == ["cpu"]
 
 
@@ -93,8 +103,57 @@ def test_the_report_holds_everything_and_its_pictures_open(study, tmp_path):
     assert "6 of 8 runs are finished" in text and "6 finished, 1 waiting, 1 failed" in text
     assert "error: &lt;no&gt; luck" in text and "<no>" not in text
     assert "GDI-H3 (published)" in text and "finished different games" in text
+    commands = re.findall(r"^.*jaxrl train (.*?)(?:</pre>)?$", text, re.MULTILINE)
+    example = "configs/atari/pong_cpu.yaml --env.id={} --seed=0"
+    assert commands == [example.format(env) for _ in ("casa", "impala") for env in GAMES], "one a sweep file"
     assert "launch/reproduce.sh --scale smoke" in text and "abc" in text and "3.12" in text
     assert "http" not in re.sub(r"base64,[^\"]+", "", text), "nothing is fetched from elsewhere"
+
+
+def section(page, heading):
+    """The rows of the tables below a heading of `tables.md`, each a list of cells; headers and rules are left out."""
+    (text,) = re.findall(rf"^## {heading}\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL)
+    tables = re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE)
+    return [[row.strip("| ").split(" | ") for row in table.splitlines()[2:]] for table in tables]
+
+
+def test_a_whole_study_has_both_baselines_profiles_and_improvement(tmp_path):
+    """IMPALA is at random play and CASA at the human, by the usual baselines, on games where these differ."""
+    sweep, random = SweepFolder(tmp_path / "study"), np.random.default_rng(0)
+    runs = [
+        make_run(agent, env, seed)
+        for agent in ("casa", "impala")
+        for env in ("Pong-v5", "CrazyClimber-v5")
+        for seed in (0, 1)
+    ]
+    for run in runs:
+        leave(sweep, run, random, reference(run.env).human if run.sweep == "casa" else reference(run.env).random)
+    write_report(tmp_path / "report.html", "cpu", "c", collect(sweep, runs))
+    names = {file.stem for file in (tmp_path / "figures").iterdir()}
+    assert {"aggregates_with_intervals", "performance_profiles", "probability_of_improvement"} < names
+    text = (tmp_path / "tables.md").read_text()
+    usual, authors = section(text, "Aggregate scores")
+    of_casa = [next(row for row in table if row[0] == "casa") for table in (usual, authors)]
+    assert of_casa[0] == ["casa", "cpu", "2", "2", *["1.00 [1.00, 1.00]"] * 3, "0.00 [0.00, 0.00]"]
+    assert usual[0] == ["impala", "cpu", "2", "2", *["0.00 [0.00, 0.00]"] * 3, "1.00 [1.00, 1.00]"]
+    mean = np.mean([human_normalised(reference(env).human, env, "authors") for env in ("Pong", "CrazyClimber")])
+    assert of_casa[1][6] == f"{mean:.2f} [{mean:.2f}, {mean:.2f}]" and f"{mean:.2f}" != "1.00"
+    assert text.index("with the usual baselines") < text.index("with the authors' baselines")
+    (games,) = section(text, "Games")
+    assert [row[:2] for row in games] == [
+        ["Pong", "casa"], ["Pong", "impala"], ["CrazyClimber", "casa"], ["CrazyClimber", "impala"],
+    ]  # fmt: skip
+    assert [row[-1] for row in games] == ["1.00", "0.00"] * 2 and len(section(text, "Runs")[0]) == 8
+
+
+def test_profiles_reach_from_random_play_to_the_best_score():
+    low = thresholds([np.array([[0.2, 0.4]]), np.array([[0.1], [0.3]])])
+    assert (low[0], low[-1]) == (0.0, 0.4) and (np.diff(low) > 0).all()
+    assert thresholds([np.array([[-0.1, 0.4]])])[0] == -0.1
+    assert thresholds([np.array([[-0.1, -0.1]])])[-1] > -0.1
+    far = thresholds([np.array([[0.5, 30.0]])])
+    assert far[0] == pytest.approx(0.01) and far[-1] == pytest.approx(30.0)
+    np.testing.assert_allclose(far[1:] / far[:-1], far[1] / far[0])
 
 
 def test_a_report_before_anything_has_finished(tmp_path):
