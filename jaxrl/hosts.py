@@ -7,25 +7,25 @@ limit, is agreed upon after every step. Host 0 writes; the others only work.
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
 import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import jax
 import numpy as np
+from jax._src import distributed  # the service's barrier has no public name
 
 from jaxrl.config import ConfigError, HostsConfig
 from jaxrl.io import leaves
 from jaxrl.types import PyTree
 
 LOST = 75  # exit status when another host is lost: sysexits' "try again", which launchers requeue on
-
-
-class HostLost(RuntimeError):
-    """Another host ended, or does not answer; the message is one sentence."""
+PARTING_S = 10  # how long the hosts wait for each other at the end
 
 
 def join(config: HostsConfig) -> None:
@@ -55,7 +55,11 @@ def join(config: HostsConfig) -> None:
         }
     try:
         jax.distributed.initialize(
-            **where, initialization_timeout=timeout_s, heartbeat_timeout_seconds=timeout_s, shutdown_timeout_seconds=10
+            **where,
+            local_device_ids=[],  # all; None would be one under SLURM, whatever else the node has
+            initialization_timeout=timeout_s,
+            heartbeat_timeout_seconds=timeout_s,
+            shutdown_timeout_seconds=PARTING_S,
         )
     except (RuntimeError, ValueError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:300]
@@ -63,12 +67,37 @@ def join(config: HostsConfig) -> None:
             f"cannot join the other hosts at {config.coordinator}: {reason}; start the same command on every host, "
             "each with its own hosts.process_id"
         ) from error
+    ctypes.CDLL(None).signal(signal.SIGABRT, _end_as_lost)
+
+
+@ctypes.CFUNCTYPE(None, ctypes.c_int)
+def _end_as_lost(number: int) -> None:
+    """What abort() does to a process that trains with others.
+
+    JAX's coordination service lives in host 0. When that dies, JAX aborts the other hosts from a thread of its own, and
+    no option of its prevents it. A handler of Python's own would never run: the main thread may hang in a collective
+    operation, and abort() does not return.
+    """
+    sentence = lost_sentence("JAX gave up, for the reason above")
+    os.write(2, f"jaxrl: error: {sentence}\n".encode())  # print() might wait for a lock of the main thread
+    os._exit(LOST)
 
 
 def leave() -> None:
-    """Part from the other hosts; what follows is this host's own."""
-    if jax.process_count() > 1:
-        jax.distributed.shutdown()
+    """Part from the other hosts; what follows is this host's own.
+
+    Host 0 goes last: JAX aborts a host that leaves when the coordination service is gone.
+    """
+    client = distributed.global_state.client
+    if client is None:
+        return
+    # A barrier of the service, and no collective operation: a host that failed comes here while the others still train.
+    with suppress(jax.errors.JaxRuntimeError):  # they did not come in time
+        client.wait_at_barrier("jaxrl/leave", 1000 * PARTING_S)
+    if jax.process_index() == 0:
+        time.sleep(1.0)  # the barrier is open; the others need an instant to say goodbye
+    jax.distributed.shutdown()
+    signal.signal(signal.SIGABRT, signal.SIG_DFL)
 
 
 def totals(values: Sequence[float]) -> np.ndarray:

@@ -4,62 +4,37 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from jaxrl import hosts
 from jaxrl.config import ConfigError, HostsConfig
-from jaxrl.io import checkpoint_folder
+from tests.host_runs import (
+    PATIENCE_S,
+    ROOT,
+    assert_same_end,
+    finish,
+    free_port,
+    launch,
+    length,
+    newest,
+    train_in_one_process,
+)
 
-ROOT = Path(__file__).parents[1]
-UPDATES, ROWS, ENVS = 20, 5, 4  # envs of each actor
-SETTINGS = [
-    *("--network.hidden_sizes", "[8]", "--agent.num_minibatches", "2", "--runtime.policy_lag", "1"),
-    *("--runtime.envs_per_pool", str(ENVS // 2), "--runtime.unroll_length", str(ROWS)),
-    *("--record.report_every", "1", "--record.wandb", "off", "--evaluation.episodes", "0"),
-]
-PATIENCE_S = 240  # the machine may be busy; what is tested ends by itself much earlier
-
-
-def launch(runs_dir: Path, settings: list[str], num_devices: int, num_hosts: int = 1) -> list[subprocess.Popen[str]]:
-    """The same command on every host, which are processes here."""
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = free.getsockname()[1]
-    flags = f"--xla_force_host_platform_device_count={num_devices}"
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags}
-    command = [sys.executable, "-u", "-m", "jaxrl", "train", "configs/catch.yaml", *SETTINGS, *settings]
-    command += ["--record.runs_dir", str(runs_dir)]
-    command += ["--runtime.learner_devices", str(list(range(num_devices)))]
-    if num_hosts > 1:
-        command += ["--hosts.coordinator", f"localhost:{port}", "--hosts.num_processes", str(num_hosts)]
-    return [
-        subprocess.Popen(
-            [*command, "--hosts.process_id", str(host)] if num_hosts > 1 else command,
-            cwd=ROOT,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for host in range(num_hosts)
-    ]
-
-
-def finish(processes: list[subprocess.Popen[str]]) -> tuple[list[int], list[str]]:
-    """Exit statuses and outputs; whatever still runs at the end is killed."""
-    try:
-        outputs = [process.communicate(timeout=PATIENCE_S)[0] for process in processes]
-    finally:
-        for process in processes:
-            process.kill()
-    return [process.returncode for process in processes], outputs
+# Joins as host argv[2] of two, and starts JAX as a training does.
+JOIN = """
+import jax, os, sys, time
+from jaxrl import hosts
+from jaxrl.config import HostsConfig
+host = int(sys.argv[2])
+hosts.join(HostsConfig("localhost:" + sys.argv[1], num_processes=2, process_id=host, timeout_s=60))
+assert jax.process_count() == 2
+print("joined", flush=True)
+"""
 
 
 def wait_for_line(process: subprocess.Popen[str], words: str) -> None:
@@ -71,29 +46,28 @@ def wait_for_line(process: subprocess.Popen[str], words: str) -> None:
     raise AssertionError(f"the process ended without printing {words!r}")
 
 
-def newest(runs_dir: Path) -> tuple[dict[str, float], dict[str, np.ndarray]]:
-    """Counters and arrays of the newest checkpoint of the only run."""
-    (run,) = runs_dir.iterdir()
-    *_, folder = sorted((run / "checkpoints").iterdir())
-    counters, leaves = checkpoint_folder.read(folder)
-    return counters, {leaf.path: leaf.array for leaf in leaves if leaf.array is not None}
+def two_processes(code: str) -> list[subprocess.Popen[str]]:
+    """Two hosts that join and then run `code`, which may ask for `host`, the number of its own."""
+    return [
+        subprocess.Popen(
+            [sys.executable, "-u", "-c", JOIN + code, port, host],
+            cwd=ROOT,
+            env={**os.environ, "JAX_PLATFORMS": "cpu"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for port in [str(free_port())]
+        for host in ("0", "1")
+    ]
 
 
 def assert_many_are_one(tmp_path: Path, num_hosts: int, num_devices: int) -> None:
     """`num_hosts` with an actor each, beside one host with as many actors and devices in all."""
-    steps = ["--env_steps", str(UPDATES * ROWS * ENVS * num_hosts * 9 // 10)]  # one row in ten is a reset
-    statuses, outputs = finish(launch(tmp_path / "many", steps, num_devices, num_hosts))
+    statuses, outputs = finish(launch(tmp_path / "many", length(num_hosts), num_devices, num_hosts))
     assert statuses == [0] * num_hosts, outputs
-    (status,), outputs = finish(
-        launch(tmp_path / "one", [*steps, "--runtime.num_actors", str(num_hosts)], num_hosts * num_devices)
-    )
-    assert status == 0, outputs
-    many, one = newest(tmp_path / "many"), newest(tmp_path / "one")
-    assert many[0]["env_steps"] == one[0]["env_steps"] and many[0]["updates"] == one[0]["updates"] >= UPDATES
-    params = [path for path in one[1] if path.startswith("state/params")]
-    assert len(params) >= 6
-    for path in params:
-        np.testing.assert_allclose(many[1][path], one[1][path], atol=1e-5, err_msg=path)
+    train_in_one_process(tmp_path / "one", num_hosts, num_devices)
+    assert_same_end(tmp_path / "many", tmp_path / "one")
 
 
 def test_two_hosts_of_two_devices_are_one_of_four(tmp_path):
@@ -105,15 +79,17 @@ def test_four_hosts_are_one_of_four_devices(tmp_path):
     assert_many_are_one(tmp_path, num_hosts=4, num_devices=1)
 
 
-def test_a_host_that_dies_ends_the_others_and_the_job_goes_on(tmp_path):
+@pytest.mark.parametrize("lost", [1, 0])  # host 0 has the coordination service and the run folder
+def test_a_host_that_dies_ends_the_others_and_the_job_goes_on(tmp_path, lost):
     settings = ["--env_steps", "1_000_000_000", "--record.checkpoint_every", "1", "--hosts.timeout_s", "30"]
-    first, second = launch(tmp_path, settings, 1, num_hosts=2)
-    wait_for_line(first, "env steps (")
+    processes = launch(tmp_path, settings, 1, num_hosts=2)
+    wait_for_line(processes[0], "env steps (")
     time.sleep(2)
     start = time.monotonic()
-    second.kill()
-    (status, _), (output, _) = finish([first, second])
-    assert status == hosts.LOST and "another host was lost" in output and "--resume" in output, (status, output)
+    processes[lost].kill()
+    statuses, outputs = finish(processes)
+    assert statuses[lost] == -signal.SIGKILL and statuses[1 - lost] == hosts.LOST, (statuses, outputs)
+    assert "another host was lost" in outputs[1 - lost] and "--resume" in outputs[1 - lost], outputs
     assert time.monotonic() - start < 60
     counters, _ = newest(tmp_path)
     steps = int(counters["env_steps"])
@@ -126,6 +102,26 @@ def test_a_host_that_dies_ends_the_others_and_the_job_goes_on(tmp_path):
     assert resumed["updates"] > counters["updates"]
 
 
+def test_a_host_that_hangs_when_host_0_dies_is_ended():
+    """As on GPUs, where a collective operation does not fail, and JAX aborts the process."""
+    first, second = two_processes("time.sleep(600)")
+    for process in (first, second):
+        wait_for_line(process, "joined")
+    start = time.monotonic()
+    first.kill()
+    (_, status), (_, output) = finish([first, second])
+    assert status == hosts.LOST and "jaxrl: error: another host was lost" in output and "--resume" in output, output
+    assert time.monotonic() - start < 60
+
+
+@pytest.mark.parametrize("late", [1, 0])
+def test_a_host_that_is_late_at_the_end_is_waited_for(late):
+    code = f"time.sleep(3 if host == {late} else 0); hosts.leave(); print('left', flush=True)"
+    statuses, outputs = finish(two_processes(code))
+    assert statuses == [0, 0], outputs
+    assert all("left" in output for output in outputs)
+
+
 def test_a_signal_to_one_host_ends_all_at_the_same_update(tmp_path):
     first, second = launch(tmp_path, ["--env_steps", "1_000_000_000"], 1, num_hosts=2)
     wait_for_line(first, "env steps (")
@@ -133,6 +129,22 @@ def test_a_signal_to_one_host_ends_all_at_the_same_update(tmp_path):
     statuses, outputs = finish([first, second])
     assert statuses == [143, 143], outputs
     assert newest(tmp_path)[0]["updates"] >= 1
+
+
+def test_under_slurm_a_process_has_all_devices_of_its_node():
+    """JAX's own choice would be the GPU with the number of the task on its node, and no other."""
+    code = (
+        "import jax; from jaxrl import hosts; from jaxrl.config import HostsConfig\n"
+        "hosts.join(HostsConfig('auto'))\n"
+        "print(jax.config.read('jax_cuda_visible_devices'), jax.process_count()); hosts.leave()"
+    )
+    step = {"JOB_ID": "1", "STEP_NODELIST": "localhost", "NTASKS": "1", "PROCID": "0", "LOCALID": "0"}
+    slurm = {f"SLURM_{name}": value for name, value in step.items()}
+    environment = {**os.environ, **slurm, "JAX_PLATFORMS": "cpu", "JAX_COORDINATOR_PORT": str(free_port())}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=PATIENCE_S
+    )
+    assert done.stdout == "all 1\n", done
 
 
 def test_settings_that_cannot_work():
@@ -147,6 +159,7 @@ def test_alone_nothing_is_sent():
     assert hosts.totals([1, 2.5]).tolist() == [1, 2.5]
     tree = {"a": object()}
     assert hosts.from_first(tree) is tree
+    hosts.leave()
 
 
 def test_a_hanging_host_ends_the_process():
