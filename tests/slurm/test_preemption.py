@@ -5,7 +5,6 @@ Needs root and Debian's packages, or a cluster that is there already: `make test
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -15,20 +14,15 @@ from pathlib import Path
 import pytest
 
 from jaxrl.sweeps.manifest import SweepFolder
+from tests.slurm.commands import run_now, slurm, wait_for
 
 ROOT = Path(__file__).parents[2]
-SCRIPT = ROOT / "launch" / "slurm_single_node.sh"
 LIMIT_S = 540.0
 
 pytestmark = [
     pytest.mark.slurm,
     pytest.mark.timeout(900),
     pytest.mark.skipif(find_spec("submitit") is None, reason="submitit is not installed: pip install -e '.[slurm]'"),
-    pytest.mark.skipif(
-        os.geteuid() != 0
-        or (shutil.which("slurmctld", path=f"{os.environ['PATH']}:/usr/sbin") or shutil.which("apt-get")) is None,
-        reason="starting a SLURM needs root, and slurm-wlm or apt-get to install it",
-    ),
 ]
 
 SWEEP = """
@@ -40,20 +34,6 @@ name: NAME
 method: grid
 parameters: PARAMETERS
 """
-
-
-@pytest.fixture
-def cluster(tmp_path, monkeypatch):
-    """A SLURM of this machine alone; 2 CPUs, so that two jobs run at a time."""
-    folder = tmp_path / "cluster"
-    started = subprocess.run([SCRIPT, "start", folder, "2"], capture_output=True, text=True, timeout=600)
-    if started.returncode == 3:
-        pytest.skip(started.stderr.strip())
-    assert started.returncode == 0, started.stderr
-    monkeypatch.setenv("SLURM_CONF", started.stdout.strip())
-    yield folder
-    subprocess.run(["scancel", "--user=root"], check=False, timeout=60)
-    subprocess.run([SCRIPT, "stop", folder], check=True, timeout=60)
 
 
 def launcher(tmp_path):
@@ -71,26 +51,6 @@ def launcher(tmp_path):
         [sys.executable, "launch/sweep.py", *words],
         cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
-
-
-def wait_for(condition, what, limit_s=240.0):
-    """The first true value of `condition()`."""
-    deadline = time.monotonic() + limit_s
-    while time.monotonic() < deadline:
-        if value := condition():
-            return value
-        time.sleep(0.5)
-    raise AssertionError(f"waited {limit_s:.0f} s for {what}")
-
-
-def slurm(*words):
-    return subprocess.run(words, capture_output=True, text=True, check=True, timeout=60).stdout
-
-
-def run_now(job):
-    """SLURM lets a requeued job wait for two minutes; not here."""
-    wait_for(lambda: "JobState=PENDING" in slurm("scontrol", "show", "job", job), f"{job} to be queued again")
-    slurm("scontrol", "update", f"JobId={job}", "StartTime=now")
 
 
 def test_preempted_jobs_come_back_and_finish(tmp_path, cluster):
