@@ -10,12 +10,12 @@ import numpy as np
 
 from jaxrl import ops
 from jaxrl.envs.base import BatchedEnv
-from jaxrl.sebulba.actor import make_act
+from jaxrl.sebulba.actor import Act
 from jaxrl.types import ActorOutput, ActorParams, ActorState, Key, TimeStep
 
 
 def play_episodes(
-    act: Callable[..., tuple[ActorState, ActorOutput]],
+    act: Act,
     params: ActorParams,
     state: ActorState,
     env: BatchedEnv,
@@ -27,10 +27,10 @@ def play_episodes(
     """Raw returns float32 [N] and lengths int32 [N], in env steps, of `num_episodes` whole episodes.
 
     Each environment plays an equal share, fixed beforehand: taking the first N episodes to finish would favour short
-    ones. `act`, `params` and the initial `state` are an agent's. `progress` is called with the number of episodes
-    finished so far, `watch` with every action and the time step that it led to, and first with None and the first.
+    ones. `act` is an agent's after `make_act`, and `params` and the initial `state` belong to it. `progress` is called
+    with the number of episodes finished so far, `watch` with every action and the time step that it led to, and first
+    with None and the first.
     """
-    keyed_act = make_act(act)
     quota = np.full(env.num_envs, num_episodes // env.num_envs)
     quota[: num_episodes % env.num_envs] += 1
     returns: list[float] = []
@@ -38,7 +38,7 @@ def play_episodes(
     timestep, row = env.reset(), 0
     watch(None, timestep)
     while quota.any():
-        state, output = keyed_act(params, state, timestep, key, row, 0)
+        state, output = act(params, state, timestep, key, row, 0)
         action = np.asarray(output.action)
         timestep = env.step(action)
         watch(action, timestep)

@@ -76,20 +76,21 @@ def make_actors(experiment: Experiment, restart: int = 0) -> list[Actor]:
     actors, pools = [], []
     try:
         for actor_id in range(runtime.num_actors):
-            pools = [
-                make_env(
+            pools = []
+            for pool in range(runtime.pools_per_actor):
+                env = make_env(
                     experiment.config.env,
                     runtime.envs_per_pool,
                     num_threads=threads_per_pool(runtime),
                     seed=experiment.config.seed,
                     stream=(TRAINING, first_actor(runtime) + actor_id, pool, restart),
                 )
-                for pool in range(runtime.pools_per_actor)
-            ]
+                pools.append(env)
             actors.append(Actor(pools, act, experiment.agent.initial_actor_state, runtime.unroll_length))
+            pools = []
     except BaseException:
-        for actor in actors:
-            actor.close()
+        for part in (*actors, *pools):
+            part.close()
         raise
     return actors
 

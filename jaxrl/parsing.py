@@ -209,6 +209,8 @@ def _checked(setting: Setting, hint: Any, parser: ArgumentParser) -> Any:
     options = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
     if int in options and float not in options and re.fullmatch(r"\d+(\.\d+)?[eE]\+?\d+", str(value)):
         value = int(float(value)) if float(value).is_integer() else value  # env_steps: 2e6
+    if float in options and value in ("inf", "+inf", "-inf"):  # YAML would have .inf
+        value = float(value)
     try:
         if value is None and NoneType not in options:  # which jsonargparse lets pass
             raise ValueError

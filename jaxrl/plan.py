@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
+from jaxrl.bounds import check_bounds
 from jaxrl.config import ConfigError, ExperimentConfig
 
 
@@ -27,22 +27,8 @@ def make_plan(config: ExperimentConfig, num_hosts: int = 1) -> Plan:
         num_hosts: that train together.
     """
     runtime, agent = config.runtime, config.agent
-    for name in ("num_actors", "pools_per_actor", "envs_per_pool", "unroll_length"):
-        _at_least(1, f"runtime.{name}", getattr(runtime, name))
-    _at_least(0, "runtime.policy_lag", runtime.policy_lag)
-    _at_least(0, "runtime.threads_per_pool", runtime.threads_per_pool)
-    _at_least(1, "env_steps", config.env_steps)
-    _at_least(0, "max_minutes", config.max_minutes)
-    _at_least(1, "agent.num_epochs", agent.num_epochs)
-    _at_least(1, "agent.num_minibatches", agent.num_minibatches)
+    check_bounds(config)
     _check_sequences(config, num_hosts)
-    _at_least(1, "record.report_every", config.record.report_every)
-    _at_least(1, "record.checkpoint_every", config.record.checkpoint_every)
-    _at_least(1, "record.keep_checkpoints", config.record.keep_checkpoints)
-    _at_least(0, "evaluation.episodes", config.evaluation.episodes)
-    _at_least(1, "evaluation.num_envs", config.evaluation.num_envs)
-    if not runtime.timeout_s > 0:
-        raise ConfigError(f"runtime.timeout_s must be above 0 seconds, got {runtime.timeout_s}")
     for name in ("actor_devices", "learner_devices"):
         if not getattr(runtime, name):
             raise ConfigError(f"runtime.{name} must name at least one device, such as [0]")
@@ -68,7 +54,6 @@ def make_plan(config: ExperimentConfig, num_hosts: int = 1) -> Plan:
 def _check_sequences(config: ExperimentConfig, num_hosts: int) -> None:
     """Burn-in and replay, of the agents that have them."""
     burn_in, replay = getattr(config.agent, "burn_in", 0), getattr(config.agent, "replay", None)
-    _at_least(0, "agent.burn_in", burn_in)
     if burn_in >= config.runtime.unroll_length:
         raise ConfigError(
             f"agent.burn_in must be below runtime.unroll_length {config.runtime.unroll_length}, so that rows are left "
@@ -79,21 +64,16 @@ def _check_sequences(config: ExperimentConfig, num_hosts: int) -> None:
             f"agent.burn_in must be 0 where nothing has a memory to warm, got {burn_in}; set network.core lstm, or "
             f"agent.burn_in 0"
         )
-    if replay is not None:
-        _at_least(0, "agent.replay.capacity", replay.capacity)
-        _at_least(1, "agent.replay.per_fresh", replay.per_fresh)
-        if replay.capacity and num_hosts > 1:
-            raise ConfigError(
-                "agent.replay.capacity must be 0 on several hosts, since host 0 alone saves, and sees only its part; "
-                "agent.num_epochs trains each sample several times without a replay"
-            )
+    if replay is not None and replay.capacity and num_hosts > 1:
+        raise ConfigError(
+            "agent.replay.capacity must be 0 on several hosts, since host 0 alone saves, and sees only its part; "
+            "agent.num_epochs trains each sample several times without a replay"
+        )
 
 
 def _check_population(config: ExperimentConfig, envs_per_device: int) -> None:
     """A member has its share of every pool, and its share of a learner device's batch divides into minibatches."""
     population, pbt = config.population, config.population.pbt
-    _at_least(1, "population.size", population.size)
-    _at_least(0, "population.pbt.every", pbt.every)
     if population.size == 1:
         if population.vary or population.members or pbt.every:
             raise ConfigError(
@@ -120,8 +100,3 @@ def _check_population(config: ExperimentConfig, envs_per_device: int) -> None:
         raise ConfigError(f"population.pbt.fraction must be above 0 and at most 0.5, got {pbt.fraction}")
     if pbt.every and not (pbt.factors and all(factor > 0 for factor in pbt.factors)):
         raise ConfigError(f"population.pbt.factors must be numbers above 0, got {list(pbt.factors)}")
-
-
-def _at_least(least: int, name: str, value: Any) -> None:
-    if value < least:
-        raise ConfigError(f"{name} must be at least {least}, got {value}")

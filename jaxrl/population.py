@@ -24,6 +24,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxrl.bounds import check_hyper
 from jaxrl.config import ConfigError, PopulationConfig
 from jaxrl.types import (
     ActorOutput,
@@ -225,6 +226,8 @@ def _read_all(
         if name in lists:
             raise ConfigError(f"{setting} names {name} twice; write all its values in one entry")
         lists[name] = _read_seeds(setting, text) if name == SEED else _read_floats(setting, entry, text)
+        for value in lists[name]:
+            check_hyper(setting, name, float(value))
     return lists
 
 

@@ -18,7 +18,7 @@ from jaxrl.io.rundir import RunDir
 from jaxrl.io.sinks import EpisodeLog, JsonlSink, ManySinks, Sink, last_episodes
 from jaxrl.io.wandb_sink import WandbSink
 from jaxrl.sebulba.runtime import Update
-from jaxrl.types import Metrics
+from jaxrl.types import Metrics, Params
 
 
 class Diverged(UserError, ArithmeticError):
@@ -80,7 +80,7 @@ class Recorder:
         self._steps_rate, self._updates_rate = Rate(), Rate()
         self._start = self._since = time.monotonic()
         self._pending: list[Metrics] = []
-        self._seconds = {"time/env": 0.0, "time/inference": 0.0, "time/queue_wait": 0.0}
+        self._seconds = {f"time/{x}": 0.0 for x in ("env", "inference", "parameter_wait", "queue_wait")}
         self._lag = 0.0
 
     @property
@@ -112,8 +112,8 @@ class Recorder:
         self._pending.append(update.metrics)
         self._seconds["time/queue_wait"] += update.queue_wait_s
         for unroll in update.unrolls:
-            self._seconds["time/env"] += unroll.timings["env"] / len(update.unrolls)
-            self._seconds["time/inference"] += unroll.timings["inference"] / len(update.unrolls)
+            for part, seconds in unroll.timings.items():
+                self._seconds[f"time/{part}"] += seconds / len(update.unrolls)
             self._lag += (self.updates - 1 - unroll.version) / len(update.unrolls)
             trajectory = unroll.trajectory
             for row, env in np.argwhere(trajectory.last):
@@ -126,22 +126,25 @@ class Recorder:
         if self.updates % self._every == 0:
             self.report()
 
-    def before_checkpoint(self) -> None:
+    def before_checkpoint(self, params: Params) -> None:
         """Put every episode so far on disk: those that a checkpoint counts must not be lost with the process.
 
+        Args:
+            params: that are about to be saved; a finite loss may have had a gradient that was not.
+
         Raises:
-            Diverged: there is nothing worth saving, and the checkpoints before must stay.
+            Diverged: they are not worth saving, and the checkpoints before must stay.
         """
         self._episode_log.flush()
-        if self._pending:
-            self._check(jax.device_get(self._pending[-1]))
+        self._check(_finite(params, self._size))
 
-    def _check(self, metrics: Metrics) -> None:
+    def _check(self, finite: np.ndarray) -> None:
         """Of a population one member may be lost while the others go on."""
-        if not np.isfinite(metrics.get("loss/total", 0.0)).any():
+        if not finite.any():
             raise Diverged(
-                f"the loss of update {self.updates} is not finite, so the parameters are lost; the checkpoints before "
-                "it stay; start again with a smaller agent.hypers.learning_rate or agent.optimiser.max_grad_norm"
+                f"the loss or the parameters of update {self.updates} are not finite, so the run is lost; the "
+                "checkpoints before it stay; start again with a smaller agent.hypers.learning_rate or "
+                "agent.optimiser.max_grad_norm"
             )
 
     def report(self) -> None:
@@ -172,7 +175,7 @@ class Recorder:
         self._episode_log.flush()
         self._pending, self._since, self._lag = [], now, 0.0
         self._seconds = dict.fromkeys(self._seconds, 0.0)
-        self._check(fetched[-1])
+        self._check(np.isfinite(fetched[-1].get("loss/total", 0.0)))
 
     def close(self) -> None:
         """Report what is left and close every sink."""
@@ -183,3 +186,9 @@ class Recorder:
                 self._episode_log.close()
             finally:
                 self._sink.close()
+
+
+def _finite(params: Params, size: int) -> np.ndarray:
+    """Whether all parameters of a member are finite [size]; host memory, because the checkpoint fetches them too."""
+    leaves = [np.isfinite(np.asarray(leaf)).reshape(size, -1).all(axis=1) for leaf in jax.tree.leaves(params)]
+    return np.all(leaves, axis=0)

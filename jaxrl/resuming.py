@@ -76,6 +76,7 @@ def resume_start(experiment: Experiment, run: RunDir, checkpoints: Checkpoints) 
     restored = checkpoints.restore(template, to_extras(blank, lag), step=found.step)
     if restored is None:
         raise CheckpointError(f"the checkpoint of update {found.step} in {run} vanished while it was read")
+    checkpoints.set_aside_newer(restored.step)
     resumption = from_extras(restored.extras, int(restored.state.updates), lag)
     return Start(restored.state, actors, counters, resumption)
 

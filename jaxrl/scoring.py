@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from jaxrl.analysis import read_metrics
-from jaxrl.config import ConfigError, ExperimentConfig
+from jaxrl.config import ConfigError, EvaluationConfig, ExperimentConfig
 from jaxrl.envs.build import protocol_label
 from jaxrl.evaluation import act_randomly, play_episodes, summary
 from jaxrl.experiment import (
@@ -33,6 +33,7 @@ from jaxrl.io.rundir import RunDir
 from jaxrl.parsing import read_config
 from jaxrl.pbt import without_pbt
 from jaxrl.population import member_state
+from jaxrl.sebulba.actor import Act, make_act
 from jaxrl.types import TrainState
 from jaxrl.video import Film, check_video_path, write_video
 
@@ -53,7 +54,7 @@ def evaluate(
 
     Args:
         run: a run folder, or `latest`.
-        episodes: how many.
+        episodes: how many; 100 where the config has none.
         greedy: take the most probable action instead of sampling.
         member: of a population; without it all members share the episodes.
         video: a file for the film of one of the episodes; .gif, .webp or .mp4.
@@ -70,7 +71,7 @@ def evaluate(
     greedy = config.evaluation.greedy if greedy is None else greedy
     agent = experiment.single
     publish = agent.publish_greedy if greedy else agent.publish
-    episodes = config.evaluation.episodes if episodes is None else episodes
+    episodes = episodes or config.evaluation.episodes or EvaluationConfig().episodes
     result: dict[str, Any] = {
         "run": str(run),
         "env": config.env.id,
@@ -83,9 +84,9 @@ def evaluate(
     states = member_states(experiment, restored.state, member)
     share = max(1, episodes // len(states))
     film = None if video is None else _start_film(experiment, share, label)
+    act = make_act(agent.act)  # compiled once for all members
     played = [
-        _play(experiment, agent.act, publish(state), agent.initial_actor_state, share, "episodes", film)
-        for state in states
+        _play(experiment, act, publish(state), agent.initial_actor_state, share, "episodes", film) for state in states
     ]
     returns, lengths = (np.concatenate(parts) for parts in zip(*played, strict=True))
     result |= summary(returns, lengths)
@@ -101,8 +102,8 @@ def evaluate(
     if trained is not None:
         result["training_return"] = trained
     if config.evaluation.against_random:
-        act = partial(act_randomly, num_actions=experiment.spec.num_actions)
-        random = summary(*_play(experiment, act, (), lambda num_envs: (), episodes, "random policy"))
+        act_at_random = make_act(partial(act_randomly, num_actions=experiment.spec.num_actions))
+        random = summary(*_play(experiment, act_at_random, (), lambda num_envs: (), episodes, "random policy"))
         result["random_return"] = random["mean_return"]
         error = (result["standard_error"] ** 2 + random["standard_error"] ** 2) ** 0.5
         result["standard_errors_above_random"] = (result["mean_return"] - random["mean_return"]) / max(error, 1e-9)
@@ -114,7 +115,7 @@ def restore(run: RunDir | str, overrides: Sequence[str] = ()) -> tuple[Experimen
     run = run if isinstance(run, RunDir) else RunDir.find(run)
     experiment = build(read_config(run.config, overrides))
     _check_interface(experiment, build(read_config(run.config)) if overrides else experiment)
-    restored = Checkpoints(run).restore(experiment.agent.init(experiment.key(INIT_KEY)))
+    restored = Checkpoints(run).restore(jax.eval_shape(experiment.agent.init, experiment.key(INIT_KEY)))
     if restored is None:
         raise CheckpointError(f"{run} has no checkpoint to evaluate; train it first")
     return experiment, restored
@@ -148,7 +149,7 @@ def _start_film(experiment: Experiment, episodes: int, title: str) -> Film:
 
 def _play(
     experiment: Experiment,
-    act: Any,
+    act: Act,
     params: Any,
     initial_state: Any,
     episodes: int,

@@ -17,7 +17,8 @@ import jax
 
 from jaxrl import hosts
 from jaxrl.config import ExperimentConfig
-from jaxrl.envs.build import protocol_rules
+from jaxrl.envs.build import protocol_label, protocol_rules
+from jaxrl.errors import UserError
 from jaxrl.experiment import ACTOR_KEY, Experiment, build, choose_devices, first_actor
 from jaxrl.io.checkpoints import Checkpoints
 from jaxrl.io.console import program
@@ -72,7 +73,8 @@ def run_training(config: ExperimentConfig, run: RunDir | None = None) -> tuple[i
     if run is None:  # last, so that a setting that cannot work leaves no folder
         circumstances = {**collect(), "protocol": protocol_rules(config.env)}
         run = RunDir.create(config.record.runs_dir, config.name, config.seed, write_config(config), circumstances)
-    print(f"run folder: {run}", flush=True)
+    label = protocol_label(config.env)
+    print(f"run folder: {run}\nenvironment: {config.env.id}{f', protocol {label}' if label else ''}", flush=True)
     recorder = Recorder(run, config, experiment.spec.frame_skip, dataclasses.asdict(config), start.counters)
     try:
         with _stop_requests() as stop:
@@ -122,7 +124,7 @@ def _loop(
         if run is not None and isinstance(recorder, Recorder) and runtime.updates_done > saved:
             checkpoints = Checkpoints(run, config.record.keep_checkpoints)
             extras = to_extras(runtime.resumption(), config.runtime.policy_lag)
-            recorder.before_checkpoint()
+            recorder.before_checkpoint(runtime.state.params)
             checkpoints.save(runtime.updates_done, runtime.state, extras, {**counters, **recorder.counters()})
             saved = runtime.updates_done
 
@@ -154,7 +156,12 @@ def _loop(
             print(f"jaxrl: error: {hosts.lost_sentence(reason)}", file=sys.stderr, flush=True)
             sys.stdout.flush()
             os._exit(hosts.LOST)  # an orderly end would wait for the host that is gone
-        save()
+        try:
+            save()
+        except UserError as error:
+            if failure is None:
+                raise
+            print(f"jaxrl: error: {error}", file=sys.stderr, flush=True)  # and below what came first
     if failure is not None:
         recorder.report()
         kept = f"everything up to update {saved} is saved" if saved else "nothing was saved yet"
@@ -162,7 +169,8 @@ def _loop(
         return 1
     if stop.number:
         name = signal.Signals(stop.number).name
-        print(f"stopped by {name} after {recorder.env_steps:,} env steps; update {saved} is saved", flush=True)
+        kept = f"update {saved} is saved" if saved else "nothing to save yet"
+        print(f"stopped by {name} after {recorder.env_steps:,} env steps; {kept}", flush=True)
         return 128 + stop.number
     return 0
 

@@ -10,6 +10,7 @@ import pytest
 from jaxrl.envs.batched import BatchedJaxEnv
 from jaxrl.envs.catch import COLUMNS, Catch
 from jaxrl.evaluation import act_randomly, play_episodes, summary
+from jaxrl.sebulba.actor import make_act
 from jaxrl.types import ActorOutput, EnvSpec, TimeStep
 from tests.sebulba.parts import experiment_of, small_config
 
@@ -49,7 +50,7 @@ def test_equal_shares(episodes, expected):
     """The first to finish would mostly be the short ones."""
     finished = []
     returns, lengths = play_episodes(
-        act_uniformly(2), (), (), Metronome(4), episodes, jax.random.key(0), progress=finished.append
+        make_act(act_uniformly(2)), (), (), Metronome(4), episodes, jax.random.key(0), progress=finished.append
     )
     assert np.bincount(returns.astype(int), minlength=4).tolist() == expected
     assert (lengths == returns + 1).all() and returns.dtype == np.float32 and lengths.dtype == np.int32
@@ -58,7 +59,7 @@ def test_equal_shares(episodes, expected):
 
 def test_a_random_policy_on_catch():
     env = BatchedJaxEnv(Catch(), 50, jax.random.key(1))
-    returns, lengths = play_episodes(act_uniformly(3), (), (), env, 1000, jax.random.key(2))
+    returns, lengths = play_episodes(make_act(act_uniformly(3)), (), (), env, 1000, jax.random.key(2))
     assert set(returns) == {-1.0, 1.0} and (lengths == 9).all()
     assert abs(returns.mean() - CATCH_RANDOM) < 5 * returns.std() / np.sqrt(1000)
 
@@ -71,7 +72,7 @@ def test_a_perfect_policy_on_catch():
         return state, ActorOutput(action, jnp.zeros((len(action), 3)), ())
 
     env = BatchedJaxEnv(Catch(), 7, jax.random.key(1))
-    returns, _ = play_episodes(follow, (), (), env, 4 * COLUMNS, jax.random.key(2))
+    returns, _ = play_episodes(make_act(follow), (), (), env, 4 * COLUMNS, jax.random.key(2))
     assert (returns == 1).all()
 
 

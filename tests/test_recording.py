@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from jaxrl.config import RecordConfig
+from jaxrl.config import PopulationConfig, RecordConfig
 from jaxrl.io.rundir import RunDir
 from jaxrl.parsing import write_config
 from jaxrl.recording import Diverged, Recorder
@@ -65,7 +65,7 @@ def test_episodes_that_a_checkpoint_counts_are_on_disk(recorded):
     update = make_update([2], version=0)
     update.unrolls[0].trajectory.last[0, 0] = True
     recorder.add(update)
-    recorder.before_checkpoint()
+    recorder.before_checkpoint({"w": np.zeros(2)})
     assert len(rows(run.episodes)) == recorder.counters()["episodes"] == 1
     recorder.close()
 
@@ -77,12 +77,21 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_is_not_saved(recorded):
     recorder.add(make_update([2], version=0))
     recorder.add(make_update([2], version=1))
     recorder.add(make_update([2], version=2, metrics=lost))
-    with pytest.raises(Diverged, match="loss of update 3 is not finite"):
-        recorder.before_checkpoint()
-    with pytest.raises(Diverged, match="loss of update 4"):
+    with pytest.raises(Diverged, match="parameters of update 3 are not finite"):
+        recorder.before_checkpoint({"w": np.zeros(2), "b": np.array([np.inf, 0.0])})
+    with pytest.raises(Diverged, match="loss or the parameters of update 4"):
         recorder.add(make_update([2], version=3, metrics=lost))
     assert [row["loss/total"] for row in rows(run.metrics)] == [2.0, None]
     one_member_of_two = {"loss/total": np.array([np.nan, 1.0], np.float32)}
     recorder.add(make_update([2], version=4, metrics=one_member_of_two))
-    recorder.before_checkpoint()
+    recorder.close()
+
+
+def test_of_a_population_one_member_may_be_lost(recorded):
+    run, config = recorded
+    config = dataclasses.replace(config, population=PopulationConfig(size=2))
+    recorder = Recorder(run, config, 1, {}, {})
+    recorder.before_checkpoint({"w": np.array([[np.nan, 1.0], [1.0, 1.0]]), "b": np.zeros(2)})
+    with pytest.raises(Diverged):
+        recorder.before_checkpoint({"w": np.array([[np.nan, 1.0], [1.0, 1.0]]), "b": np.array([0.0, np.nan])})
     recorder.close()

@@ -25,7 +25,7 @@ from jaxrl.types import PyTree, TrainState
 
 _log = logging.getLogger(__name__)
 _NAME = re.compile(r"(?P<sequence>\d{6,})-(?P<step>\d+)")
-_SCRATCH, _DISCARDED = ".unfinished", ".discarded"
+_SCRATCH, _DISCARDED, _DAMAGED = ".unfinished", ".discarded", ".damaged"
 
 Counters = dict[str, int | float | str]
 
@@ -144,6 +144,16 @@ class Checkpoints:
                 "copy of one, or start a new run without --resume"
             )
         return None
+
+    def set_aside_newer(self, step: int) -> None:
+        """Rename the damaged checkpoints newer than that of `step`, which `restore` passed over.
+
+        They stay for whoever wants to look into them, and no longer count towards `keep`.
+        """
+        for entry in reversed(self._entries()):
+            if entry.step == step:
+                return
+            entry.path.rename(entry.path.with_name(f"{_DAMAGED}-{entry.path.name}"))
 
     def _fit(
         self, entry: _Entry, counters: Counters, saved: list[leaves.Leaf], template: TrainState, extras: PyTree

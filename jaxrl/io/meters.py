@@ -40,11 +40,6 @@ class Rate:
         (start, before), (end, total) = self._points[0], self._points[-1]
         return (total - before) / (end - start) if end > start else 0.0
 
-    @property
-    def total(self) -> float:
-        """Everything counted so far."""
-        return self._total
-
 
 class EpisodeWindow:
     """The last `size` finished episodes.
@@ -77,9 +72,6 @@ class EpisodeWindow:
             values["episode/return_max"] = max(returns)
             values["episode/length"] = sum(length for _, length in self._episodes) / len(returns)
         return values
-
-    def __len__(self) -> int:
-        return len(self._episodes)
 
 
 def mean_metrics(updates: Sequence[Mapping[str, np.ndarray]], size: int = 1) -> dict[str, float]:

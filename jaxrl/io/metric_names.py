@@ -38,19 +38,23 @@ METRICS: dict[str, Metric] = {
         "1/reward", "Its standard deviation over samples; 0 where the temperature is fixed."
     ),
     "advantage/std": Metric(
-        "reward", "Mean over states of the standard deviation over actions of CASA's advantage head."
+        "reward", "Root of the mean over states of the variance over actions of CASA's advantage head."
     ),
     "value/mean": Metric("reward", "Mean predicted state value, in the learner's reward scale."),
     "trace/rho_mean": Metric("ratio", "Mean importance ratio pi/mu before clipping; 1 when on-policy."),
     "trace/rho_clipped": Metric("0 to 1", "Share of the importance ratios that clipping reduced."),
     "optimiser/grad_norm": Metric("-", "Global norm of the gradient before it is clipped."),
-    "optimiser/learning_rate": Metric("-", "Learning rate of the newest update."),
+    "optimiser/learning_rate": Metric("-", "Learning rate, mean over the updates of the report."),
     "population/replaced": Metric(
         "0 to 1", "Share of the members that copied a better one, mean over updates; of a population that competes."
     ),
     "lag/versions": Metric("updates", "Mean age of the acting parameters: learner's version minus the actor's."),
     "time/env": Metric("0 to 1", "Share of an actor's wall time spent waiting for environments, mean over actors."),
     "time/inference": Metric("0 to 1", "Share of an actor's wall time spent choosing actions, mean over actors."),
+    "time/parameter_wait": Metric(
+        "0 to 1",
+        "Share of an actor's wall time spent waiting for parameters that it may act with, mean over actors.",
+    ),
     "time/queue_wait": Metric(
         "0 to 1",
         "Share of wall time that the learner's thread waited for trajectories; its device may still have been at work.",

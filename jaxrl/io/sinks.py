@@ -28,16 +28,6 @@ class Sink(Protocol):
         ...
 
 
-class NullSink:
-    """Takes everything and keeps nothing."""
-
-    def write(self, env_steps: int, values: Mapping[str, float]) -> None:
-        """Do nothing."""
-
-    def close(self) -> None:
-        """Do nothing."""
-
-
 class ManySinks:
     """Hands every report to several sinks, in order."""
 

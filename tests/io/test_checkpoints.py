@@ -196,6 +196,17 @@ def test_all_files_damaged_at_once_fall_back(two_checkpoints: RunDir, tmp_path: 
     assert restored is not None and restored.step == 1
 
 
+def test_a_damaged_one_set_aside_does_not_count_towards_keep(two_checkpoints: RunDir, tmp_path: Path) -> None:
+    run = RunDir(shutil.copytree(two_checkpoints.path, tmp_path / "run"))
+    for path in files_of(max(run.checkpoints.iterdir())):
+        truncate(path)
+    checkpoints = Checkpoints(run, keep=2)
+    checkpoints.set_aside_newer(1)
+    assert checkpoints.steps() == [1] and len(list(run.checkpoints.glob(".damaged-*"))) == 1
+    checkpoints.save(2, make_state(2), make_extras(2))
+    assert checkpoints.steps() == [1, 2], "the last intact one before stays"
+
+
 def test_all_checkpoints_damaged_is_one_sentence(two_checkpoints: RunDir, tmp_path: Path) -> None:
     run = RunDir(shutil.copytree(two_checkpoints.path, tmp_path / "run"))
     for path in files_of(run.checkpoints):

@@ -23,7 +23,6 @@ def test_rate_over_a_sliding_window() -> None:
         clock.now += 1.0
         rate.add(50)
     assert rate.per_second() == pytest.approx(50.0)
-    assert rate.total == 5000
     for _ in range(20):  # the slow past is forgotten after the window
         clock.now += 1.0
         rate.add(200)
@@ -54,7 +53,6 @@ def test_episode_window() -> None:
     assert window.metrics() == {"episode/count": 10.0}
     for episode_return, length in ((100.0, 1), (1.0, 10), (2.0, 20), (6.0, 60)):
         window.add(episode_return, length)
-    assert len(window) == 3
     assert window.metrics() == {
         "episode/count": 14.0,
         "episode/return": 3.0,

@@ -1,0 +1,106 @@
+"""The range of every setting that has one, in one table; types are checked by `jaxrl.parsing`."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from jaxrl.config import ConfigError, ExperimentConfig
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """`low <= value <= high`, or `low < value <= high` where it is open."""
+
+    low: float
+    high: float = math.inf
+    open: bool = False  # below
+
+    def contain(self, value: float) -> bool:
+        """NaN is in no range."""
+        return (value > self.low if self.open else value >= self.low) and value <= self.high
+
+    def __str__(self) -> str:
+        low = f"above {self.low}" if self.open else f"at least {self.low}"
+        return low if self.high == math.inf else f"{low} and at most {self.high}"
+
+
+POSITIVE = Bounds(0, open=True)
+SHARE = Bounds(0, 1)
+
+HYPERS = {  # of any agent that has them
+    "learning_rate": Bounds(0),
+    "weight_decay": Bounds(0),
+    "discount_factor": SHARE,
+    "temperature": POSITIVE,
+    "advantage_scale": POSITIVE,
+    "rho_clip": POSITIVE,
+    "c_clip": POSITIVE,
+    "trace_lambda": SHARE,
+}
+
+BOUNDS = {
+    "seed": Bounds(0, 2**32 - 1),  # what a JAX key and EnvPool take
+    "env_steps": Bounds(1),
+    "max_minutes": Bounds(0),
+    "env.sticky_actions": SHARE,
+    "network.core_size": Bounds(1),
+    "runtime.num_actors": Bounds(1),
+    "runtime.pools_per_actor": Bounds(1),
+    "runtime.envs_per_pool": Bounds(1),
+    "runtime.threads_per_pool": Bounds(0),
+    "runtime.unroll_length": Bounds(1),
+    "runtime.policy_lag": Bounds(0),
+    "runtime.timeout_s": POSITIVE,
+    "hosts.timeout_s": POSITIVE,
+    "record.report_every": Bounds(1),
+    "record.checkpoint_every": Bounds(1),
+    "record.keep_checkpoints": Bounds(1),
+    "evaluation.episodes": Bounds(0),
+    "evaluation.num_envs": Bounds(1),
+    "population.size": Bounds(1),
+    "population.pbt.every": Bounds(0),
+    "agent.num_epochs": Bounds(1),
+    "agent.num_minibatches": Bounds(1),
+    "agent.burn_in": Bounds(0),
+    "agent.replay.capacity": Bounds(0),
+    "agent.replay.per_fresh": Bounds(1),
+    "agent.optimiser.max_grad_norm": POSITIVE,
+    "agent.optimiser.epsilon": Bounds(0),
+    "agent.optimiser.warmup_updates": Bounds(0),
+    "agent.exploration.max_inverse_temperature": POSITIVE,
+    "agent.exploration.num_blocks": Bounds(1),
+    "agent.exploration.num_bandits": Bounds(1),
+    "agent.exploration.num_candidates": Bounds(1),
+    "agent.exploration.ucb": Bounds(0),
+    "agent.exploration.ladder_epsilon": SHARE,
+    "agent.exploration.ladder_exponent": Bounds(0),
+} | {f"agent.hypers.{name}": bounds for name, bounds in HYPERS.items()}
+
+
+def check_bounds(config: ExperimentConfig) -> None:
+    """Raises `ConfigError` for the first setting outside its range; settings that an agent lacks are passed over."""
+    for name, bounds in BOUNDS.items():
+        value = _value(config, name)
+        if value is not None and not bounds.contain(value):
+            raise ConfigError(f"{name} must be {bounds}, got {value}")
+    hypers = config.agent.hypers
+    if getattr(hypers, "c_clip", 0) > getattr(hypers, "rho_clip", math.inf):
+        raise ConfigError(
+            f"agent.hypers.c_clip must be at most agent.hypers.rho_clip, got {hypers.c_clip} and {hypers.rho_clip}"
+        )
+
+
+def check_hyper(setting: str, name: str, value: float) -> None:
+    """The same for one hyper-parameter that `setting` lists; raises `ConfigError`."""
+    bounds = HYPERS.get(name)
+    if bounds is not None and not bounds.contain(value):
+        raise ConfigError(f"{setting}: {name} must be {bounds}, got {value:g}")
+
+
+def _value(config: ExperimentConfig, name: str) -> Any:
+    value: Any = config
+    for part in name.split("."):
+        value = getattr(value, part, None)
+    return value
