@@ -46,6 +46,7 @@ def test_a_whole_run_is_documented_and_scored(tmp_path, capsys):
         assert gif.n_frames > 1
     short = evaluate(run, episodes=3, overrides=["--env.max_episode_steps", "4"])
     assert short["mean_length"] == 4
+    assert evaluate(run, overrides=["--evaluation.episodes", "0"])["episodes"] == 100, "0 is for training's end"
     with pytest.raises(ConfigError, match=r"set env\.frame_size"):
         evaluate(run, overrides=["--env.id", "cartpole"])
 
