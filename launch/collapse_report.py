@@ -81,7 +81,8 @@ def entries_of(name: str, history: Any, arm: Any, tasks: Sequence[tuple[float, f
 
     ranked = sorted(range(len(scores)), key=lambda s: (iqm(scores[s].T), scores[s].mean()))
     best = ranked[-1]
-    found = {name: entry([best] * len(tasks), words(arm.settings[best]))}
+    told = {key: arm.settings[best][key] for key, values in arm.tuned.items() if len(values) > 1}
+    found = {name: entry([best] * len(tasks), words(told))}
     if len(scores) > 1:
         per_task = [int(np.argmax(scores[:, t].mean(-1))) for t in count]
         found[f"{name}, oracle"] = entry(per_task, "the best for each task")

@@ -57,6 +57,17 @@ TEMPERATURES = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 ARMS = {
     "CASA, bandit temperature": Arm(casa, "bandit", {}),
     "CASA, fixed temperature": Arm(casa, "fixed", {"temperature": TEMPERATURES}),
+    # So cold that its own entropy weight is next to nothing, 0.0004; costs are ten times IMPALA's, as its policy cost is.
+    "CASA, entropy bonus": Arm(
+        casa,
+        "fixed",
+        {
+            "temperature": (0.02,),
+            "advantage_scale": (0.02,),
+            "learning_rate": (1e-3, 3e-3),
+            "entropy_cost": tuple(10 * cost for cost in COSTS),
+        },
+    ),
     "IMPALA, entropy bonus": Arm(impala, "plain", {"learning_rate": (1e-3, 3e-3), "entropy_cost": COSTS}),
     "IMPALA, fixed temperature": Arm(impala, "fixed", {"temperature": TEMPERATURES}),
     "IMPALA, bandit temperature": Arm(impala, "bandit", {}),
