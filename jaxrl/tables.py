@@ -76,9 +76,9 @@ class Table:
             return value
         digits = self.decimals[column]
         if not isinstance(value, Interval):
-            return f"{value:,.{digits}f}"
-        bounds = f" [{value.low:,.{digits}f}, {value.high:,.{digits}f}]" if isfinite(value.low) else ""
-        return f"{value.estimate:,.{digits}f}{bounds}"
+            return f"{value:z,.{digits}f}"  # z: what is rounded to zero has no sign
+        bounds = f" [{value.low:z,.{digits}f}, {value.high:z,.{digits}f}]" if isfinite(value.low) else ""
+        return f"{value.estimate:z,.{digits}f}{bounds}"
 
 
 def per_game_table(

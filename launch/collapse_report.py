@@ -182,7 +182,7 @@ def settings_figure(
     histories: Mapping[str, Any], arms: Mapping[str, Any], tasks: Sequence[tuple[float, float]]
 ) -> Figure:
     """Share of seeds that found the far reward: every setting on every task."""
-    widths = [max(2.5, len(arms[name].settings)) for name in histories]
+    widths = [max(4, len(arms[name].settings)) for name in histories]  # of 4 the title is as wide
     figure = Figure(figsize=(18, 4.2), layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
     panels = figure.subplots(1, len(histories), sharey=True, width_ratios=widths)
@@ -190,15 +190,22 @@ def settings_figure(
         share = (score_of(history.greedy[-1], tasks) > 0.5).mean(-1).T  # [tasks, settings]
         axes.imshow(share, vmin=0, vmax=1, cmap="Blues", aspect="auto")
         for (t, s), value in np.ndenumerate(share):
-            axes.text(s, t, f"{value:.1f}".lstrip("0") or "0", ha="center", va="center", fontsize=8,
+            axes.text(s, t, short(round(value, 1)), ha="center", va="center", fontsize=8,
                       color="white" if value > 0.6 else "black")  # fmt: skip
-        settings = ["\n".join(f"{value:g}" for value in setting.values()) for setting in arms[name].settings]
-        axes.set_xticks(range(len(settings)), settings, fontsize=7)
-        axes.set_xlabel(", ".join(arms[name].tuned) or "untuned", color=GREY, fontsize=9)
+        tried = [key for key, values in arms[name].tuned.items() if len(values) > 1]
+        settings = ["\n".join(short(setting[key]) for key in tried) for setting in arms[name].settings]
+        axes.set_xticks(range(len(settings)), settings, fontsize=6.5)
+        axes.set_xlabel(", ".join(tried) or "untuned", color=GREY, fontsize=9)
         axes.set_title(name.replace(", ", "\n").replace(" temp", "\ntemp"), fontsize=9, loc="left")
     panels[0].set_yticks(range(len(tasks)), [f"far {far:g}, near {near:g}" for near, far in tasks])
     figure.suptitle("Share of the seeds whose greedy policy takes the far reward", x=0.01, ha="left")
     return figure
+
+
+def short(number: float) -> str:
+    """Without the zero before the point, so that many fit beside each other."""
+    text = f"{number:g}"
+    return text[1:] if text.startswith("0.") else text
 
 
 def entropy_figure(place: np.ndarray, temperature: np.ndarray, log_mu: np.ndarray) -> Figure:

@@ -57,7 +57,8 @@ TEMPERATURES = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 ARMS = {
     "CASA, bandit temperature": Arm(casa, "bandit", {}),
     "CASA, fixed temperature": Arm(casa, "fixed", {"temperature": TEMPERATURES}),
-    # So cold that its own entropy weight is next to nothing, 0.0004; costs are ten times IMPALA's, as its policy cost is.
+    # So cold that its own entropy weight is next to nothing, 0.0004. Costs are ten times IMPALA's, as is its policy
+    # cost.
     "CASA, entropy bonus": Arm(
         casa,
         "fixed",

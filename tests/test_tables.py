@@ -11,6 +11,7 @@ from jaxrl.scores import ScoreError, games, human_normalised, published, score_m
 from jaxrl.statistics import Interval, performance_profile, probability_of_improvement, summarise
 from jaxrl.tables import (
     PUBLISHED_PROTOCOL,
+    Table,
     aggregate_table,
     games_table,
     per_game_table,
@@ -46,6 +47,11 @@ def test_per_game_as_markdown():
     assert row == "| Alien | 227.8 | 7,127.7 | 616.9 | 741,812.6 | 5,000.0 |  | 1 | 0.69 |"
     gap = per_game_table({"Defender": 1.0}, protocol="cpu", against=["DreamerV2", "SimPLe"])
     assert gap.rows[0]["SimPLe (published)"] is None and "|  |" in gap.markdown()
+
+
+def test_nothing_is_minus_zero():
+    rows = ({"a": -0.001, "b": Interval(-0.004, -0.006, 0.0)},)
+    assert Table("", ("a", "b"), rows, {"a": 2, "b": 2}).texts() == [["0.00", "0.00 [-0.01, 0.00]"]]
 
 
 def test_as_html():
