@@ -105,3 +105,7 @@ def test_devices_are_used_in_turn():
     for index in (-1, len(jax.local_devices())):
         with pytest.raises(ConfigError, match=rf"^runtime.actor_devices names device {index}, but this process has "):
             choose_devices((index,), 1, "runtime.actor_devices")
+    with pytest.raises(
+        ConfigError, match=r"^runtime.actor_devices must name .* got \[0, 0\] with runtime.num_actors 1; "
+    ):
+        choose_devices((0, 0), 1, "runtime.actor_devices")
