@@ -127,8 +127,8 @@ def choose_devices(indices: Sequence[int], count: int, setting: str, host: int |
     """
     if len(indices) > count:
         raise ConfigError(
-            f"{setting} must name a device per actor at most, got {list(indices)} with runtime.num_actors {count}; name "
-            "fewer devices, or raise runtime.num_actors"
+            f"{setting} must name a device per actor at most, got {list(indices)} with runtime.num_actors {count}; "
+            "name fewer devices, or raise runtime.num_actors"
         )
     there = jax.local_devices(process_index=host)
     owner = "this process" if host is None else f"host {host}"
