@@ -67,10 +67,19 @@ def run_local(
 
 
 def _start(folder: SweepFolder, run: Run, slot: Slot) -> Attempt:
-    attempt = Attempt(folder, run, slot.environment)
+    attempt = Attempt(folder, run, {**_compile_once(folder), **slot.environment})
     with suppress(ProcessLookupError):  # it ended already
         os.sched_setaffinity(attempt.pid, slot.cores)  # before JAX looks how many cores there are
     return attempt
+
+
+def _compile_once(folder: SweepFolder) -> dict[str, str]:
+    """Runs of a sweep share what JAX compiled: it is the same program for every seed and hyper-parameter."""
+    shared = {
+        "JAX_COMPILATION_CACHE_DIR": str(folder.path.absolute() / "compiled"),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.5",
+    }
+    return {name: value for name, value in shared.items() if name not in os.environ}
 
 
 def _forward(requests: _Requests, attempts: Sequence[Attempt]) -> None:

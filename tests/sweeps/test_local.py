@@ -38,6 +38,7 @@ if end == "kill" and not before:
     (folder / "stopped").touch()
     os.kill(os.getpid(), signal.SIGKILL)
 time.sleep(0.3)
+(folder / "compiled_in").write_text(os.environ["JAX_COMPILATION_CACHE_DIR"])
 (folder / "ran.json").write_text(json.dumps([began, time.time(), sorted(os.sched_getaffinity(0))]))
 """
 CORES = sorted(os.sched_getaffinity(0))
@@ -68,6 +69,15 @@ def test_finished_failed_and_killed(sweep):
     assert sweep.state("b").exit_status == 1 and sweep.state("b").last_lines[-1] == "error: by design"
     told = failures(sweep, runs)
     assert told.startswith("failed with exit status 1: test end=fail") and told.endswith("error: by design")
+
+
+@pytest.mark.parametrize("chosen", [None, "elsewhere"])
+def test_runs_share_what_was_compiled(sweep, monkeypatch, chosen):
+    monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR", raising=False)
+    if chosen is not None:
+        monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", chosen)
+    assert local.run_local(sweep, [make_run("a")], [Slot((CORES[0],))]) == 0
+    assert (sweep.of("a") / "compiled_in").read_text() == (chosen or str(sweep.path / "compiled"))
 
 
 def test_no_more_at_a_time_than_slots(sweep):
