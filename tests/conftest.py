@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,15 +9,8 @@ from pathlib import Path
 import pytest
 
 from jaxrl.agents import registry
+from tests import compile_once  # noqa: F401  (before JAX)
 from tests import fake_agent as fake
-
-
-# Test processes, and the many that they start, compile the same small programs: each is compiled once. Here, because
-# JAX reads it when it is imported; a worker inherits it from the process that started it.
-if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
-    _compiled = tempfile.TemporaryDirectory(prefix="jaxrl-tests-", ignore_cleanup_errors=True)
-    os.environ["JAX_COMPILATION_CACHE_DIR"] = _compiled.name
-    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
 
 
 @pytest.fixture
