@@ -1,4 +1,4 @@
-"""Test processes, and the many that they start, compile the same small programs: import this, and each is compiled once.
+"""Test processes, and the many that they start, compile the same small programs: with this, each is compiled once.
 
 It must come before JAX, which reads these variables when it is imported; a process inherits them from the one that
 started it.
