@@ -24,7 +24,7 @@ help:
 	@echo 'make train       install what is missing, then train, $(MINUTES) minutes at most: $(CONFIG)'
 	@echo 'make test        install what is missing, then run the tests'
 	@echo 'make test-slow   the tests that train for minutes'
-	@echo 'make test-slurm  a sweep on a real SLURM, started on this machine; as root, installs slurm-wlm through apt'
+	@echo 'make test-slurm  sweeps and trainings of several tasks on a real SLURM, started here; as root, installs slurm-wlm through apt'
 	@echo 'make test-oracle our statistics against those of rliable, in an environment of their own'
 	@echo 'make check       ruff, formatting, pyright, tests; CI adds the two lines above'
 	@echo 'make format      sort imports and format the code'

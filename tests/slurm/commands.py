@@ -25,12 +25,16 @@ def slurm(*words: str) -> str:
     return subprocess.run(words, capture_output=True, text=True, check=True, timeout=60).stdout
 
 
-def state(job: str) -> str:
-    """Such as PENDING, RUNNING, COMPLETED."""
-    return slurm("scontrol", "show", "job", job).split("JobState=")[1].split()[0]
+def shown(job: str, name: str) -> str:
+    """What SLURM says of a job: JobState is PENDING, RUNNING, COMPLETED and the like, Restarts a number."""
+    return slurm("scontrol", "show", "job", job).split(f" {name}=")[1].split()[0]
 
 
-def run_now(job: str) -> None:
-    """SLURM lets a requeued job wait for two minutes; not here."""
-    wait_for(lambda: state(job) == "PENDING", f"{job} to be queued again")
+def run_now(job: str, restart: int = 1) -> None:
+    """SLURM lets a job wait for two minutes that was requeued for the `restart`-th time; not here."""
+    wait_for(
+        lambda: shown(job, "Restarts") == str(restart) and shown(job, "JobState") == "PENDING",
+        f"{job} to be queued again",
+    )
+    time.sleep(2.0)  # what is being taken down forgets the new time, or is not launched in the second of its end
     slurm("scontrol", "update", f"JobId={job}", "StartTime=now")

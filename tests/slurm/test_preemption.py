@@ -18,6 +18,7 @@ from tests.slurm.commands import run_now, slurm, wait_for
 
 ROOT = Path(__file__).parents[2]
 LIMIT_S = 540.0
+STEPS = 163_840  # long enough that the second run still trains when the first has been queued again
 
 pytestmark = [
     pytest.mark.slurm,
@@ -27,7 +28,7 @@ pytestmark = [
 
 SWEEP = """
 program: jaxrl
-command: [python, -m, jaxrl, train, configs/catch.yaml, --env_steps=81920, "--network.hidden_sizes=[8]",
+command: [python, -m, jaxrl, train, configs/catch.yaml, --env_steps=STEPS, "--network.hidden_sizes=[8]",
           --record.wandb=off, --record.report_every=5, --record.checkpoint_every=10, --evaluation.episodes=20,
           "${args}"]
 name: NAME
@@ -44,7 +45,7 @@ def launcher(tmp_path):
         ("bad", "{runtime.learner_devices: {value: [0, 31]}}"),
     ]:
         files.append(tmp_path / f"{name}.yaml")
-        files[-1].write_text(SWEEP.replace("NAME", name).replace("PARAMETERS", parameters))
+        files[-1].write_text(SWEEP.replace("NAME", name).replace("STEPS", str(STEPS)).replace("PARAMETERS", parameters))
     words = [*map(str, files), "--out", str(tmp_path / "sweep"), "--on", "slurm", "--cpus", "1", "--time", "20"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"}
     return subprocess.Popen(
@@ -79,7 +80,7 @@ def test_preempted_jobs_come_back_and_finish(tmp_path, cluster):
     for run in sweep.plan()[:3]:
         (folder,) = (path for path in sweep.of(run.id).iterdir() if path.is_dir())  # gone on with, not begun anew
         steps = [json.loads(line)["env_steps"] for line in (folder / "metrics.jsonl").read_text().splitlines()]
-        assert steps == sorted(set(steps)) and steps[-1] >= 81920
+        assert steps == sorted(set(steps)) and steps[-1] >= STEPS
         assert (folder / "evaluation.json").exists()
     for run in preempted:
         assert "--resume=" in sweep.log(run.id).read_text() and "stopped by SIG" in sweep.log(run.id).read_text()
