@@ -19,8 +19,8 @@ RUNS_PER_GPU=${RUNS_PER_GPU:-1}
 # only to see what a run really needs (`nvidia-smi`), for it costs speed.
 export XLA_PYTHON_CLIENT_PREALLOCATE=${XLA_PYTHON_CLIENT_PREALLOCATE:-true}
 
-# Compiled programs that took longer than a second are kept, here for all sweeps; the launcher alone would keep them for
-# one. Runs that start at the same time all compile.
+# Compiled programs that took longer than half a second are kept, here for all sweeps; the launcher alone would keep
+# them for one. Runs that start at the same time all compile.
 export JAX_COMPILATION_CACHE_DIR=${JAX_COMPILATION_CACHE_DIR:-$HOME/.cache/jaxrl/xla}
 
 # xla_gpu_enable_latency_hiding_scheduler: overlaps copies and collectives with arithmetic; matters with several learner
