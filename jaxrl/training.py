@@ -169,8 +169,8 @@ def _loop(
         return 1
     if stop.number:
         name = signal.Signals(stop.number).name
-        kept = f"update {saved} is saved" if saved else "nothing to save yet"
-        print(f"stopped by {name} after {recorder.env_steps:,} env steps; {kept}", flush=True)
+        kept = f"; update {saved} is saved" if saved else "; nothing to save yet"
+        print(f"stopped by {name} after {recorder.env_steps:,} env steps{kept if run else ''}", flush=True)
         return 128 + stop.number
     return 0
 
