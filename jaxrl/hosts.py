@@ -10,10 +10,8 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
-import sys
-import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 import jax
@@ -23,6 +21,7 @@ from jax._src import distributed  # the service's barrier has no public name
 from jaxrl.config import ConfigError, HostsConfig
 from jaxrl.io import leaves
 from jaxrl.types import PyTree
+from jaxrl.watchdog import Watchdog
 
 LOST = 75  # exit status when another host is lost: sysexits' "try again", which launchers requeue on
 PARTING_S = 10  # how long the hosts wait for each other at the end
@@ -128,50 +127,17 @@ def from_first(tree: PyTree) -> PyTree:
 
 
 @contextmanager
-def watched(timeout_s: float) -> Iterator[Watch]:
-    """Ends the process with status `LOST` when no progress is reported for `timeout_s`, however it hangs.
+def watched(timeout_s: float) -> Iterator[Callable[[], None]]:
+    """Ends the process with status `LOST` when the function it gives is not called for `timeout_s`, however it hangs.
 
     A host that died is noticed by the others' next collective operation; one that hangs while it lives may not be.
+    Nothing is watched where there is one host.
     """
-    watch = Watch(timeout_s)
-    if jax.process_count() > 1:
-        watch.start()
-    try:
-        yield watch
-    finally:
-        watch.stop()
-
-
-class Watch:
-    """A thread that waits for the next sign of progress; begins with the first, since compiling takes its time."""
-
-    def __init__(self, timeout_s: float) -> None:
-        self._timeout_s = timeout_s
-        self._latest: float | None = None
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._wait, name="host-watch", daemon=True)
-
-    def start(self) -> None:
-        """Begin to watch."""
-        self._thread.start()
-
-    def progress(self) -> None:
-        """All hosts did a step together."""
-        self._latest = time.monotonic()
-
-    def stop(self) -> None:
-        """End the thread."""
-        self._over.set()
-        if self._thread.is_alive():
-            self._thread.join(1.0)
-
-    def _wait(self) -> None:
-        while not self._over.wait(min(1.0, self._timeout_s / 4)):
-            if self._latest is not None and time.monotonic() - self._latest > self._timeout_s:
-                print(
-                    f"jaxrl: error: {lost_sentence(f'no step for {self._timeout_s:g} s')}", file=sys.stderr, flush=True
-                )
-                os._exit(LOST)  # the main thread hangs inside a collective operation, which nothing can interrupt
+    if jax.process_count() == 1:
+        yield lambda: None
+        return
+    with Watchdog(timeout_s, lost_sentence(f"no step for {timeout_s:g} s"), LOST) as watchdog:
+        yield watchdog.step
 
 
 def lost_sentence(reason: str) -> str:

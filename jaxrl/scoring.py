@@ -34,8 +34,9 @@ from jaxrl.parsing import read_config
 from jaxrl.pbt import without_pbt
 from jaxrl.population import member_state
 from jaxrl.sebulba.actor import Act, make_act
-from jaxrl.types import TrainState
+from jaxrl.types import TimeStep, TrainState
 from jaxrl.video import Film, check_video_path, write_video
+from jaxrl.watchdog import Watchdog
 
 
 def evaluate(
@@ -156,11 +157,26 @@ def _play(
     title: str,
     film: Film | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns and lengths of some episodes, under a progress bar."""
+    """Returns and lengths of some episodes, under a progress bar; environments that hang end the process."""
     num_envs = _num_envs(experiment, episodes)
     env = make_evaluation_env(experiment, num_envs)
+    timeout_s = experiment.config.runtime.timeout_s
+    sentence = (
+        f"the environments that score the policy made no step for {timeout_s:g} s (runtime.timeout_s); nothing is "
+        f"lost: `{program()} evaluate` tries again"
+    )
+
+    def watch(action: np.ndarray | None, timestep: TimeStep) -> None:
+        if action is not None:  # before the first one `act` is compiled
+            watchdog.step()
+        if film is not None:
+            film(action, timestep)
+
     try:
-        with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
+        with (
+            Watchdog(timeout_s, sentence, status=1) as watchdog,
+            Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress,
+        ):
             task = progress.add_task(f"evaluating: {title}", total=episodes)
             return play_episodes(
                 act,
@@ -170,7 +186,7 @@ def _play(
                 episodes,
                 experiment.key(EVALUATION_KEY),
                 lambda finished: progress.update(task, completed=finished),
-                film or (lambda action, timestep: None),
+                watch,
             )
     finally:
         env.close()

@@ -129,13 +129,13 @@ def _loop(
             saved = runtime.updates_done
 
     failure = None
-    with hosts.watched(config.hosts.timeout_s) as watch, runtime:
+    with hosts.watched(config.hosts.timeout_s) as step_made, runtime:
         try:
             if recorder.env_steps < config.env_steps and not (alone and stop.number):
                 for update in runtime.updates():
                     late = time.monotonic() > deadline
                     steps, stopped, over = hosts.totals([count_steps(update), stop.number > 0, late])
-                    watch.progress()
+                    step_made()
                     recorder.add(update, int(steps))
                     if recorder.env_steps >= config.env_steps or stopped:
                         stop.number = stop.number or (signal.SIGTERM if stopped else 0)

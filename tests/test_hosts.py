@@ -160,17 +160,3 @@ def test_alone_nothing_is_sent():
     tree = {"a": object()}
     assert hosts.from_first(tree) is tree
     hosts.leave()
-
-
-def test_a_hanging_host_ends_the_process():
-    code = (
-        "import time; from jaxrl.hosts import Watch\n"
-        "watch = Watch(0.5); watch.start()\n"
-        "time.sleep(1.5)\n"  # before the first step anything may take its time
-        "for _ in range(4): watch.progress(); time.sleep(0.2)\n"
-        "print('alive', flush=True); time.sleep(60)"
-    )
-    start = time.monotonic()
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S)
-    assert done.returncode == hosts.LOST and done.stdout == "alive\n"
-    assert "another host was lost (no step for 0.5 s)" in done.stderr and time.monotonic() - start < 50

@@ -132,6 +132,18 @@ def test_an_environment_that_hangs(tmp_path):
     assert counters(next(tmp_path.iterdir()))["updates"] >= 120
 
 
+def test_an_evaluation_that_hangs(tmp_path):
+    words = ("--env_steps", "2000", "--evaluation.episodes", "4", "--runtime.timeout_s", "20")
+    status, out, err = Process(tmp_path, *words, fault="hang-scoring").end()
+    assert status == 1 and time.time() - fault_time(err) < 20 + LIMIT_S
+    assert (
+        err.strip()
+        .splitlines()[-1]
+        .startswith("jaxrl: error: the environments that score the policy made no step for 20 s (runtime.timeout_s)")
+    )
+    assert counters(next(tmp_path.iterdir()))["env_steps"] >= 2000, out
+
+
 @pytest.mark.parametrize(("number", "expected"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_signals_save_and_end(tmp_path, number, expected):
     process = Process(tmp_path)

@@ -1,0 +1,52 @@
+"""No wait without an end: a thread that ends the process when the main one hangs where nothing can interrupt it.
+
+Between actors and learner a wait has a timeout of its own. Where the main thread itself waits inside a library, for a
+collective operation or for environments, only the end of the process helps.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+
+
+class Watchdog:
+    """Use as a context manager; nothing happens before the first step, since compiling takes its time.
+
+    Args:
+        timeout_s: of silence after a step, until the process ends. It is counted in slices of awake time: a process
+            that was suspended has not waited.
+        sentence: what the user is told.
+        status: the exit status.
+    """
+
+    def __init__(self, timeout_s: float, sentence: str, status: int):
+        self._timeout_s = timeout_s
+        self._sentence, self._status = sentence, status
+        self._silent: float | None = None
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._wait, name="watchdog", daemon=True)
+
+    def __enter__(self) -> Watchdog:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join(1.0)
+
+    def step(self) -> None:
+        """There was progress."""
+        self._silent = 0.0
+
+    def _wait(self) -> None:
+        seconds = min(1.0, self._timeout_s / 4)
+        while not self._over.wait(seconds):
+            if self._silent is None:
+                continue
+            self._silent += seconds
+            if self._silent > self._timeout_s:
+                print(f"jaxrl: error: {self._sentence}", file=sys.stderr, flush=True)
+                sys.stdout.flush()
+                os._exit(self._status)
