@@ -40,6 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if todo and not options.report_only:
             rate = options.frames_per_second or ASSUMED[options.scale]
             print(describe(estimate(todo, rate), options.scale, _device(options), _at_a_time(options)), flush=True)
+            if options.scale in ASKS and options.on == "local" and not visible_gpus():
+                print("  warning  no GPU is visible here; `jaxrl doctor --require gpu` says what to do", flush=True)
             if options.scale in ASKS and not options.yes and not _agreed():
                 return 2
         try:
