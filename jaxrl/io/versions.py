@@ -66,6 +66,13 @@ def processor() -> str:
     return next(names, platform.processor())
 
 
+def command(argv: Sequence[str]) -> str:
+    """As it can be typed again: `python -m jaxrl` shows as the path of a file in `argv`."""
+    program, *words = argv
+    again = ["python", "-m", "jaxrl"] if Path(program).name == "__main__.py" else [program]
+    return shlex.join([*again, *words])
+
+
 def collect(argv: Sequence[str] | None = None) -> dict[str, Any]:
     """Everything for versions.json. Asks JAX for its devices, so it starts the backend."""
     import jax  # here, so that `jaxrl --help` does not pay for it
@@ -83,6 +90,6 @@ def collect(argv: Sequence[str] | None = None) -> dict[str, Any]:
         "processor": processor(),
         "cores": usable_cores(),
         "git": git_state(),
-        "command": shlex.join(sys.argv if argv is None else argv),
+        "command": command(sys.argv if argv is None else argv),
         "started": datetime.now().astimezone().isoformat(timespec="seconds"),
     }

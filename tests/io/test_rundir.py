@@ -75,6 +75,7 @@ def test_versions(tmp_path: Path) -> None:
     found = versions.collect(["jaxrl", "train", "a b.yaml"])
     assert json.loads(json.dumps(found)) == found
     assert found["command"] == "jaxrl train 'a b.yaml'"
+    assert versions.command(["/somewhere/jaxrl/__main__.py", "train", "a.yaml"]) == "python -m jaxrl train a.yaml"
     assert found["packages"].keys() >= {"jax", "jaxlib", "flax", "optax", "envpool", "numpy", "orbax-checkpoint"}
     assert found["packages"]["jax"] and found["cores"] >= 1 and found["devices"]["count"] >= 1
     datetime.fromisoformat(found["started"])
