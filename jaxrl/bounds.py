@@ -41,7 +41,7 @@ HYPERS = {  # of any agent that has them
 }
 
 BOUNDS = {
-    "seed": Bounds(0, 2**32 - 1),  # what a JAX key and EnvPool take
+    "seed": Bounds(0, 2**32 - 1),  # a JAX key keeps 32 bits: 2**32 would be seed 0 again
     "env_steps": Bounds(1),
     "max_minutes": Bounds(0),
     "env.sticky_actions": SHARE,
