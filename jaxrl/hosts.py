@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -138,6 +139,11 @@ def watched(timeout_s: float) -> Iterator[Callable[[], None]]:
         return
     with Watchdog(timeout_s, lost_sentence(f"no step for {timeout_s:g} s"), LOST) as watchdog:
         yield watchdog.step
+
+
+def is_loss(error: Exception) -> bool:
+    """Whether an error is that of a collective operation: XLA's own, or from JAX 0.12 a ValueError with its status."""
+    return isinstance(error, jax.errors.JaxRuntimeError) or re.match(r"[A-Z_]+: ", str(error)) is not None
 
 
 def lost_sentence(reason: str) -> str:

@@ -149,8 +149,8 @@ def _loop(
             failure = error
             if failure.__cause__ is not None:  # at once: saving may fail too
                 traceback.print_exception(failure.__cause__, file=sys.stderr)
-        except jax.errors.JaxRuntimeError as error:
-            if alone:
+        except (jax.errors.JaxRuntimeError, ValueError) as error:
+            if alone or not hosts.is_loss(error):
                 raise
             reason = (str(error).splitlines() or [""])[0][:200]
             print(f"jaxrl: error: {hosts.lost_sentence(reason)}", file=sys.stderr, flush=True)

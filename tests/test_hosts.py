@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from jax.errors import JaxRuntimeError
 
 from jaxrl import hosts
 from jaxrl.config import ConfigError, HostsConfig
@@ -160,3 +161,9 @@ def test_alone_nothing_is_sent():
     tree = {"a": object()}
     assert hosts.from_first(tree) is tree
     hosts.leave()
+
+
+def test_what_tells_of_a_lost_host():
+    assert hosts.is_loss(JaxRuntimeError("INTERNAL: anything"))
+    assert hosts.is_loss(ValueError("UNKNOWN: Gloo AllGather failed: Connection closed by peer"))
+    assert not hosts.is_loss(ValueError("operands could not be broadcast together"))
