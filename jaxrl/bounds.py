@@ -26,6 +26,7 @@ class Bounds:
         return low if self.high == math.inf else f"{low} and at most {self.high}"
 
 
+MAX_SEED = 2**32 - 1  # a JAX key keeps 32 bits: 2**32 would be seed 0 again
 POSITIVE = Bounds(0, open=True)
 SHARE = Bounds(0, 1)
 
@@ -41,10 +42,9 @@ HYPERS = {  # of any agent that has them
 }
 
 BOUNDS = {
-    "seed": Bounds(0, 2**32 - 1),  # a JAX key keeps 32 bits: 2**32 would be seed 0 again
+    "seed": Bounds(0, MAX_SEED),
     "env_steps": Bounds(1),
     "max_minutes": Bounds(0),
-    "env.sticky_actions": SHARE,
     "network.core_size": Bounds(1),
     "runtime.num_actors": Bounds(1),
     "runtime.pools_per_actor": Bounds(1),

@@ -24,7 +24,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrl.bounds import check_hyper
+from jaxrl.bounds import MAX_SEED, check_hyper
 from jaxrl.config import ConfigError, PopulationConfig
 from jaxrl.types import (
     ActorOutput,
@@ -44,7 +44,6 @@ Table = Mapping[str, Array]  # hyper-parameter to its value for each member, [P]
 _AXES: Any = {"params": 0, "opt_state": 0, "hypers": 0, "extra": 0, "key": 0, "updates": None}
 PER_MEMBER: Any = TrainState(**_AXES)  # axes for vmap
 SEED = "seed"  # what population.members may list beside hyper-parameters
-MAX_SEED = 2**32 - 1
 
 
 def member(agent: Agent, index: int | jax.Array, hypers: Table | None = None, seeds: Array | None = None) -> Agent:

@@ -81,8 +81,7 @@ def entries_of(name: str, history: Any, arm: Any, tasks: Sequence[tuple[float, f
 
     ranked = sorted(range(len(scores)), key=lambda s: (iqm(scores[s].T), scores[s].mean()))
     best = ranked[-1]
-    told = {key: arm.settings[best][key] for key, values in arm.tuned.items() if len(values) > 1}
-    found = {name: entry([best] * len(tasks), words(told))}
+    found = {name: entry([best] * len(tasks), words({key: arm.settings[best][key] for key in tried(arm)}))}
     if len(scores) > 1:
         per_task = [int(np.argmax(scores[:, t].mean(-1))) for t in count]
         found[f"{name}, oracle"] = entry(per_task, "the best for each task")
@@ -93,6 +92,11 @@ def score_of(greedy: np.ndarray, tasks: Sequence[tuple[float, float]]) -> np.nda
     """Scores from returns over `far` [settings, tasks, seeds]."""
     ratio = np.array([near / far for near, far in tasks])[:, None]
     return (greedy - ratio) / (1 - ratio)
+
+
+def tried(arm: Any) -> list[str]:
+    """The hyper-parameters of which an arm has several values."""
+    return [key for key, values in arm.tuned.items() if len(values) > 1]
 
 
 def words(setting: Mapping[str, float]) -> str:
@@ -192,10 +196,10 @@ def settings_figure(
         for (t, s), value in np.ndenumerate(share):
             axes.text(s, t, short(round(value, 1)), ha="center", va="center", fontsize=8,
                       color="white" if value > 0.6 else "black")  # fmt: skip
-        tried = [key for key, values in arms[name].tuned.items() if len(values) > 1]
-        settings = ["\n".join(short(setting[key]) for key in tried) for setting in arms[name].settings]
+        keys = tried(arms[name])
+        settings = ["\n".join(short(setting[key]) for key in keys) for setting in arms[name].settings]
         axes.set_xticks(range(len(settings)), settings, fontsize=6.5)
-        axes.set_xlabel(", ".join(tried) or "untuned", color=GREY, fontsize=9)
+        axes.set_xlabel(", ".join(keys) or "untuned", color=GREY, fontsize=9)
         axes.set_title(name.replace(", ", "\n").replace(" temp", "\ntemp"), fontsize=9, loc="left")
     panels[0].set_yticks(range(len(tasks)), [f"far {far:g}, near {near:g}" for near, far in tasks])
     figure.suptitle("Share of the seeds whose greedy policy takes the far reward", x=0.01, ha="left")
