@@ -123,13 +123,8 @@ def choose_devices(indices: Sequence[int], count: int, setting: str, host: int |
     """`count` devices of this host, or of another, taken from `indices` in turn.
 
     Raises:
-        ConfigError: there is no such device, or one of them would have nothing to do.
+        ConfigError: there is no such device.
     """
-    if len(indices) > count:
-        raise ConfigError(
-            f"{setting} must name a device per actor at most, got {list(indices)} with runtime.num_actors {count}; "
-            "name fewer devices, or raise runtime.num_actors"
-        )
     there = jax.local_devices(process_index=host)
     owner = "this process" if host is None else f"host {host}"
     for index in indices:

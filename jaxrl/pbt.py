@@ -19,6 +19,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxrl.bounds import HYPERS
 from jaxrl.config import PBTConfig
 from jaxrl.types import Agent, Key, Metrics, PyTree, TrainState, Trajectory
 
@@ -118,10 +119,14 @@ def succeed(score: jax.Array, key: Key, fraction: float) -> Succession:
 
 
 def perturb(hypers: PyTree, replaced: jax.Array, key: Key, config: PBTConfig) -> PyTree:
-    """Multiply each hyper-parameter in `config.perturb`, where `replaced` [P], by one of `config.factors`."""
+    """Multiply each hyper-parameter in `config.perturb`, where `replaced` [P], by one of `config.factors`.
+
+    A product above the range of the hyper-parameter becomes its upper end; below it cannot be, factors being positive.
+    """
     moved = {}
     for i, name in enumerate(config.perturb):
         chosen = jax.random.choice(jax.random.fold_in(key, i), jnp.asarray(config.factors), replaced.shape)
         value = getattr(hypers, name)
-        moved[name] = jnp.where(replaced, value * chosen, value)
+        highest = HYPERS[name].high if name in HYPERS else jnp.inf
+        moved[name] = jnp.where(replaced, jnp.minimum(value * chosen, highest), value)
     return replace(hypers, **moved)

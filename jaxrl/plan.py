@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from jaxrl.bounds import check_bounds
-from jaxrl.config import ConfigError, ExperimentConfig
+from jaxrl.config import ConfigError, ExperimentConfig, RuntimeConfig
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,7 @@ def make_plan(config: ExperimentConfig, num_hosts: int = 1) -> Plan:
     runtime, agent = config.runtime, config.agent
     check_bounds(config)
     _check_sequences(config, num_hosts)
-    for name in ("actor_devices", "learner_devices"):
-        if not getattr(runtime, name):
-            raise ConfigError(f"runtime.{name} must name at least one device, such as [0]")
-    if len(set(runtime.learner_devices)) < len(runtime.learner_devices):
-        raise ConfigError(f"runtime.learner_devices must name each device once, got {list(runtime.learner_devices)}")
-
+    _check_devices(runtime)
     envs_per_actor = runtime.pools_per_actor * runtime.envs_per_pool
     envs_per_host = runtime.num_actors * envs_per_actor
     num_envs = num_hosts * envs_per_host
@@ -49,6 +44,20 @@ def make_plan(config: ExperimentConfig, num_hosts: int = 1) -> Plan:
     _check_population(config, num_envs // len(runtime.learner_devices))
     samples = runtime.unroll_length * num_envs
     return Plan(envs_per_actor, num_envs, samples, math.ceil(config.env_steps / samples))
+
+
+def _check_devices(runtime: RuntimeConfig) -> None:
+    """Each side has devices, and each of them something to do; whether there are such devices, the host says."""
+    for name in ("actor_devices", "learner_devices"):
+        if not getattr(runtime, name):
+            raise ConfigError(f"runtime.{name} must name at least one device, such as [0]")
+    if len(runtime.actor_devices) > runtime.num_actors:
+        raise ConfigError(
+            f"runtime.actor_devices must name a device per actor at most, got {list(runtime.actor_devices)} with "
+            f"runtime.num_actors {runtime.num_actors}; name fewer devices, or raise runtime.num_actors"
+        )
+    if len(set(runtime.learner_devices)) < len(runtime.learner_devices):
+        raise ConfigError(f"runtime.learner_devices must name each device once, got {list(runtime.learner_devices)}")
 
 
 def _check_sequences(config: ExperimentConfig, num_hosts: int) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from flax import struct
 
+from jaxrl.agents import casa
 from jaxrl.config import PBTConfig
 from jaxrl.pbt import Contest, compete, perturb, succeed, with_pbt, without_pbt
 from jaxrl.population import populate
@@ -73,6 +74,13 @@ def test_all_the_best_and_all_factors_are_drawn():
     moved = perturb(hypers, jnp.arange(200) < 100, jax.random.key(2), CONFIG)
     assert (moved.rate[100:] == 1).all() and (moved.other == 1).all()
     assert set(np.asarray(moved.rate[:100]).tolist()) == {0.5, 2.0} and 30 < (moved.rate[:100] == 2).sum() < 70
+
+
+def test_no_value_leaves_its_range():
+    config = PBTConfig(every=1, perturb=("trace_lambda", "learning_rate"), factors=(0.5, 2.0))
+    moved = perturb(casa.Hypers(trace_lambda=0.9, learning_rate=0.9), jnp.ones(50, bool), jax.random.key(0), config)
+    np.testing.assert_allclose(np.unique(moved.trace_lambda), [0.45, 1.0])
+    np.testing.assert_allclose(np.unique(moved.learning_rate), [0.45, 1.8])
 
 
 def test_without_episodes_the_last_score_counts_and_before_there_is_one_nobody_moves():
