@@ -21,6 +21,9 @@ import numpy as np
 from jaxrl.errors import UserError
 
 Run = str | os.PathLike[str]
+TRAINED_UNDER = ("versions.json", "evaluation.json")  # runs of an older version have it in the second only
+EVALUATED_UNDER = ("evaluation.json", "versions.json")  # `jaxrl evaluate` may have played under other rules
+_NUMBERS = (int, float, type(None))  # what a record's line maps names to
 
 
 class RunDataError(UserError, ValueError):
@@ -54,7 +57,7 @@ def read_metrics(run: Run) -> dict[str, np.ndarray]:
         run: a run folder, or a metrics.jsonl.
 
     Raises:
-        RunDataError: there is no such file, or a line that is not the last is not JSON.
+        RunDataError: there is no such file, or a line that is not the last is no JSON object of numbers.
     """
     return _columns(list(_rows(run, "metrics.jsonl")), always=("env_steps",))
 
@@ -68,26 +71,37 @@ def read_episodes(run: Run) -> dict[str, np.ndarray]:
     return _columns(list(_rows(run, "episodes.jsonl")), always=names)
 
 
+def read_record(run: Run, name: str) -> dict[str, Any] | None:
+    """The JSON object in a file of the run folder; None where there is none, or it is damaged."""
+    try:
+        content = json.loads((Path(run) / name).read_text(encoding="utf-8", errors="replace"))
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
 def read_versions(run: Run) -> dict[str, Any]:
-    """What the run ran on: the content of versions.json."""
-    return json.loads((Path(run) / "versions.json").read_text(encoding="utf-8"))
+    """What the run ran on: the content of versions.json; empty where that is missing or damaged."""
+    return read_record(run, "versions.json") or {}
 
 
-def read_protocol(run: Run) -> str | None:
-    """Label of the rules under which the run played; None where its environment has no protocol, or nothing tells."""
-    for name in ("versions.json", "evaluation.json"):  # runs of an older version have it in the second only
-        try:
-            there = json.loads((Path(run) / name).read_text(encoding="utf-8")).get("protocol")
-        except (OSError, ValueError):
-            continue
+def read_protocol(run: Run, records: Sequence[str] = TRAINED_UNDER) -> str | None:
+    """Label of the rules under which the run played; None where its environment has no protocol, or nothing tells.
+
+    Args:
+        run: a run folder.
+        records: its files that tell, the first that does counts: `TRAINED_UNDER` or `EVALUATED_UNDER`.
+    """
+    for name in records:
+        there = (read_record(run, name) or {}).get("protocol")
         if there:
             return there["label"] if isinstance(there, dict) else there
     return None
 
 
-def one_protocol(runs: Iterable[Run]) -> str | None:
+def one_protocol(runs: Iterable[Run], records: Sequence[str] = TRAINED_UNDER) -> str | None:
     """The label of all these runs; raises `RunDataError` where they differ, and their scores cannot be compared."""
-    labels = sorted({label for label in map(read_protocol, runs) if label})
+    labels = sorted({label for run in runs if (label := read_protocol(run, records))})
     if len(labels) > 1:
         raise RunDataError(f"the runs played under different protocols, {' and '.join(labels)}; compare those of one")
     return labels[0] if labels else None
@@ -180,7 +194,7 @@ def _rows(run: Run, name: str) -> Iterator[dict[str, Any]]:
     path = Path(run)
     path = path / name if path.is_dir() else path
     try:
-        file = path.open(encoding="utf-8")
+        file = path.open(encoding="utf-8", errors="replace")
     except OSError as error:
         raise RunDataError(f"cannot read {path}: {error.strerror}; name a folder made by `jaxrl train`") from error
     with file:
@@ -191,6 +205,8 @@ def _rows(run: Run, name: str) -> Iterator[dict[str, Any]]:
                 if not line.endswith("\n"):
                     return  # the run is being written, or was killed, in the middle of its last line
                 raise RunDataError(f"{path}, line {number}, is not JSON; remove that line") from error
+            if not (isinstance(row, dict) and all(isinstance(value, _NUMBERS) for value in row.values())):
+                raise RunDataError(f"{path}, line {number}, is no object of numbers; remove that line")
             yield row
 
 

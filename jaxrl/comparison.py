@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxrl.analysis import Run, RunDataError, one_protocol
-from jaxrl.recorded import final_return, raw_scores
+from jaxrl.analysis import EVALUATED_UNDER, TRAINED_UNDER, Run, RunDataError, one_protocol
+from jaxrl.recorded import evaluation_return, final_return, one_policy, raw_scores
 from jaxrl.scores import Baseline, ScoreError, games, human_normalised, is_atari, published, score_matrix
 from jaxrl.statistics import Interval, Profile, Summary, performance_profile, probability_of_improvement, summarise
 from jaxrl.tables import PUBLISHED_PROTOCOL, Table, aggregate_table, games_table, published_summaries
@@ -44,7 +44,8 @@ def compare(
         baseline: random and human scores that Atari scores are normalised with.
 
     Raises:
-        RunDataError: there is no group, or the groups played different environments or under different protocols.
+        RunDataError: there is no group, or the groups played different environments or under different protocols;
+            or one mixes evaluations of greedy and sampled policies.
         ScoreError: a group has more runs of one environment than of another.
     """
     raw = {label: raw_scores(runs, score) for label, runs in groups.items()}
@@ -54,7 +55,10 @@ def compare(
             raise RunDataError(f"{label} played {', '.join(scores)}, not {', '.join(envs)}; compare runs of the same")
     if not envs:
         raise RunDataError("there is nothing to compare: name at least one run folder")
-    label = one_protocol(run for runs in groups.values() for run in runs)
+    records = EVALUATED_UNDER if score is evaluation_return else TRAINED_UNDER
+    label = one_protocol((run for runs in groups.values() for run in runs), records)
+    for runs in groups.values() if score is evaluation_return else ():
+        one_policy(runs)
     raw = {group: {env: scores[env] for env in envs} for group, scores in raw.items()}
     if not all(map(is_atari, envs)):
         return Comparison(raw, {group: _matrix(scores) for group, scores in raw.items()}, envs, "return", label, None)

@@ -19,18 +19,19 @@ from jaxrl.analysis import (
     RunDataError,
     aggregate,
     frame_skip,
-    group_by_name,
     learning_curve,
     metric_curve,
     one_protocol,
     read_metrics,
 )
 from jaxrl.io.metric_names import METRICS
-from jaxrl.io.rundir import write_error
+from jaxrl.io.replacing import replacing
+from jaxrl.recorded import check_one_game, group_by_name_and_game
 
 # Okabe and Ito's palette: told apart with every common form of colour blindness.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 GREY = "#5f6368"
+SUFFIXES = (".png", ".pdf", ".svg")
 
 # Title, label of the vertical axis, {metric: label}.
 PANELS: tuple[tuple[str, str, dict[str, str]], ...] = (
@@ -50,14 +51,14 @@ PANELS: tuple[tuple[str, str, dict[str, str]], ...] = (
 
 
 def plot_run(run_dir: Run, out: str | Path | None = None) -> Path:
-    """Write curve.png into the run folder, or the PNG `out`, and return its path.
+    """Write curve.png into the run folder, or `out` (.png, .pdf or .svg), and return its path.
 
     Return against env steps, with frames on a second axis; below it entropy, values, losses and speed, as far as the
     run has them.
 
     Raises:
         RunDataError: the folder holds no metrics.jsonl or no episodes.jsonl.
-        RunDirError: the PNG cannot be written.
+        RunDirError: the figure cannot be written.
     """
     folder = Path(run_dir)
     metrics = read_metrics(folder)
@@ -82,26 +83,28 @@ def plot_comparison(
     window: int = 100,
     frames_per_env_step: float | None = None,
 ) -> Path:
-    """Write a PNG with one line per group, the mean over its runs, in a band from the worst to the best run.
+    """Write a figure with one line per group, the mean over its runs, in a band from the worst to the best run.
 
     Args:
-        groups: label to run folders, one per seed; or just run folders, then grouped by their names.
-        out: path of the PNG.
+        groups: label to run folders, one per seed; or just run folders, then grouped by their names and games.
+        out: its path; .png, .pdf or .svg.
         title: of the figure.
         window: episodes that one point averages.
         frames_per_env_step: for the second axis; read from the first run when None.
 
     Raises:
-        RunDataError: there is no group, or one has no run or a run without episodes; the protocols differ.
-        RunDirError: the PNG cannot be written.
+        RunDataError: there is no group, or one has no run or a run without episodes, or several games; the protocols
+            differ.
+        RunDirError: the figure cannot be written.
     """
     if not groups:
         raise RunDataError("there is nothing to compare: name at least one run folder")
-    groups = groups if isinstance(groups, Mapping) else group_by_name(groups)
+    groups = groups if isinstance(groups, Mapping) else group_by_name_and_game(groups)
     figure = Figure(figsize=(9, 5), layout="constrained", facecolor="white")
     axes = figure.add_subplot()
     for colour, (label, runs) in zip(cycle(COLOURS), groups.items(), strict=False):
         try:
+            check_one_game(runs)
             band = aggregate([_return_curve(run, window) for run in runs])
         except RunDataError as error:
             raise RunDataError(f"{label}: {error}") from error
@@ -140,7 +143,7 @@ def metrics_figure(
         title: of the figure.
 
     Raises:
-        RunDataError: there is no group, or no run has one of the metrics; the protocols differ.
+        RunDataError: there is no group, or one has several games, or none has one of the metrics; protocols differ.
     """
     columns = min(2, len(metrics))
     rows = -(-len(metrics) // columns)
@@ -168,6 +171,7 @@ def _group_panel(axes: Axes, groups: Mapping[str, Sequence[Run]], name: str) -> 
     axes.set_ylabel("" if unit == "-" else unit, color=GREY)
     drawn = {}
     for colour, (label, runs) in zip(cycle(COLOURS), groups.items(), strict=False):
+        check_one_game(runs)
         curves = [_curve(run, name) for run in runs]
         if all(curve is not None for curve in curves):
             band = aggregate([curve for curve in curves if curve is not None])
@@ -275,10 +279,9 @@ def _end_label(axes: Axes, env_steps: np.ndarray, value: np.ndarray, colour: str
 
 
 def _save(figure: Figure, path: Path) -> Path:
+    if path.suffix.lower() not in SUFFIXES:
+        raise RunDataError(f"cannot draw {path}: a figure's name must end in one of {', '.join(SUFFIXES)}")
     FigureCanvasAgg(figure)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=120)
-    except OSError as error:
-        raise write_error(path, error) from error
+    with replacing(path) as scratch:
+        figure.savefig(scratch, dpi=120)
     return path

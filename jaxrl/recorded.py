@@ -10,7 +10,6 @@ that `jaxrl evaluate` played; the two must not be mixed in one comparison.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +20,15 @@ from typing import Any
 import numpy as np
 import yaml
 
-from jaxrl.analysis import Run, RunDataError, metric_curve, read_metrics, read_protocol
+from jaxrl.analysis import (
+    Run,
+    RunDataError,
+    group_by_name,
+    metric_curve,
+    read_metrics,
+    read_protocol,
+    read_record,
+)
 from jaxrl.tables import Table
 
 VARIABLE = "JAXRL_RUNS"
@@ -56,6 +63,23 @@ def find_runs(pattern: str) -> list[Path]:
     return sorted(found.values(), key=_start)
 
 
+def group_by_name_and_game(runs: Sequence[Run]) -> dict[str, list[Run]]:
+    """`group_by_name`, and where the runs are of several games a group for each, since their scores have no mean."""
+    several = len({read_env(run) for run in runs}) > 1
+    groups: dict[str, list[Run]] = {}
+    for name, members in group_by_name(runs).items():
+        for run in members:
+            groups.setdefault(f"{name}, {read_env(run)}" if several else name, []).append(run)
+    return groups
+
+
+def check_one_game(runs: Sequence[Run]) -> None:
+    """Raises `RunDataError` where the runs are of several games."""
+    envs = sorted(set(map(read_env, runs)))
+    if len(envs) > 1:
+        raise RunDataError(f"its runs played {' and '.join(envs)}, whose scores have no mean; group them by game too")
+
+
 def group_by_setting(runs: Sequence[Run], *names: str) -> dict[str, list[Run]]:
     """Runs with equal values of these settings together, under a label of the values, in order of appearance.
 
@@ -80,6 +104,11 @@ def read_settings(run: Run) -> dict[str, Any]:
         raise RunDataError(f"cannot read {path}: {' '.join(str(error).split())}") from None
 
 
+def read_env(run: Run) -> str:
+    """The environment's id."""
+    return str(setting(read_settings(run), "env.id"))
+
+
 def setting(settings: Mapping[str, Any], name: str) -> Any:
     """The value under a dotted name; None where this run had no such setting."""
     value: Any = settings
@@ -89,16 +118,20 @@ def setting(settings: Mapping[str, Any], name: str) -> Any:
 
 
 def read_evaluation(run: Run) -> dict[str, Any] | None:
-    """The content of evaluation.json; None if the run was not evaluated."""
-    try:
-        return json.loads((Path(run) / "evaluation.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
+    """The content of evaluation.json; None if the run was not evaluated, or the file is damaged."""
+    evaluation = read_record(run, "evaluation.json")
+    return evaluation if evaluation and isinstance(evaluation.get("mean_return"), int | float) else None
 
 
 def final_return(run: Run) -> float:
-    """Mean raw return of the last 100 training episodes: the acting policy."""
+    """Mean raw return of the last 100 training episodes: the acting policy.
+
+    Raises:
+        RunDataError: no episode finished.
+    """
     curve = metric_curve(run, "episode/return")
+    if curve.value.size == 0:
+        raise RunDataError(f"{run} has no return: no episode finished while it trained; train it longer")
     return float(curve.value[-1])
 
 
@@ -114,11 +147,23 @@ def evaluation_return(run: Run) -> float:
     return float(evaluation["mean_return"])
 
 
+def one_policy(runs: Sequence[Run]) -> str | None:
+    """What the evaluations of these runs played, `greedy` or `sampled`; None where nothing tells.
+
+    Raises:
+        RunDataError: both.
+    """
+    policies = sorted({str(policy) for run in runs if (policy := (read_evaluation(run) or {}).get("policy"))})
+    if len(policies) > 1:
+        raise RunDataError("some of the runs were evaluated greedily, others by sampling; compare those of one kind")
+    return policies[0] if policies else None
+
+
 def raw_scores(runs: Sequence[Run], score: Callable[[Run], float] = final_return) -> dict[str, list[float]]:
     """Environment id to the scores of its runs, in order of appearance."""
     scores: dict[str, list[float]] = {}
     for run in runs:
-        scores.setdefault(str(setting(read_settings(run), "env.id")), []).append(score(run))
+        scores.setdefault(read_env(run), []).append(score(run))
     return scores
 
 
@@ -146,8 +191,15 @@ def _row(run: Run) -> tuple[Any, ...]:
         float(metrics["env_steps"][-1]) if metrics["env_steps"].size else None,
         float(wall[-1]) / 60 if wall.size else None,
         float(returns[-1]) if returns.size else None,
-        *(evaluation.get(name) for name in ("mean_return", "standard_error", "policy")),
+        *(evaluation.get(name) for name in ("mean_return", "standard_error")),
+        _evaluated_policy(evaluation, read_protocol(run)),
     )
+
+
+def _evaluated_policy(evaluation: Mapping[str, Any], protocol: str | None) -> str | None:
+    """Also under which rules, where they are not those of the training."""
+    policy, played = evaluation.get("policy"), evaluation.get("protocol")
+    return policy if played in (None, protocol) else f"{policy}, {played} protocol"
 
 
 def _start(run: Path) -> tuple[str, str]:

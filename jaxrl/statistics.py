@@ -145,8 +145,8 @@ def performance_profile(
         seed: of the resamples.
     """
     thresholds = np.asarray(thresholds, np.float64)
-    if thresholds.ndim != 1:
-        raise StatisticsError(f"thresholds must be a list of numbers, not an array of shape {thresholds.shape}")
+    if thresholds.ndim != 1 or thresholds.size == 0:
+        raise StatisticsError(f"thresholds must be a list of one number or more, not of shape {thresholds.shape}")
 
     def shares(matrix: np.ndarray) -> np.ndarray:
         flat = matrix.reshape(*matrix.shape[:-2], -1)
@@ -163,8 +163,9 @@ def probability_of_improvement(
     Raises:
         StatisticsError: beside the errors of `bootstrap`, the numbers of games differ.
     """
-    if np.ndim(x) == np.ndim(y) == 2 and np.shape(x)[1] != np.shape(y)[1]:
-        raise StatisticsError(f"{np.shape(x)[1]} games cannot be compared with {np.shape(y)[1]}; pass the same games")
+    x, y = _checked(x), _checked(y)
+    if x.shape[1] != y.shape[1]:
+        raise StatisticsError(f"{x.shape[1]} games cannot be compared with {y.shape[1]}; pass the same games")
     return bootstrap(improvement, x, y, confidence=confidence, resamples=resamples, seed=seed)
 
 
@@ -176,7 +177,10 @@ def _resample(matrix: np.ndarray, count: int, generator: np.random.Generator) ->
 
 
 def _checked(scores: Any) -> np.ndarray:
-    matrix = np.asarray(scores, np.float64)
+    try:
+        matrix = np.asarray(scores, np.float64)
+    except ValueError:
+        raise StatisticsError("every run needs a number for every game: the rows of the scores differ") from None
     if matrix.ndim != 2 or matrix.size == 0:
         raise StatisticsError(f"scores must be a matrix [runs, games] with entries, not of shape {matrix.shape}")
     if not np.isfinite(matrix).all():

@@ -141,6 +141,8 @@ def games_table(
         agent: per_game_table(runs, protocol=protocol, label="score", against=against, baseline=baseline)
         for agent, runs in scores.items()
     }
+    if not tables:
+        raise ScoreError("there is no agent to show; pass the scores of one at least")
     first = next(iter(tables.values()))
     rows = [{"game": row["game"], "agent": agent, **row} for agent, table in tables.items() for row in table.rows]
     order = list(dict.fromkeys(row["game"] for row in rows))

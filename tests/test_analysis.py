@@ -140,6 +140,24 @@ def test_group_by_name() -> None:
     assert group_by_name(runs) == {"a-b": [runs[0], runs[2]], "c": [runs[1]], "plain": ["plain"]}
 
 
+@pytest.mark.parametrize("line", ["3", "[1, 2]", '{"env_steps": "many"}', '{"env_steps": 1, "\xff": [1]}'])
+def test_a_line_that_is_no_object_of_numbers(tmp_path: Path, line: str) -> None:
+    run = make_run(tmp_path, [1.0] * 20)
+    run.metrics.write_bytes(run.metrics.read_bytes() + line.encode("latin-1") + b"\n")
+    with pytest.raises(RunDataError, match=r"line 21, is no object of numbers; remove that line"):
+        read_metrics(run)
+
+
+def test_bytes_that_are_no_text(tmp_path: Path) -> None:
+    run = make_run(tmp_path, [1.0] * 20)
+    run.metrics.write_bytes(b"\xff\xfe\n" + run.metrics.read_bytes())
+    with pytest.raises(RunDataError, match="line 1, is not JSON"):
+        read_metrics(run)
+    for damage in (b"", b"[1, 2]", b"\xff"):
+        run.versions.write_bytes(damage)
+        assert read_versions(run) == {}
+
+
 def is_png(path: Path) -> bool:
     return path.read_bytes().startswith(b"\x89PNG") and path.stat().st_size > 5000
 
@@ -150,6 +168,9 @@ def test_plot_run(tmp_path: Path) -> None:
     assert is_png(plot_run(run, tmp_path / "deep" / "other.png"))
     with pytest.raises(RunDirError, match="cannot write"):
         plot_run(run, run.metrics / "below_a_file.png")
+    for name in ("curve", "curve.xyz"):
+        with pytest.raises(RunDataError, match=r"must end in one of .png, .pdf, .svg"):
+            plot_run(run, tmp_path / name)
 
 
 def test_plot_comparison(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -62,6 +64,25 @@ def test_what_cannot_be_compared_is_refused(groups, tmp_path):
         compare({"mixed": [groups["good"][0], *catch]})
     with pytest.raises(RunDataError, match="nothing to compare"):
         compare({})
+
+
+def test_evaluations_count_under_the_rules_and_the_policy_that_they_played(groups):
+    def play(run, **changes):
+        path = run / "evaluation.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+    for run in (run for runs in groups.values() for run in runs):
+        (run / "versions.json").write_text('{"protocol": {"label": "cpu"}}')
+        play(run, protocol="paper", policy="sampled")
+    assert compare(groups).protocol == "cpu" and compare(groups, evaluation_return).protocol == "paper"
+    play(groups["alone"][0], policy="greedy")
+    compare(groups, evaluation_return)
+    play(groups["good"][1], policy="greedy")
+    with pytest.raises(RunDataError, match="greedily"):
+        compare(groups, evaluation_return)
+    play(groups["good"][1], policy="sampled", protocol="cpu")
+    with pytest.raises(RunDataError, match="different protocols, cpu and paper"):
+        compare(groups, evaluation_return)
 
 
 def test_a_single_run_says_nothing_of_improvement(groups):

@@ -9,13 +9,16 @@ import pytest
 
 from jaxrl.analysis import RunDataError, one_protocol
 from jaxrl.io.sinks import JsonlSink
+from jaxrl.plot import metrics_figure, plot_comparison
 from jaxrl.recorded import (
     VARIABLE,
     chosen_runs,
     evaluation_return,
     final_return,
     find_runs,
+    group_by_name_and_game,
     group_by_setting,
+    one_policy,
     raw_scores,
     read_settings,
     run_table,
@@ -114,3 +117,35 @@ def test_a_damaged_config_is_one_sentence(project):
     (run / "config.yaml").write_text("a: [", encoding="utf-8")
     with pytest.raises(RunDataError, match=r"config\.yaml"):
         read_settings(run)
+
+
+def test_games_that_share_a_name_are_told_apart(tmp_path):
+    pong = [record(tmp_path, f"casa-20260101-000000-s{seed}", [1.0], seed=seed) for seed in (0, 1)]
+    assert group_by_name_and_game(pong) == {"casa": pong}
+    breakout = record(tmp_path, "casa-20260101-000000-s2", [9.0], env={"id": "Breakout-v5"})
+    assert group_by_name_and_game([*pong, breakout]) == {"casa, Pong-v5": pong, "casa, Breakout-v5": [breakout]}
+    plot_comparison([*pong, breakout], tmp_path / "both.png")
+    for draw in (metrics_figure, lambda groups: plot_comparison(groups, tmp_path / "mixed.png")):
+        with pytest.raises(RunDataError, match=r"its runs played Breakout-v5 and Pong-v5"):
+            draw({"casa": [*pong, breakout]})
+    assert not (tmp_path / "mixed.png").exists()
+
+
+def test_a_run_without_an_episode_or_with_a_damaged_evaluation(tmp_path):
+    run = record(tmp_path, "a-20260101-000000-s0", [float("nan")])
+    with pytest.raises(RunDataError, match="no episode finished"):
+        final_return(run)
+    for damage in ("[1, 2]", "{}", '{"mean_return": "much"}', ""):
+        (run / "evaluation.json").write_text(damage)
+        assert run_table([run]).rows[0]["evaluation"] is None
+        with pytest.raises(RunDataError, match=r"no evaluation.json"):
+            evaluation_return(run)
+
+
+def test_an_evaluation_says_what_it_played(tmp_path):
+    played = {"mean_return": 3.0, "standard_error": 0.5, "policy": "greedy", "protocol": "paper"}
+    run = record(tmp_path, "a-20260101-000000-s0", [1.0], played)
+    (run / "versions.json").write_text('{"protocol": {"label": "cpu"}}')
+    assert run_table([run]).rows[0]["protocol"] == "cpu"
+    assert run_table([run]).rows[0]["evaluated policy"] == "greedy, paper protocol"
+    assert one_policy([run]) == "greedy"

@@ -204,6 +204,19 @@ def test_settings_that_cannot_be_used():
         probability_of_improvement(np.zeros((2, 3)), np.zeros((2, 2)))
     with pytest.raises(StatisticsError, match="thresholds"):
         performance_profile([[1.0]], 0.5)
+    with pytest.raises(StatisticsError, match="one number or more"):
+        performance_profile([[1.0]], [])
+
+
+def test_rows_of_different_lengths():
+    ragged = [[1.0, 2.0], [3.0]]
+    for statistic in (
+        summarise,
+        lambda scores: performance_profile(scores, [0.5]),
+        lambda scores: probability_of_improvement(scores, scores),
+    ):
+        with pytest.raises(StatisticsError, match="a number for every game"):
+            statistic(ragged)
 
 
 def test_intervals_cover_the_truth():

@@ -71,6 +71,11 @@ def test_several_agents_in_one_table():
     assert all(set(row) == set(table.columns) for row in table.rows) and "cpu" in table.caption
 
 
+def test_no_agent_at_all():
+    with pytest.raises(ScoreError, match="no agent"):
+        games_table({}, protocol="cpu")
+
+
 @pytest.mark.parametrize("baseline", ["authors", "usual"])
 def test_published_aggregates_are_recomputed(baseline):
     table = published_table(baseline)

@@ -22,12 +22,11 @@ class RunDirError(UserError, RuntimeError):
     """A run folder cannot be made, found or written; the message is one sentence that says what to do."""
 
 
-def write_error(path: Path, error: OSError) -> RunDirError:
-    """One sentence for a failed write to `path`."""
+def write_error(path: Path, error: OSError, instead: str = "another with --record.runs_dir") -> RunDirError:
+    """One sentence for a failed write to `path`; `instead` is what else the user may choose."""
     reason = error.strerror or str(error)
     return RunDirError(
-        f"cannot write {path}: {reason}; free space there or make the folder writable, "
-        "or choose another with --record.runs_dir"
+        f"cannot write {path}: {reason}; free space there or make the folder writable, or choose {instead}"
     )
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from jaxrl.io.rundir import write_error
+from jaxrl.io.replacing import replacing
 from jaxrl.tables import Table
 
 STYLE = """
@@ -93,13 +93,8 @@ class Page:
 
 
 def _replace(path: Path, data: bytes) -> None:
-    scratch = path.with_name(f".{path.name}.unfinished")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as scratch:
         scratch.write_bytes(data)
-        scratch.replace(path)
-    except OSError as error:
-        raise write_error(path, error) from error
 
 
 def _row(tag: str, cells: Sequence[str], numbers: Sequence[bool]) -> str:

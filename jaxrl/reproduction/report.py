@@ -54,7 +54,7 @@ def _curves(page: Page, groups: dict[str, dict[str, list[Result]]]) -> None:
     )
     with tempfile.TemporaryDirectory() as scratch:
         for env in _envs(groups):
-            drawn = {agent: _with_episodes(by_env.get(env, [])) for agent, by_env in groups.items()}
+            drawn = {agent: _with_episodes(page, by_env.get(env, [])) for agent, by_env in groups.items()}
             drawn = {agent: runs for agent, runs in drawn.items() if runs}
             if drawn:
                 page.figure(plot_comparison(drawn, Path(scratch) / f"{env}.png", env), f"Learning curves on {env}")
@@ -84,9 +84,16 @@ def _envs(groups: dict[str, dict[str, list[Result]]]) -> list[str]:
     return list(dict.fromkeys(env for by_env in groups.values() for env in by_env))
 
 
-def _with_episodes(results: Sequence[Result]) -> list[Path]:
-    folders = [result.folder for result in results if result.folder is not None]
-    return [folder for folder in folders if read_episodes(folder)["episode_return"].size]
+def _with_episodes(page: Page, results: Sequence[Result]) -> list[Path]:
+    """Folders of runs with a curve; of one whose record is damaged the page says so, and the rest is drawn."""
+    found = []
+    for folder in (result.folder for result in results if result.folder is not None):
+        try:
+            if read_episodes(folder)["episode_return"].size:
+                found.append(folder)
+        except RunDataError as error:
+            page.paragraph(f"Left out: {error}.")
+    return found
 
 
 def _games(page: Page, scores: dict[str, dict[str, list[float]]], label: str) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from jaxrl.recorded import read_evaluation
 from jaxrl.scores import Baseline, ScoreMatrix, human_normalised, is_atari, score_matrix
 from jaxrl.sweeps.attempt import run_folder
 from jaxrl.sweeps.expand import Run
@@ -36,7 +36,7 @@ def collect(folder: SweepFolder, runs: Iterable[Run]) -> list[Result]:
     results = []
     for run in runs:
         made = run_folder(folder, run)
-        evaluation = None if made is None else _read(made / "evaluation.json")
+        evaluation = None if made is None else read_evaluation(made)
         results.append(Result(run.sweep, run.env, run.seed, run, folder.state(run.id), made, evaluation))
     return results
 
@@ -71,11 +71,5 @@ def normalised(scores: dict[str, list[float]], baseline: Baseline = "usual") -> 
 
 def protocols(results: Sequence[Result]) -> list[str]:
     """The different protocols of the finished runs; one, unless a study mixes what must not be mixed."""
-    return sorted({str(result.evaluation["protocol"]) for result in results if result.finished and result.evaluation})
-
-
-def _read(path: Path) -> dict[str, Any] | None:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
+    finished = [result.evaluation for result in results if result.finished and result.evaluation]
+    return sorted({str(evaluation.get("protocol")) for evaluation in finished})

@@ -14,7 +14,6 @@ from __future__ import annotations
 import dataclasses
 import fcntl
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from jaxrl.errors import UserError
+from jaxrl.io.replacing import replace_json
 from jaxrl.io.rundir import write_error
 from jaxrl.sweeps.expand import Run
 
@@ -62,7 +62,7 @@ class SweepFolder:
     def write_plan(self, runs: Sequence[Run]) -> None:
         """Replace the plan; the states of runs that stay in it stay."""
         rows = [dataclasses.asdict(run) for run in runs]
-        replace_json(self.path / "manifest.json", {"format": FORMAT, "runs": rows})
+        replace_json(self.path / "manifest.json", {"format": FORMAT, "runs": rows}, indent=1)
 
     def plan(self) -> list[Run]:
         """The runs of the plan, in order.
@@ -93,7 +93,7 @@ class SweepFolder:
 
     def set_state(self, run_id: str, state: State) -> None:
         """Replace the state of one run."""
-        replace_json(self.of(run_id) / "state.json", dataclasses.asdict(state))
+        replace_json(self.of(run_id) / "state.json", dataclasses.asdict(state), indent=1)
 
     def change(self, run_id: str, **changes: Any) -> State:
         """Replace some fields of a run's state."""
@@ -145,17 +145,3 @@ def count(states: Iterable[State]) -> dict[Status, int]:
     for state in states:
         counts[state.status] = counts.get(state.status, 0) + 1
     return counts
-
-
-def replace_json(path: Path, content: Any) -> None:
-    """Write JSON so that a reader, or a process killed at any moment, finds the old or the new."""
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with scratch.open("w", encoding="utf-8") as file:
-            file.write(json.dumps(content, indent=1) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        scratch.replace(path)
-    except OSError as error:
-        raise write_error(path, error) from error

@@ -23,9 +23,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from jaxrl.io.replacing import replace_json
 from jaxrl.sweeps.attempt import Attempt
 from jaxrl.sweeps.expand import Run
-from jaxrl.sweeps.manifest import SweepError, SweepFolder, replace_json
+from jaxrl.sweeps.manifest import SweepError, SweepFolder
 
 MAX_ARRAY = 1000  # SLURM's MaxArraySize is 1001 unless the cluster says otherwise
 LOOK_S = 5.0  # between two questions to the scheduler
@@ -108,7 +109,7 @@ def run_slurm(
             folder.change(run.id, status="queued")
         submitted = submit(folder, missing, parameters)
         jobs |= zip((run.id for run in missing), submitted, strict=True)
-        replace_json(record, jobs)
+        replace_json(record, jobs, indent=1)
         alive |= set(submitted)
     looked = time.monotonic()
     while wait and any(jobs[run.id] in alive for run in runs):

@@ -66,6 +66,21 @@ def study(tmp_path):
     return sweep, runs
 
 
+def test_a_damaged_run_does_not_cost_the_report(study, tmp_path):
+    sweep, runs = study
+    for run, name, content in [
+        (runs[0], "versions.json", ""),
+        (runs[1], "evaluation.json", "{}"),
+        (runs[2], "episodes.jsonl", "3\n"),
+    ]:
+        (made,) = sweep.of(run.id).glob("*-s?")
+        (made / name).write_text(content)
+    results = collect(sweep, runs)
+    assert sum(result.finished for result in results) == 5, "an evaluation without a score is none"
+    page = write_report(tmp_path / "report.html", "smoke", "command", results).read_text()
+    assert "Left out: " in page and "is no object of numbers" in page
+
+
 def test_scores_by_agent_and_game(study):
     sweep, runs = study
     groups = by_agent_and_env(collect(sweep, runs))

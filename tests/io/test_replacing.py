@@ -1,0 +1,52 @@
+"""A file is the old one or the new one, whatever happens while it is written."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from jaxrl.io.replacing import replace_json, replacing
+from jaxrl.io.rundir import RunDirError
+
+
+def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "curve.png"
+    path.write_text("old")
+    with pytest.raises(ZeroDivisionError), replacing(path) as scratch:
+        scratch.write_text("half")
+        assert scratch.suffix == ".png" and path.read_text() == "old"
+        _ = 1 / 0
+    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+    with replacing(path) as scratch:
+        scratch.write_text("new")
+    assert path.read_text() == "new" and list(tmp_path.iterdir()) == [path]
+
+
+def test_json_in_a_folder_that_is_made(tmp_path):
+    replace_json(tmp_path / "deep" / "numbers.json", {"a": 1})
+    assert json.loads((tmp_path / "deep" / "numbers.json").read_text()) == {"a": 1}
+
+
+def test_a_folder_is_not_replaced(tmp_path):
+    taken = tmp_path / "taken.png"
+    taken.mkdir()
+    with pytest.raises(RunDirError, match=r"cannot write .*taken.png: .*directory"), replacing(taken) as scratch:
+        scratch.write_text("x")
+    assert list(tmp_path.iterdir()) == [taken]
+
+
+def test_a_full_disk(tmp_path):
+    """A limit on the size of a file, which ends a write as a full disk does."""
+    path = tmp_path / "curve.png"
+    path.write_bytes(b"old")
+    script = (
+        "import resource, signal, sys; from pathlib import Path; from jaxrl.io.replacing import replacing;"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (2048, 2048))\n"
+        "with replacing(Path(sys.argv[1])) as scratch: scratch.write_bytes(bytes(5000))"
+    )
+    done = subprocess.run([sys.executable, "-c", script, str(path)], capture_output=True, text=True)
+    assert "RunDirError: cannot write" in done.stderr and "File too large" in done.stderr
+    assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
