@@ -1,7 +1,7 @@
 """Policy collapse: entropy bonus, fixed temperature and the bandits' temperature on a family of small tasks.
 
     python launch/collapse_study.py                    # writes docs/collapse_table.md and docs/images/collapse*.png
-    python launch/collapse_study.py --smoke --out DIR  # does it run? seconds of training, results of no meaning
+    python launch/collapse_study.py --smoke            # does it run? results of no meaning, in runs/collapse-smoke
 
 A task is a `Fork` (`jaxrl/envs/fork.py`): a `near` reward at once, or `far` behind a corridor. The six tasks differ in
 their reward scale (`far` is 0.1, 1 or 10) and in how good the near reward is (30 or 80 % of `far`). Every arm trains
@@ -11,6 +11,7 @@ all its settings on all tasks with all seeds in one vmapped, fully jitted run (`
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from functools import partial
 from itertools import product
@@ -28,6 +29,7 @@ from jaxrl.agents.exploration import ExplorationConfig, Family
 from jaxrl.anakin import Anakin, Carry, finished_episodes, make_anakin, run, unroll
 from jaxrl.config import NetworkConfig
 from jaxrl.envs.fork import Fork
+from jaxrl.io.replacing import replacing
 from jaxrl.networks.build import make_network
 from jaxrl.population import member, set_hypers
 from jaxrl.types import Agent, Trajectory
@@ -168,6 +170,25 @@ def trained_head(num_updates: int) -> tuple[np.ndarray, ...]:
     return tuple(np.asarray(x)[mask] for x in rows)
 
 
+def history_file(work: Path, name: str) -> Path:
+    """Where the history of one arm is."""
+    return work / (name.replace(", ", "-").replace(" ", "_") + ".npz")
+
+
+def read_histories(work: Path) -> tuple[dict[str, History], int]:
+    """The history of every arm, and the updates between two of its points; ends the process where one is missing."""
+    histories, per_point = {}, 0
+    for name in ARMS:
+        path = history_file(work, name)
+        try:
+            with np.load(path) as saved:
+                histories[name] = History(**{field: saved[field] for field in History._fields})
+                per_point = int(saved["updates_per_point"])
+        except (OSError, ValueError, KeyError) as error:
+            sys.exit(f"collapse_study: error: cannot read {path}: {error}; train the arms again, without --redraw")
+    return histories, per_point
+
+
 def main() -> None:
     """Train all arms, or read them again; write figures and table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -175,25 +196,25 @@ def main() -> None:
     parser.add_argument("--points", type=int, default=30, help="at which results are kept")
     parser.add_argument("--updates-per-point", type=int, default=50)
     parser.add_argument("--smoke", action="store_true", help="2 seeds and a few updates: does it run?")
-    parser.add_argument("--work", type=Path, default=Path("runs/collapse"), help="where the arms' histories go")
+    parser.add_argument("--work", type=Path, help="the arms' histories; default: runs/collapse, or runs/collapse-smoke")
     parser.add_argument("--redraw", action="store_true", help="train nothing: read the histories in --work")
-    parser.add_argument("--out", type=Path, default=Path("docs"), help="where the table and images/ go")
+    parser.add_argument("--out", type=Path, help="the table and images/; default: docs, or --work with --smoke")
     options = parser.parse_args()
-    seeds, points, per_point = options.seeds, options.points, options.updates_per_point
-    if options.smoke:
-        seeds, points, per_point = 2, 2, 2
+    seeds, points, per_point = (
+        (2, 2, 2) if options.smoke else (options.seeds, options.points, options.updates_per_point)
+    )
+    work = options.work or Path("runs/collapse-smoke" if options.smoke else "runs/collapse")
     began = time.monotonic()
-    options.work.mkdir(parents=True, exist_ok=True)
-    histories = {}
-    for name, arm in ARMS.items():
-        path = options.work / (name.replace(", ", "-").replace(" ", "_") + ".npz")
-        if not options.redraw:
-            np.savez_compressed(path, **train_arm(arm, seeds, points, per_point)._asdict())
-            print(f"{name}: {len(arm.settings)} settings, done after {time.monotonic() - began:.0f} s", flush=True)
-        with np.load(path) as saved:
-            histories[name] = History(**saved)
+    for name, arm in ARMS.items() if not options.redraw else ():
+        history = train_arm(arm, seeds, points, per_point)
+        with replacing(history_file(work, name)) as scratch:
+            np.savez_compressed(scratch, updates_per_point=per_point, **history._asdict())
+        print(f"{name}: {len(arm.settings)} settings, done after {time.monotonic() - began:.0f} s", flush=True)
+    histories, per_point = read_histories(work)
+    points = len(next(iter(histories.values())).greedy)
     head = trained_head(points * per_point // 5 + 1)
-    report.write(histories, ARMS, TASKS, per_point, head, options.out)
+    out = options.out or (work if options.smoke else Path("docs"))
+    report.write(histories, ARMS, TASKS, per_point, head, out)
     print(f"all done after {time.monotonic() - began:.0f} s")
 
 

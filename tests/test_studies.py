@@ -37,6 +37,9 @@ def assert_shows_something(png):
 
 def test_the_collapse_study(tmp_path):
     run("collapse_study.py", tmp_path, "--smoke", "--work", "work", "--out", "out")
+    written = (tmp_path / "out" / "collapse_table.md").read_text()
+    run("collapse_study.py", tmp_path, "--redraw", "--work", "work", "--out", "again")
+    assert (tmp_path / "again" / "collapse_table.md").read_text() == written, "also the updates of the axes are read"
     scores, found_far = tables((tmp_path / "out" / "collapse_table.md").read_text())
     arms = [path.stem.replace("-", ", ", 1).replace("_", " ") for path in (tmp_path / "work").glob("*.npz")]
     assert len(arms) >= 5 and set(arms) == {name for name in scores if not name.endswith("oracle")}
