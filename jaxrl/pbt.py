@@ -19,7 +19,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxrl.bounds import HYPERS
+from jaxrl.bounds import bounds_of
 from jaxrl.config import PBTConfig
 from jaxrl.types import Agent, Key, Metrics, PyTree, TrainState, Trajectory
 
@@ -121,12 +121,16 @@ def succeed(score: jax.Array, key: Key, fraction: float) -> Succession:
 def perturb(hypers: PyTree, replaced: jax.Array, key: Key, config: PBTConfig) -> PyTree:
     """Multiply each hyper-parameter in `config.perturb`, where `replaced` [P], by one of `config.factors`.
 
-    A product above the range of the hyper-parameter becomes its upper end; below it cannot be, factors being positive.
+    A product outside the range of the hyper-parameter becomes the end that it passed, and a `c_clip` above its member's
+    `rho_clip` becomes equal to it.
     """
     moved = {}
     for i, name in enumerate(config.perturb):
         chosen = jax.random.choice(jax.random.fold_in(key, i), jnp.asarray(config.factors), replaced.shape)
         value = getattr(hypers, name)
-        highest = HYPERS[name].high if name in HYPERS else jnp.inf
-        moved[name] = jnp.where(replaced, jnp.minimum(value * chosen, highest), value)
-    return replace(hypers, **moved)
+        bounds = bounds_of(name)
+        moved[name] = jnp.where(replaced, jnp.clip(value * chosen, bounds.low, bounds.high), value)
+    hypers = replace(hypers, **moved)
+    if hasattr(hypers, "c_clip") and hasattr(hypers, "rho_clip"):
+        hypers = replace(hypers, c_clip=jnp.minimum(hypers.c_clip, hypers.rho_clip))
+    return hypers

@@ -42,6 +42,7 @@ def make_plan(config: ExperimentConfig, num_hosts: int = 1) -> Plan:
             f"devices; change runtime.envs_per_pool"
         )
     _check_population(config, num_envs // len(runtime.learner_devices))
+    _check_ladder(config)
     samples = runtime.unroll_length * num_envs
     return Plan(envs_per_actor, num_envs, samples, math.ceil(config.env_steps / samples))
 
@@ -107,5 +108,15 @@ def _check_population(config: ExperimentConfig, envs_per_device: int) -> None:
             )
     if pbt.every and not 0 < pbt.fraction <= 0.5:
         raise ConfigError(f"population.pbt.fraction must be above 0 and at most 0.5, got {pbt.fraction}")
-    if pbt.every and not (pbt.factors and all(factor > 0 for factor in pbt.factors)):
-        raise ConfigError(f"population.pbt.factors must be numbers above 0, got {list(pbt.factors)}")
+    if pbt.every and not (pbt.factors and all(0 < factor < math.inf for factor in pbt.factors)):
+        raise ConfigError(f"population.pbt.factors must be finite numbers above 0, got {list(pbt.factors)}")
+
+
+def _check_ladder(config: ExperimentConfig) -> None:
+    """A ladder has rungs: the environments of one pool and one member are numbered by themselves."""
+    envs, size = config.runtime.envs_per_pool, config.population.size
+    if getattr(getattr(config.agent, "exploration", None), "family", "") == "ladder" and envs < 2 * size:
+        raise ConfigError(
+            f"runtime.envs_per_pool must be at least {2 * size}, 2 for each member, where agent.exploration.family is "
+            f"ladder, got {envs}"
+        )

@@ -47,7 +47,15 @@ SEED = "seed"  # what population.members may list beside hyper-parameters
 
 
 def member(agent: Agent, index: int | jax.Array, hypers: Table | None = None, seeds: Array | None = None) -> Agent:
-    """Member `index` of a population as an agent of its own, for a single run; arguments as for `populate`."""
+    """Member `index` of a population as an agent of its own, for a single run; arguments as for `populate`.
+
+    Raises:
+        ConfigError: a table or `seeds` has no value for an `index` that is an int; from `init`, a name is no
+            hyper-parameter of the agent.
+    """
+    for name, values in _columns(hypers, seeds).items():
+        if isinstance(index, int) and not 0 <= index < len(values):  # JAX would take the last one
+            raise ConfigError(f"{name} has {len(values)} values, and none for member {index}; give one a member")
     seed = index if seeds is None else jnp.asarray(seeds)[index]
 
     def init(key: Key) -> TrainState:
@@ -66,11 +74,27 @@ def populate(agent: Agent, size: int, hypers: Table | None = None, seeds: Array 
     Args:
         hypers: those that differ, with one value a member.
         seeds: uint32 [size], what is folded into each member's keys; its number unless given.
+
+    Raises:
+        ConfigError: a table or `seeds` is not [size]; from `init`, a name is no hyper-parameter of the agent, or the
+            agent has a replay; from `initial_actor_state`, the environments do not divide among the members.
     """
+    for name, values in _columns(hypers, seeds).items():
+        if np.shape(values) != (size,):
+            raise ConfigError(f"{name} has the shape {np.shape(values)} for {size} members; give one value a member")
     members = jnp.arange(size)
 
     def init(key: Key) -> TrainState:
-        return jax.vmap(lambda i: member(agent, i, hypers, seeds).init(key), out_axes=PER_MEMBER)(members)
+        def init_one(i: jax.Array) -> TrainState:
+            state = member(agent, i, hypers, seeds).init(key)
+            if jax.tree.leaves(state.replay):
+                raise ConfigError(
+                    "an agent with a replay cannot be populated, since every member would need a replay of its own; "
+                    "set agent.replay.capacity to 0"
+                )
+            return state
+
+        return jax.vmap(init_one, out_axes=PER_MEMBER)(members)
 
     def act(params: ActorParams, state: ActorState, timestep: TimeStep, key: Key) -> tuple[ActorState, ActorOutput]:
         def act_one(
@@ -81,6 +105,8 @@ def populate(agent: Agent, size: int, hypers: Table | None = None, seeds: Array 
         return merge(jax.vmap(act_one)(members, params, split(state, size), split(timestep, size)))
 
     def initial_actor_state(num_envs: int) -> ActorState:
+        if num_envs % size:
+            raise ConfigError(f"{num_envs} environments do not divide among {size} members; take a multiple of {size}")
         state = agent.initial_actor_state(num_envs // size)
         return merge(jax.tree.map(lambda x: jnp.broadcast_to(x, (size, *x.shape)), state))
 
@@ -101,6 +127,11 @@ def populate(agent: Agent, size: int, hypers: Table | None = None, seeds: Array 
         act,
         update,
     )
+
+
+def _columns(hypers: Table | None, seeds: Array | None) -> dict[str, Array]:
+    """What has one value a member, by name."""
+    return {**(hypers or {}), **({} if seeds is None else {"seeds": seeds})}
 
 
 def split(tree: PyTree, size: int, axis: int = 0) -> PyTree:
@@ -132,8 +163,9 @@ def member_state(state: TrainState, index: int) -> TrainState:
 
 
 def set_hypers(state: TrainState, values: Table) -> TrainState:
-    """`state` with other values of some hyper-parameters."""
+    """`state` with other values of some hyper-parameters; raises `ConfigError` where it has no such one."""
     current = state.hypers
+    check_names("hypers", tuple(values), current)
     new = {
         name: jnp.broadcast_to(jnp.asarray(v, jnp.float32), getattr(current, name).shape) for name, v in values.items()
     }
@@ -173,7 +205,24 @@ def make_members(config: PopulationConfig, hypers: Any) -> Members:
     for name in table.keys() & listed.keys():
         raise ConfigError(f"population.vary and population.members both give {name}; leave it out of one of them")
     seeds = listed.pop(SEED, np.arange(config.size, dtype=np.uint32))
-    return Members({**table, **listed}, seeds)
+    members = Members({**table, **listed}, seeds)
+    _check_clips(members.hypers, config.size, hypers)
+    return members
+
+
+def _check_clips(table: Table, size: int, hypers: Any) -> None:
+    """`c_clip` is at most `rho_clip` in every member, wherever the two come from."""
+    if not (hasattr(hypers, "c_clip") and hasattr(hypers, "rho_clip")):
+        return
+    c_clip, rho_clip = (
+        np.broadcast_to(np.asarray(table.get(name, getattr(hypers, name)), np.float32), size)
+        for name in ("c_clip", "rho_clip")
+    )
+    for i in np.flatnonzero(c_clip > rho_clip)[:1]:
+        raise ConfigError(
+            f"population.vary and population.members must give each member a c_clip of at most its rho_clip, and "
+            f"member {i} has {c_clip[i]!s} and {rho_clip[i]!s}"
+        )
 
 
 def make_table(vary: tuple[str, ...], size: int, hypers: Any) -> dict[str, np.ndarray]:
@@ -226,7 +275,7 @@ def _read_all(
             raise ConfigError(f"{setting} names {name} twice; write all its values in one entry")
         lists[name] = _read_seeds(setting, text) if name == SEED else _read_floats(setting, entry, text)
         for value in lists[name]:
-            check_hyper(setting, name, float(value))
+            check_hyper(setting, name, float(str(value)))  # as it was written: float32 rounds a bound of 1e-6 down
     return lists
 
 

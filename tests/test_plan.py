@@ -98,6 +98,16 @@ def test_least_values_are_allowed(config):
     assert make_plan(config).num_updates == 1
 
 
+@pytest.mark.parametrize(("envs", "size", "least"), [(1, 1, 2), (4, 4, 8)])
+def test_a_ladder_has_rungs_in_every_pool_and_member(config, envs, size, least):
+    ladder = changed(config, "agent.exploration", dataclasses.replace(config.agent.exploration, family="ladder"))
+    ladder = changed(changed(ladder, "runtime.pools_per_actor", 8), "population.size", size)
+    words = rf"^runtime.envs_per_pool must be at least {least}, 2 for each member, .*family is ladder, got {envs}$"
+    with pytest.raises(ConfigError, match=words):
+        make_plan(changed(ladder, "runtime.envs_per_pool", envs))
+    make_plan(changed(ladder, "runtime.envs_per_pool", least))
+
+
 def test_devices_are_used_in_turn():
     import jax
 

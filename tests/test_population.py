@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import jax
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from jaxrl.agents import casa, impala
 from jaxrl.agents.exploration import ExplorationConfig
+from jaxrl.agents.replay import ReplayConfig, with_replay
 from jaxrl.config import ConfigError, NetworkConfig, PBTConfig, PopulationConfig
 from jaxrl.envs.batched import BatchedJaxEnv
 from jaxrl.envs.catch import Catch
@@ -127,6 +129,20 @@ def test_a_seed_that_is_listed_takes_the_place_of_the_number():
     assert (state.key[0] != state.key[1]).any()
 
 
+@pytest.mark.parametrize("entry", ["c_clip=1,5", "rho_clip=1,2", "c_clip=1,1.05"])
+@pytest.mark.parametrize("field", ["vary", "members"])
+def test_no_member_has_a_c_clip_above_its_rho_clip(field, entry):
+    """The agent's own are 1.05 and 1.05; float32 does not make them differ."""
+    population = PopulationConfig(2, **{field: (entry,)})
+    if entry == "c_clip=1,1.05":
+        make_members(population, casa.Hypers())
+    else:
+        member, got = {"c_clip=1,5": (1, "5.0 and 1.05"), "rho_clip=1,2": (0, "1.05 and 1.0")}[entry]
+        with pytest.raises(ConfigError, match=rf"c_clip of at most its rho_clip, and member {member} has {got}$"):
+            make_members(population, casa.Hypers())
+    make_members(PopulationConfig(2, members=("c_clip=1,5", "rho_clip=1,6")), casa.Hypers())
+
+
 @pytest.mark.parametrize(
     ("members", "word"),
     [
@@ -147,6 +163,26 @@ def test_a_wrong_member_is_one_sentence(members, word):
         make_members(PopulationConfig(4, ("learning_rate=1,2",), members), impala.Hypers())
 
 
+def test_a_wrong_call_is_one_sentence():
+    """JAX alone would repeat the last value, drop environments, or speak of axes."""
+    agent, key, rates = make_agent("casa-bandit"), jax.random.key(0), {"learning_rate": [1e-3, 1e-2]}
+    with pytest.raises(
+        ConfigError, match=r"^learning_rate has the shape \(2,\) for 4 members; give one value a member$"
+    ):
+        populate(agent, 4, rates)
+    with pytest.raises(ConfigError, match=r"^seeds has the shape \(3,\) for 2 members"):
+        populate(agent, 2, rates, seeds=np.arange(3, dtype=np.uint32))
+    with pytest.raises(ConfigError, match=r"^learning_rate has 2 values, and none for member 2"):
+        member(agent, 2, rates)
+    for make in (lambda table: populate(agent, 2, table), lambda table: member(agent, 1, table)):
+        with pytest.raises(ConfigError, match=r"^hypers names 'learning_rat', .* nearest is learning_rate"):
+            make({"learning_rat": [1, 2]}).init(key)
+    with pytest.raises(ConfigError, match=r"^6 environments do not divide among 4 members; take a multiple of 4$"):
+        populate(agent, 4).initial_actor_state(6)
+    with pytest.raises(ConfigError, match=r"^an agent with a replay cannot be populated"):
+        populate(with_replay(agent, ReplayConfig(capacity=1), Catch.spec, LENGTH, ENVS), 2).init(key)
+
+
 @pytest.mark.parametrize(
     ("population", "word"),
     [
@@ -158,6 +194,7 @@ def test_a_wrong_member_is_one_sentence(members, word):
         (PopulationConfig(pbt=PBTConfig(every=5)), "raise population.size"),
         (PopulationConfig(size=2, pbt=PBTConfig(every=5, fraction=0.6)), "fraction"),
         (PopulationConfig(size=2, pbt=PBTConfig(every=5, factors=(0.0, 2.0))), "factors"),
+        (PopulationConfig(size=2, pbt=PBTConfig(every=5, factors=(0.5, math.inf))), "factors must be finite"),
         (PopulationConfig(size=2, pbt=PBTConfig(every=-1)), "every"),
     ],
 )

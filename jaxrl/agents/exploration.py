@@ -4,7 +4,7 @@
     fixed    mu = softmax(A / temperature)                temperature from the agent's hypers
     bandit   mu = softmax(A / temperature)                temperature from the bandits' vote on episode returns
     mixture  mu = epsilon softmax(A / temperature_1) + (1 - epsilon) softmax(A / temperature_2)    all three voted
-    ladder   mu = epsilon uniform + (1 - epsilon) greedy  epsilon by the number of the environment
+    ladder   mu = epsilon uniform + (1 - epsilon) greedy  epsilon by the environment's number in its pool and member
 
 Parameters are drawn where an episode starts, one set per environment and episode (`Drawn`). They stay in the actor's
 state until the episode ends, are recorded with every action, and the sample is learnt at its own temperature. A family
@@ -36,6 +36,7 @@ from jaxrl.types import Key, Trajectory
 Controller = tuple[bandits.BanditState, ...]  # one per voted coordinate; () for families without
 Family = Literal["plain", "fixed", "bandit", "mixture", "ladder"]
 
+EPSILON_BLOCKS = 10  # in which a mixture's vote divides [0, 1]; the accuracy is published
 GREEDY_TEMPERATURE = 1e-6  # a softmax this cold is the argmax; ties share their probability
 MAX_TEMPERATURE = 1e3  # finite, where x = 0 says infinity
 DRAW_STREAM = 0x6472_6177  # apart from the numbers that actions are drawn with
@@ -50,10 +51,11 @@ class ExplorationConfig:
         max_inverse_temperature: the coldest that a vote may choose; the hottest is uniform.
         num_blocks: in which a vote divides log(1 + 1/temperature).
         num_bandits: that vote on each coordinate.
-        num_candidates: proposed by each bandit.
+        num_candidates: proposed by each bandit, at most num_blocks; for epsilon, which has 10 blocks, at most 10.
         ucb: weight of rarely visited blocks.
         ladder_epsilon: of the ladder's first environment.
-        ladder_exponent: environment i of B has epsilon^(1 + exponent i / (B - 1)).
+        ladder_exponent: environment i of B has epsilon^(1 + exponent i / (B - 1)), where B counts the environments of
+            one pool, and in a population of one member.
     """
 
     family: Family = "fixed"
@@ -100,20 +102,26 @@ def mix(epsilon: jax.Array, first: jax.Array, second: jax.Array) -> jax.Array:
 
 
 def make_exploration(config: ExplorationConfig) -> Exploration:
-    """The family that `config` names."""
+    """The family that `config` names.
+
+    Raises:
+        ValueError: numbers that make no bandits, such as `num_candidates` above `num_blocks`.
+    """
     if config.family == "plain":
         return _softmax_family(voted=(), choose=lambda temperature, voted: jnp.ones_like(temperature))
     if config.family == "fixed":
         return _softmax_family(voted=(), choose=lambda temperature, voted: temperature)
-    temperature_range = _bandit_spec(config, float(np.log1p(config.max_inverse_temperature)), config.num_blocks)
+    if config.family == "ladder":
+        return _ladder(config)
+    coldest = float(np.log1p(config.max_inverse_temperature))
+    temperature_range = _bandit_spec(config, coldest, config.num_blocks, config.num_candidates)
     if config.family == "bandit":
         return _softmax_family(voted=(temperature_range,), choose=lambda temperature, voted: temperature_of(voted[0]))
-    if config.family == "mixture":
-        epsilon_range = _bandit_spec(config, 1.0, 10)
-        return _softmax_family(
-            (epsilon_range, temperature_range, temperature_range), choose=_temperature_of_mixture
-        )._replace(log_policy=_log_mixture)
-    return _ladder(config)
+    # Each coordinate has blocks of its own, so that as many candidates as the temperature allows may be too many here.
+    epsilon_range = _bandit_spec(config, 1.0, EPSILON_BLOCKS, min(config.num_candidates, EPSILON_BLOCKS))
+    return _softmax_family(
+        (epsilon_range, temperature_range, temperature_range), choose=_temperature_of_mixture
+    )._replace(log_policy=_log_mixture)
 
 
 def initial_drawn(exploration: Exploration, num_envs: int) -> Drawn:
@@ -159,13 +167,13 @@ def exploration_metrics(trajectory: Trajectory) -> dict[str, jax.Array]:
     }
 
 
-def _bandit_spec(config: ExplorationConfig, high: float, num_blocks: int) -> bandits.BanditSpec:
+def _bandit_spec(config: ExplorationConfig, high: float, num_blocks: int, num_candidates: int) -> bandits.BanditSpec:
     return bandits.BanditSpec(
         0.0,
         high,
         num_blocks,
         num_bandits=config.num_bandits,
-        num_candidates=min(config.num_candidates, num_blocks),
+        num_candidates=num_candidates,
         ucb=config.ucb,
     )
 
@@ -207,7 +215,7 @@ def _log_mixture(preferences: jax.Array, drawn: Drawn, legal: jax.Array | None) 
 
 
 def _ladder(config: ExplorationConfig) -> Exploration:
-    """`epsilon_i = epsilon^(1 + exponent i / (B - 1))`, environment i of the B that act together."""
+    """`epsilon_i = epsilon^(1 + exponent i / (B - 1))`, environment i of the B of one pool and member."""
 
     def draw(controller: Controller, temperature: jax.Array, num_envs: int, key: Key) -> Drawn:
         rung = jnp.arange(num_envs) / max(num_envs - 1, 1)

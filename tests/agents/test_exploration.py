@@ -206,6 +206,16 @@ def test_votes_stay_in_their_ranges():
         assert 0 <= drawn.min() < 0.05 * spec.high and 0.95 * spec.high < drawn.max() <= np.float32(spec.high)
 
 
+def test_more_candidates_than_blocks_are_refused_for_temperatures_only():
+    """Epsilon has 10 blocks whatever the temperature has, and proposes as many at most."""
+    with pytest.raises(ValueError, match="num_candidates must be 1 to num_blocks = 2, got 3"):
+        make_exploration(ExplorationConfig("bandit", num_blocks=2))
+    family = make_exploration(ExplorationConfig("mixture", num_candidates=12))
+    state = jax.eval_shape(family.init, jax.random.key(0))
+    drawn = jax.eval_shape(lambda state, key: family.draw(state, jnp.float32(1), 4, key), state, jax.random.key(1))
+    assert [x.shape for x in drawn.coordinates] == [(4,)] * 3
+
+
 def test_the_ladder_is_the_published_one():
     """epsilon^(1 + 7 i / (B - 1)) from 0.4, learnt at the hypers' temperature; one environment alone has 0.4."""
     drawn = drawn_for("ladder", 8)
