@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from difflib import get_close_matches
@@ -75,7 +74,9 @@ def evaluate(arguments: Sequence[str]) -> int:
     )
     parser = _Parser("evaluate", "Score the newest checkpoint of a run over whole episodes.")
     parser.add_argument(
-        "run", metavar="RUN", help="a run folder, or `latest`; followed by --KEY VALUE to score under other settings"
+        "run",
+        metavar="RUN",
+        help="a run folder, or `latest`; followed by --KEY VALUE for settings of env, evaluation, runtime and seed",
     )
     parser.add_argument("--episodes", type=_positive_int, metavar="N", help="default: the config's evaluation.episodes")
     parser.add_argument(
@@ -87,6 +88,9 @@ def evaluate(arguments: Sequence[str]) -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the result there")
     parser.add_argument("--video", type=Path, metavar="FILE", help="film one of the episodes: .gif, .webp or .mp4")
     options = parser.parse_args(own)
+    if options.json and options.json.exists() and not options.json.is_file():  # /dev/null must not be replaced
+        raise ConfigError(f"--json {options.json} is a folder or a device; name a file, such as scores.json")
+    from jaxrl.io.replacing import replace_json
     from jaxrl.scoring import evaluate
 
     result = evaluate(
@@ -99,7 +103,7 @@ def evaluate(arguments: Sequence[str]) -> int:
     )
     _print_result(result)
     if options.json:
-        _write_json(options.json, result)
+        replace_json(options.json, result)
     return 0
 
 
@@ -260,14 +264,6 @@ def _print_result(result: Mapping[str, Any]) -> None:
     width = max(map(len, scalars), default=0)
     for name, value in scalars.items():
         print(f"{name:{width}}  {value:.4g}" if isinstance(value, float) else f"{name:{width}}  {value}")
-
-
-def _write_json(path: Path, result: Mapping[str, Any]) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror or error}; choose another --json") from None
 
 
 def _complain(error: Exception, status: int) -> int:

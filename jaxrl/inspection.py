@@ -42,7 +42,7 @@ def inspect(run: RunDir | str, *, max_steps: int = 3000, greedy: bool = False, m
         member: of a population, which one; the first unless given.
 
     Raises:
-        UserError: the run has no checkpoint or `member` does not fit it, or its observations are no pictures.
+        UserError: the run has no checkpoint or `member` does not fit it, or there is no picture of its observations.
     """
     experiment, restored = restore(run)
     agent = experiment.single

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
+import dataclasses
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
-from jaxrl.analysis import read_metrics
+from jaxrl.analysis import RunDataError, read_metrics
 from jaxrl.config import ConfigError, EvaluationConfig, ExperimentConfig
 from jaxrl.envs.build import protocol_label
 from jaxrl.evaluation import act_randomly, play_episodes, summary
@@ -29,6 +29,7 @@ from jaxrl.experiment import (
 from jaxrl.io.checkpoints import CheckpointError, Checkpoints, Restored
 from jaxrl.io.console import program
 from jaxrl.io.meters import member_name
+from jaxrl.io.replacing import replace_json
 from jaxrl.io.rundir import RunDir
 from jaxrl.parsing import read_config
 from jaxrl.pbt import without_pbt
@@ -37,6 +38,8 @@ from jaxrl.sebulba.actor import Act, make_act
 from jaxrl.types import TimeStep, TrainState
 from jaxrl.video import Film, check_video_path, write_video
 from jaxrl.watchdog import Watchdog
+
+SCORED_UNDER = ("env", "evaluation", "runtime", "seed")  # what a score may be taken under otherwise than the training
 
 
 def evaluate(
@@ -55,11 +58,12 @@ def evaluate(
 
     Args:
         run: a run folder, or `latest`.
-        episodes: how many; 100 where the config has none.
+        episodes: how many, at least one for each member of a population; 100 where the config has none. A config
+            that has fewer than members counts as one each.
         greedy: take the most probable action instead of sampling.
         member: of a population; without it all members share the episodes.
         video: a file for the film of one of the episodes; .gif, .webp or .mp4.
-        overrides: settings as on the command line, such as `--env.protocol paper`, to score under other rules.
+        overrides: settings of `SCORED_UNDER` as on the command line, such as `--env.protocol paper`.
 
     Raises:
         UserError: the run has no checkpoint, or cannot be read; a setting or the video cannot work.
@@ -72,7 +76,6 @@ def evaluate(
     greedy = config.evaluation.greedy if greedy is None else greedy
     agent = experiment.single
     publish = agent.publish_greedy if greedy else agent.publish
-    episodes = episodes or config.evaluation.episodes or EvaluationConfig().episodes
     result: dict[str, Any] = {
         "run": str(run),
         "env": config.env.id,
@@ -83,17 +86,18 @@ def evaluate(
     }
     label = f"{config.env.id} {result['policy']}"
     states = member_states(experiment, restored.state, member)
-    share = max(1, episodes // len(states))
-    film = None if video is None else _start_film(experiment, share, label)
-    act = make_act(agent.act)  # compiled once for all members
+    shares = _shares(config, episodes, len(states))
+    film = None if video is None else _start_film(experiment, shares[0], label)
+    act = make_act(agent.act)  # compiled for all members, at most once for each of the two sizes of a share
     played = [
-        _play(experiment, act, publish(state), agent.initial_actor_state, share, "episodes", film) for state in states
+        _play(experiment, act, publish(state), agent.initial_actor_state, share, "episodes", film)
+        for state, share in zip(states, shares, strict=True)
     ]
     returns, lengths = (np.concatenate(parts) for parts in zip(*played, strict=True))
     result |= summary(returns, lengths)
     if film is not None and video is not None:
         film.screen.close()
-        write_video(video, film.frames, film.screen.fps)
+        write_video(video, film, film.screen.fps)
         result |= {"video": str(video), "video_return": film.episode_return}
     if member is not None:
         result["member"] = member
@@ -103,19 +107,39 @@ def evaluate(
     if trained is not None:
         result["training_return"] = trained
     if config.evaluation.against_random:
-        act_at_random = make_act(partial(act_randomly, num_actions=experiment.spec.num_actions))
-        random = summary(*_play(experiment, act_at_random, (), lambda num_envs: (), episodes, "random policy"))
-        result["random_return"] = random["mean_return"]
-        error = (result["standard_error"] ** 2 + random["standard_error"] ** 2) ** 0.5
-        result["standard_errors_above_random"] = (result["mean_return"] - random["mean_return"]) / max(error, 1e-9)
+        result |= _against_random(experiment, sum(shares), result)
     return result
+
+
+def _shares(config: ExperimentConfig, episodes: int | None, members: int) -> list[int]:
+    """How many episodes each member plays; the first ones play those that do not divide."""
+    if episodes is not None and episodes < members:
+        raise ConfigError(
+            f"--episodes {episodes} are too few for {members} members to share; set {members} or more, or name one "
+            "with --member"
+        )
+    total = max(members, episodes or config.evaluation.episodes or EvaluationConfig().episodes)
+    return [total // members + (member < total % members) for member in range(members)]
+
+
+def _against_random(experiment: Experiment, episodes: int, result: dict[str, Any]) -> dict[str, float]:
+    """What the random policy has, and how far above it `result` is where chance had a part in either."""
+    act = make_act(partial(act_randomly, num_actions=experiment.spec.num_actions))
+    random = summary(*_play(experiment, act, (), lambda num_envs: (), episodes, "random policy"))
+    error = np.hypot(result["standard_error"], random["standard_error"])
+    compared = {"random_return": random["mean_return"]}
+    if error > 0:
+        compared["standard_errors_above_random"] = float((result["mean_return"] - random["mean_return"]) / error)
+    return compared
 
 
 def restore(run: RunDir | str, overrides: Sequence[str] = ()) -> tuple[Experiment, Restored]:
     """A run's parts and its newest checkpoint; raises and takes arguments like `evaluate`."""
     run = run if isinstance(run, RunDir) else RunDir.find(run)
-    experiment = build(read_config(run.config, overrides))
-    _check_interface(experiment, build(read_config(run.config)) if overrides else experiment)
+    config, trained = read_config(run.config, overrides), read_config(run.config)
+    _check_overrides(config, trained)
+    experiment = build(config)
+    _check_interface(experiment, build(trained) if overrides else experiment)
     restored = Checkpoints(run).restore(jax.eval_shape(experiment.agent.init, experiment.key(INIT_KEY)))
     if restored is None:
         raise CheckpointError(f"{run} has no checkpoint to evaluate; train it first")
@@ -123,10 +147,36 @@ def restore(run: RunDir | str, overrides: Sequence[str] = ()) -> tuple[Experimen
 
 
 def training_return(run: RunDir, member: int | None = None) -> float | None:
-    """Mean raw return of the last 100 training episodes, acting policy; None where none finished."""
+    """Mean raw return of the last 100 training episodes, acting policy; None where none finished or nothing tells."""
     name = "episode/return" if member is None else member_name(member, "episode/return")
-    curve = read_metrics(run.path).get(name)
+    try:
+        curve = read_metrics(run.path).get(name)
+    except RunDataError:  # a score needs no curve: it was copied without one, or a line is damaged
+        return None
     return None if curve is None or not np.isfinite(curve[-1]) else float(curve[-1])
+
+
+def _check_overrides(config: ExperimentConfig, trained: ExperimentConfig) -> None:
+    """The rest comes from the checkpoint, so that setting it would have no effect; raises `ConfigError`."""
+    for name in _changed(config, trained):
+        if name.partition(".")[0] not in SCORED_UNDER:
+            raise ConfigError(
+                f"{name} is part of what was trained, and evaluate cannot change it; it takes settings of "
+                f"{', '.join(SCORED_UNDER[:-1])} and {SCORED_UNDER[-1]}"
+            )
+
+
+def _changed(here: Any, there: Any, prefix: str = "") -> Iterator[str]:
+    """Dotted names of the settings that differ; of two agents only their name."""
+    if type(here) is not type(there):
+        yield f"{prefix}name"
+        return
+    for field in dataclasses.fields(here):
+        value, other = getattr(here, field.name), getattr(there, field.name)
+        if dataclasses.is_dataclass(value):
+            yield from _changed(value, other, f"{prefix}{field.name}.")
+        elif value != other:
+            yield f"{prefix}{field.name}"
 
 
 def _check_interface(experiment: Experiment, trained: Experiment) -> None:
@@ -211,17 +261,16 @@ def finish(config: ExperimentConfig, run: RunDir) -> None:
         lines.append(f"training    {trained:.2f} over the last 100 training episodes (acting policy)")
     if config.evaluation.episodes:
         result = evaluate(run)
-        (run.path / "evaluation.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+        replace_json(run.path / "evaluation.json", result)
         label = f", {result['protocol']} protocol" if result["protocol"] else ""
         lines.append(
             f"return      {result['mean_return']:.2f} +- {result['standard_error']:.2f} over {result['episodes']} "
             f"episodes ({result['env']}{label}, {result['policy']} policy)"
         )
         if "random_return" in result:
-            lines.append(
-                f"random      {result['random_return']:.2f}, so the policy is "
-                f"{result['standard_errors_above_random']:.0f} standard errors above it"
-            )
+            distance = result.get("standard_errors_above_random")
+            so = "" if distance is None else f", so the policy is {distance:.0f} standard errors above it"
+            lines.append(f"random      {result['random_return']:.2f}{so}")
     from jaxrl.plot import plot_run  # matplotlib takes a second to load
 
     curve: Path = plot_run(run.path)

@@ -1,16 +1,20 @@
-"""Films: one whole episode, readable files, refusals before an episode is played."""
+"""Films: one whole episode, readable files, little memory, refusals before an episode is played."""
 
 from __future__ import annotations
 
-import importlib.util
+import subprocess
+import tracemalloc
 from types import SimpleNamespace
 
+import imageio_ffmpeg
 import numpy as np
 import pytest
 from PIL import Image
 
 from jaxrl.config import ConfigError
-from jaxrl.video import Film, captioned, check_video_path, write_video
+from jaxrl.io.rundir import RunDirError
+from jaxrl.video import FORMATS, Film, captioned, check_video_path, write_video
+from tests.full_disk import files_of_at_most
 
 
 def timestep(length: int, last: bool) -> SimpleNamespace:
@@ -26,17 +30,29 @@ class Numbers:
         return np.full((10, 5, 3), 0, np.uint8)
 
     def step(self, action, timestep):
-        return np.full((10, 5, 3), 20 * timestep.episode_length[0], np.uint8)
+        return np.full((10, 5, 3), 20 * timestep.episode_length[0] % 256, np.uint8)
+
+
+def filmed(steps: int) -> Film:
+    film = Film(Numbers(), "a game")
+    film(None, timestep(0, False))
+    for length in range(1, steps):
+        film(np.zeros(2, int), timestep(length, length == steps - 1))
+    return film
+
+
+def shades(count: int) -> list[np.ndarray]:
+    """Equal pictures may be merged into one that stays longer, so these all differ."""
+    return [captioned(np.full((20, 20, 3), 25 * i, np.uint8), f"{i}") for i in range(count)]
 
 
 def test_a_film_is_the_first_episode_of_the_first_environment():
-    film = Film(Numbers(), "a game")
-    film(None, timestep(0, False))
-    for length, last in [(1, False), (2, False), (3, True), (0, False), (1, False)]:
-        film(np.zeros(2, int), timestep(length, last))
-    assert len(film.frames) == 4 and film.episode_return == 1.5
-    shades = [int(frame[10, frame.shape[1] // 2, 0]) for frame in film.frames]
-    assert shades == [0, 20, 40, 60]
+    film = filmed(4)
+    for length in (0, 1):
+        film(np.zeros(2, int), timestep(length, False))
+    frames = list(film)
+    assert len(film) == len(frames) == 4 and film.episode_return == 1.5
+    assert [int(frame[10, frame.shape[1] // 2, 0]) for frame in frames] == [0, 20, 40, 60]
 
 
 @pytest.mark.parametrize("shape", [(10, 5, 3), (210, 160, 3), (84, 84, 3), (421, 421, 3)])
@@ -51,16 +67,51 @@ def test_pictures_are_enlarged_by_whole_numbers_and_even(shape):
     assert (framed[-32:] > 200).any(), "a caption"
 
 
-@pytest.mark.parametrize("suffix", [".gif", ".webp"])
-def test_files_can_be_read_back(tmp_path, suffix):
-    """Equal pictures may be merged into one that stays longer, so these all differ."""
-    frames = [captioned(np.full((20, 20, 3), shade, np.uint8), f"{shade}") for shade in range(0, 250, 25)]
-    write_video(tmp_path / f"a{suffix}", frames, fps=5)
-    with Image.open(tmp_path / f"a{suffix}") as film:
+@pytest.mark.parametrize("name", ["a.gif", "a.webp", "a.GIF"])
+def test_files_can_be_read_back(tmp_path, name):
+    frames = shades(10)
+    write_video(tmp_path / name, frames, fps=5)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    with Image.open(tmp_path / name) as film:
         assert len(frames) <= film.n_frames <= len(frames) + 5
-        for index in (0, 4):
+        durations = []
+        for index in range(film.n_frames):
             film.seek(index)
-            assert abs(int(np.asarray(film.convert("RGB"))[10, 210, 0]) - 25 * index) < 6
+            film.load()
+            durations.append(film.info["duration"])
+            if index in (0, 4):
+                assert abs(int(np.asarray(film.convert("RGB"))[10, 210, 0]) - 25 * index) < 6
+    assert sum(durations) == pytest.approx(3000, abs=50), "ten frames of 0.2 s, and the last one a second more"
+
+
+def test_an_mp4_can_be_read_back(tmp_path):
+    frames = shades(10)
+    write_video(tmp_path / "a.mp4", frames, fps=5)
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", str(tmp_path / "a.mp4")]
+    data = subprocess.run([*command, "-f", "rawvideo", "-pix_fmt", "rgb24", "-"], stdout=subprocess.PIPE, check=True)
+    read = np.frombuffer(data.stdout, np.uint8).reshape(-1, *frames[0].shape)
+    assert len(read) == 15
+    assert all(abs(int(read[index][10, 210, 0]) - 25 * index) < 12 for index in (0, 4, 9))
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_a_film_is_never_in_memory_as_a_whole(tmp_path, suffix):
+    tracemalloc.start()
+    film = filmed(80)
+    write_video(tmp_path / f"a{suffix}", film, fps=10)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 * next(iter(film)).nbytes
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_a_full_disk_leaves_the_film_that_was_there(tmp_path, suffix):
+    path = tmp_path / f"a{suffix}"
+    path.write_text("a good film")
+    noise = np.random.default_rng(0).integers(0, 256, (5, 64, 64, 3), np.uint8)
+    with files_of_at_most(2048), pytest.raises(RunDirError, match=f"cannot write .*a{suffix}: .*free space"):
+        write_video(path, list(noise), fps=5)
+    assert path.read_text() == "a good film" and list(tmp_path.iterdir()) == [path]
 
 
 def test_refusals(tmp_path, monkeypatch):
@@ -68,6 +119,9 @@ def test_refusals(tmp_path, monkeypatch):
         check_video_path(tmp_path / "a.avi")
     with pytest.raises(ConfigError, match="there is no folder"):
         check_video_path(tmp_path / "no" / "a.gif")
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ConfigError, match="pip install imageio-ffmpeg"):
+    (tmp_path / "folder.gif").mkdir()
+    with pytest.raises(ConfigError, match=r"folder\.gif is a folder; name a file"):
+        check_video_path(tmp_path / "folder.gif")
+    monkeypatch.setattr(imageio_ffmpeg, "get_ffmpeg_exe", lambda: (_ for _ in ()).throw(RuntimeError("none")))
+    with pytest.raises(ConfigError, match="needs ffmpeg: install it"):
         check_video_path(tmp_path / "a.mp4")

@@ -17,6 +17,9 @@ from jaxrl.types import EnvSpec, TimeStep
 
 ATARI_FPS = 15.0  # the console's 60 frames/s at 4 frames per env step
 OTHER_FPS = 10.0
+BARS_SIDE = 140  # pixels of a picture of bars
+BACKGROUND, TRACK, ZERO = (16, 16, 20), (40, 40, 48), (150, 150, 160)
+POSITIVE, NEGATIVE = (86, 180, 233), (230, 159, 0)  # told apart with every common form of colour blindness
 
 
 class Screen(Protocol):
@@ -41,16 +44,17 @@ def make_screen(config: EnvConfig, spec: EnvSpec, num_envs: int, seed: int, stre
     """The screen of the environments that `make_env` makes of the same arguments.
 
     Raises:
-        EnvError: the observations are no pictures.
+        EnvError: there is no picture of such observations: they have no dimension, or more than three.
     """
     if config.backend == "envpool":
         from jaxrl.envs.envpool_catalogue import is_atari
 
         if is_atari(config.id):
             return AtariScreen(config, env_seeds(seed, stream, num_envs)[0])
-    if len(spec.observation_shape) not in (2, 3):
+    rank = len(spec.observation_shape)
+    if rank not in (1, 2, 3):
         raise EnvError(f"{config.id} has no picture: its observation is an array of shape {spec.observation_shape}")
-    return ObservationScreen()
+    return BarScreen() if rank == 1 else ObservationScreen()
 
 
 class AtariScreen:
@@ -103,3 +107,37 @@ class ObservationScreen:
         if board.dtype != np.uint8:
             board = (255 * np.clip(board / max(float(board.max()), 1e-9), 0, 1)).astype(np.uint8)
         return np.repeat(board[:, :, None], 3, axis=2)
+
+
+class BarScreen:
+    """A vector [N] as N bars, from the top: to the right of the middle where positive, to the left where negative.
+
+    Each is drawn relative to the largest magnitude that its component had so far, because components differ in unit.
+    """
+
+    fps = OTHER_FPS
+
+    def reset(self, timestep: TimeStep) -> np.ndarray:
+        """The picture of the first time step."""
+        self._largest = np.zeros(timestep.observation.shape[1:], np.float64)
+        return self._picture(np.asarray(timestep.observation[0], np.float64))
+
+    def step(self, action: np.ndarray, timestep: TimeStep) -> np.ndarray:
+        """The picture after `action`."""
+        return self._picture(np.asarray(timestep.observation[0], np.float64))
+
+    def close(self) -> None:
+        """Nothing to free."""
+
+    def _picture(self, observation: np.ndarray) -> np.ndarray:
+        self._largest = np.maximum(self._largest, np.abs(observation))
+        ends = (observation / np.maximum(self._largest, 1e-9))[:, None]  # [N, 1], from -1 to 1
+        columns = np.linspace(-1, 1, BARS_SIDE + 1)[:-1]  # the middle one is 0
+        bars = np.full((*ends.shape[:1], BARS_SIDE, 3), TRACK, np.uint8)
+        bars[(columns > 0) & (columns <= ends)] = POSITIVE
+        bars[(columns < 0) & (columns >= ends)] = NEGATIVE
+        height = max(2, BARS_SIDE // len(bars))  # of a bar and the gap below it
+        picture = bars.repeat(height, axis=0)
+        picture[np.arange(len(picture)) % height >= height - max(1, height // 6)] = BACKGROUND
+        picture[:, BARS_SIDE // 2] = ZERO
+        return picture

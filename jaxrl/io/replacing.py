@@ -16,13 +16,17 @@ from jaxrl.io.rundir import write_error
 def replacing(path: Path) -> Iterator[Path]:
     """A scratch path with the suffix of `path`: it replaces `path` where the block ends, and is removed if that raises.
 
-    A reader, or a process killed at any moment, finds the old file or the new one.
+    A reader, or a process killed at any moment, finds the old file or the new one. A link stays, and what it points to
+    is replaced.
 
     Raises:
-        RunDirError: the disk is full, the folder may not be written to, or `path` is one itself.
+        RunDirError: the disk is full, the folder may not be written to, or `path` is one itself, or a device.
     """
+    path = path.resolve()
     scratch = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
+        if path.exists() and not path.is_file():
+            raise OSError("it is a folder or a device")
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield scratch

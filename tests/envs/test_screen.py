@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from jaxrl.config import EnvConfig
 from jaxrl.envs.base import EnvError
 from jaxrl.envs.build import env_spec, make_env
-from jaxrl.envs.screen import make_screen
+from jaxrl.envs.screen import BARS_SIDE, NEGATIVE, POSITIVE, ZERO, BarScreen, make_screen
+from jaxrl.types import EnvSpec
 
 SEED, STREAM = 5, (1,)
 
@@ -57,11 +60,51 @@ def test_other_actions_are_noticed():
     screen.close()
 
 
-def test_boards_are_pictures_and_vectors_are_none():
+def test_boards_are_pictures():
     env, screen = parts(EnvConfig("catch", "jax"), 2)
     timestep = env.reset()
     picture = screen.reset(timestep)
     assert picture.shape == (*env.spec.observation_shape, 3) and picture.dtype == np.uint8
     np.testing.assert_array_equal(picture[..., 0] == 255, np.asarray(timestep.observation[0]) == 1)
-    with pytest.raises(EnvError, match=r"cartpole has no picture: its observation is an array of shape \(4,\)"):
-        parts(EnvConfig("cartpole", "jax"), 2)
+
+
+def bars(picture, count):
+    """Pixels right of the middle less pixels left of it, of each of `count` bars."""
+    rows = picture[:: len(picture) // count][:count]
+    positive, negative = ((rows == colour).all(-1).sum(1) for colour in (POSITIVE, NEGATIVE))
+    assert not (positive * negative).any(), "a bar has one side"
+    assert (picture[:, BARS_SIDE // 2] == ZERO).all(), "the line at zero"
+    return positive - negative
+
+
+def test_vectors_are_bars():
+    """Of their sign, as long as they are large beside the largest that the same component was so far."""
+    env, screen = parts(EnvConfig("cartpole", "jax"), 2)
+    full = BARS_SIDE // 2
+
+    def shown(*vector):
+        return SimpleNamespace(observation=np.asarray([vector, (9, 9, 9, 9)], np.float32))
+
+    first = screen.reset(shown(2, -0.01, 0, 5))
+    assert first.dtype == np.uint8 and first.shape == (BARS_SIDE, BARS_SIDE, 3)
+    np.testing.assert_allclose(bars(first, 4), [full, -full, 0, full], atol=1)
+    second = screen.step(np.zeros(2, int), shown(-1, 0.005, 3, 10))
+    np.testing.assert_allclose(bars(second, 4), [-full / 2, full / 2, full, full], atol=1)
+    again = screen.reset(shown(1, 1, 0, 0))
+    np.testing.assert_allclose(bars(again, 4), [full, full, 0, 0], atol=1)
+    assert screen.reset(env.reset()).shape == first.shape
+
+
+@pytest.mark.parametrize("length", [1, 2, 70, 71, 500])
+def test_every_component_has_a_bar(length):
+    screen = BarScreen()
+    vector = np.where(np.arange(length) % 2, -1.0, 1.0)
+    picture = screen.reset(SimpleNamespace(observation=vector[None]))
+    np.testing.assert_array_equal(np.sign(bars(picture, length)), vector)
+
+
+@pytest.mark.parametrize("shape", [(), (2, 3, 4, 5)])
+def test_other_observations_have_no_picture(shape):
+    spec = EnvSpec(shape, "float32", num_actions=2, frame_skip=1)
+    with pytest.raises(EnvError, match="catch has no picture: its observation is an array of shape"):
+        make_screen(EnvConfig("catch", "jax"), spec, 2, SEED, STREAM)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -30,12 +31,21 @@ def test_json_in_a_folder_that_is_made(tmp_path):
     assert json.loads((tmp_path / "deep" / "numbers.json").read_text()) == {"a": 1}
 
 
-def test_a_folder_is_not_replaced(tmp_path):
+def test_a_folder_or_a_device_is_not_replaced(tmp_path):
     taken = tmp_path / "taken.png"
     taken.mkdir()
-    with pytest.raises(RunDirError, match=r"cannot write .*taken.png: .*directory"), replacing(taken) as scratch:
-        scratch.write_text("x")
-    assert list(tmp_path.iterdir()) == [taken]
+    for path in (taken, Path("/dev/null")):
+        with pytest.raises(RunDirError, match=r"cannot write .*: it is a folder or a device"), replacing(path):
+            pytest.fail("nothing is written")
+    assert list(tmp_path.iterdir()) == [taken] and Path("/dev/null").is_char_device()
+
+
+def test_a_link_stays(tmp_path):
+    (tmp_path / "real.txt").write_text("old")
+    (tmp_path / "link.txt").symlink_to("real.txt")
+    with replacing(tmp_path / "link.txt") as scratch:
+        scratch.write_text("new")
+    assert (tmp_path / "link.txt").is_symlink() and (tmp_path / "real.txt").read_text() == "new"
 
 
 def test_a_full_disk(tmp_path):
