@@ -88,7 +88,7 @@ def evaluate(arguments: Sequence[str]) -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the result there")
     parser.add_argument("--video", type=Path, metavar="FILE", help="film one of the episodes: .gif, .webp or .mp4")
     options = parser.parse_args(own)
-    if options.json and options.json.exists() and not options.json.is_file():  # /dev/null must not be replaced
+    if options.json and options.json.exists() and not options.json.is_file():  # said before anything is played
         raise ConfigError(f"--json {options.json} is a folder or a device; name a file, such as scores.json")
     from jaxrl.io.replacing import replace_json
     from jaxrl.scoring import evaluate

@@ -55,10 +55,13 @@ def compare(
             raise RunDataError(f"{label} played {', '.join(scores)}, not {', '.join(envs)}; compare runs of the same")
     if not envs:
         raise RunDataError("there is nothing to compare: name at least one run folder")
-    records = EVALUATED_UNDER if score is evaluation_return else TRAINED_UNDER
-    label = one_protocol((run for runs in groups.values() for run in runs), records)
-    for runs in groups.values() if score is evaluation_return else ():
-        one_policy(runs)
+    evaluated = score is evaluation_return
+    label = one_protocol(
+        (run for runs in groups.values() for run in runs), EVALUATED_UNDER if evaluated else TRAINED_UNDER
+    )
+    if evaluated:
+        for runs in groups.values():
+            one_policy(runs)
     raw = {group: {env: scores[env] for env in envs} for group, scores in raw.items()}
     if not all(map(is_atari, envs)):
         return Comparison(raw, {group: _matrix(scores) for group, scores in raw.items()}, envs, "return", label, None)

@@ -65,12 +65,15 @@ def find_runs(pattern: str) -> list[Path]:
 
 def group_by_name_and_game(runs: Sequence[Run]) -> dict[str, list[Run]]:
     """`group_by_name`, and where the runs are of several games a group for each, since their scores have no mean."""
-    several = len({read_env(run) for run in runs}) > 1
-    groups: dict[str, list[Run]] = {}
-    for name, members in group_by_name(runs).items():
+    envs = {run: read_env(run) for run in runs}
+    groups = group_by_name(runs)
+    if len(set(envs.values())) <= 1:
+        return groups
+    apart: dict[str, list[Run]] = {}
+    for name, members in groups.items():
         for run in members:
-            groups.setdefault(f"{name}, {read_env(run)}" if several else name, []).append(run)
-    return groups
+            apart.setdefault(f"{name}, {envs[run]}", []).append(run)
+    return apart
 
 
 def check_one_game(runs: Sequence[Run]) -> None:
@@ -181,18 +184,19 @@ def run_table(runs: Sequence[Run]) -> Table:
 
 def _row(run: Run) -> tuple[Any, ...]:
     settings, metrics, evaluation = read_settings(run), read_metrics(run), read_evaluation(run) or {}
+    protocol = read_protocol(run)
     returns = metrics.get("episode/return", np.empty(0))
     wall = metrics.get("progress/wall", np.empty(0))
     return (
         Path(run).resolve().name,
         *(setting(settings, name) for name in ("agent.name", "env.id")),
-        read_protocol(run),
+        protocol,
         setting(settings, "seed"),
         float(metrics["env_steps"][-1]) if metrics["env_steps"].size else None,
         float(wall[-1]) / 60 if wall.size else None,
         float(returns[-1]) if returns.size else None,
         *(evaluation.get(name) for name in ("mean_return", "standard_error")),
-        _evaluated_policy(evaluation, read_protocol(run)),
+        _evaluated_policy(evaluation, protocol),
     )
 
 

@@ -200,16 +200,17 @@ def main() -> None:
     parser.add_argument("--redraw", action="store_true", help="train nothing: read the histories in --work")
     parser.add_argument("--out", type=Path, help="the table and images/; default: docs, or --work with --smoke")
     options = parser.parse_args()
-    seeds, points, per_point = (
-        (2, 2, 2) if options.smoke else (options.seeds, options.points, options.updates_per_point)
-    )
+    seeds, points, per_point = options.seeds, options.points, options.updates_per_point
+    if options.smoke:
+        seeds, points, per_point = 2, 2, 2
     work = options.work or Path("runs/collapse-smoke" if options.smoke else "runs/collapse")
     began = time.monotonic()
-    for name, arm in ARMS.items() if not options.redraw else ():
-        history = train_arm(arm, seeds, points, per_point)
-        with replacing(history_file(work, name)) as scratch:
-            np.savez_compressed(scratch, updates_per_point=per_point, **history._asdict())
-        print(f"{name}: {len(arm.settings)} settings, done after {time.monotonic() - began:.0f} s", flush=True)
+    if not options.redraw:
+        for name, arm in ARMS.items():
+            history = train_arm(arm, seeds, points, per_point)
+            with replacing(history_file(work, name)) as scratch:
+                np.savez_compressed(scratch, updates_per_point=per_point, **history._asdict())
+            print(f"{name}: {len(arm.settings)} settings, done after {time.monotonic() - began:.0f} s", flush=True)
     histories, per_point = read_histories(work)
     points = len(next(iter(histories.values())).greedy)
     head = trained_head(points * per_point // 5 + 1)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from jaxrl.io.replacing import replace_json, replacing
 from jaxrl.io.rundir import RunDirError
+from tests.full_disk import files_of_at_most
 
 
 def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -49,14 +48,12 @@ def test_a_link_stays(tmp_path):
 
 
 def test_a_full_disk(tmp_path):
-    """A limit on the size of a file, which ends a write as a full disk does."""
     path = tmp_path / "curve.png"
     path.write_bytes(b"old")
-    script = (
-        "import resource, signal, sys; from pathlib import Path; from jaxrl.io.replacing import replacing;"
-        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (2048, 2048))\n"
-        "with replacing(Path(sys.argv[1])) as scratch: scratch.write_bytes(bytes(5000))"
-    )
-    done = subprocess.run([sys.executable, "-c", script, str(path)], capture_output=True, text=True)
-    assert "RunDirError: cannot write" in done.stderr and "File too large" in done.stderr
+    with (
+        files_of_at_most(2048),
+        pytest.raises(RunDirError, match=r"cannot write .*: File too large"),
+        replacing(path) as scratch,
+    ):
+        scratch.write_bytes(bytes(5000))
     assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
