@@ -90,7 +90,7 @@ def evaluate(
     film = None if video is None else _start_film(experiment, shares[0], label)
     act = make_act(agent.act)  # compiled for all members, at most once for each of the two sizes of a share
     played = [
-        _play(experiment, act, publish(state), agent.initial_actor_state, share, "episodes", film)
+        _play(experiment, act, publish(state), agent.initial_actor_state, share, "policy", film)
         for state, share in zip(states, shares, strict=True)
     ]
     returns, lengths = (np.concatenate(parts) for parts in zip(*played, strict=True))
@@ -207,7 +207,13 @@ def _play(
     title: str,
     film: Film | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns and lengths of some episodes, under a progress bar; environments that hang end the process."""
+    """Returns and lengths of some episodes; environments that hang end the process.
+
+    Shown meanwhile is a progress bar, or in a log, which cannot have one, a line at the start.
+    """
+    bar = sys.stderr.isatty()
+    if not bar:
+        print(f"evaluating: {title}, {episodes} episodes", file=sys.stderr, flush=True)
     num_envs = _num_envs(experiment, episodes)
     env = make_evaluation_env(experiment, num_envs)
     timeout_s = experiment.config.runtime.timeout_s
@@ -225,7 +231,7 @@ def _play(
     try:
         with (
             Watchdog(timeout_s, sentence, status=1) as watchdog,
-            Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress,
+            Progress(console=Console(stderr=True), transient=True, disable=not bar) as progress,
         ):
             task = progress.add_task(f"evaluating: {title}", total=episodes)
             return play_episodes(

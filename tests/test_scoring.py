@@ -138,3 +138,9 @@ def test_an_environment_of_vectors_is_filmed(tmp_path):
     with Image.open(tmp_path / "episode.gif") as film:
         assert film.n_frames > 1
     assert result["video_return"] == result["mean_return"]
+
+
+def test_a_log_says_what_is_played_while_it_is_played(single, capsys):
+    scoring.evaluate(single, episodes=2, overrides=["--evaluation.against_random", "true"])
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == ["evaluating: policy, 2 episodes", "evaluating: random policy, 2 episodes"]
