@@ -73,7 +73,7 @@ $(ORACLE)/.installed: pyproject.toml
 	@touch $@
 
 test-oracle: $(ORACLE)/.installed
-	$(ORACLE)/bin/python -m pytest tests/test_statistics.py $(ARGS)
+	$(ORACLE)/bin/python -m pytest tests/analysis/test_statistics.py $(ARGS)
 
 check: lint format-check types test
 

@@ -3,3 +3,7 @@
 
 class UserError(Exception):
     """Something the user can put right; the message is one sentence, shown without a traceback."""
+
+
+class ConfigError(UserError, ValueError):
+    """A setting that cannot work; the message is one sentence that names the setting and the fix."""

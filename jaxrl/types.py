@@ -5,7 +5,7 @@
 Shape letters: `T` unroll length, `B` environments, `A` actions.
 
 **Alignment.** Row `t` of a trajectory saw `observation[t]`, did `action[t]`, then received `reward[t]` and
-`discount[t]`, and saw `observation[t + 1]`. The shift happens once, in `jaxrl.sebulba.actor.align`, and nowhere else.
+`discount[t]`, and saw `observation[t + 1]`. The shift happens once, in `jaxrl.runtime.actor.align`, and nowhere else.
 
 **Episode boundaries** need three signals only:
 
@@ -118,7 +118,15 @@ class Unroll(NamedTuple):
     timings: Mapping[str, float]  # seconds spent per part
 
 
-class Update(Protocol):
+class Update(NamedTuple):
+    """What one learner step hands to its consumer; `metrics` stay on the device."""
+
+    metrics: Metrics
+    unrolls: list[Unroll]
+    queue_wait_s: float  # the learner stood still for want of experience
+
+
+class UpdateFn(Protocol):
     """One learner update; `past` holds earlier trajectories to be learnt again, beside the fresh one."""
 
     def __call__(
@@ -134,4 +142,4 @@ class Agent(NamedTuple):
     publish_greedy: Callable[[TrainState], ActorParams]  # the same act(), evaluation behaviour
     initial_actor_state: Callable[[int], ActorState]
     act: Callable[[ActorParams, ActorState, TimeStep, Key], tuple[ActorState, ActorOutput]]
-    update: Update
+    update: UpdateFn

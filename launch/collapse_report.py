@@ -17,10 +17,10 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from jaxrl.figures import interval_figure
-from jaxrl.plot import COLOURS, GREY
-from jaxrl.statistics import bootstrap, iqm, mean, probability_of_improvement, summarise
-from jaxrl.tables import Table
+from jaxrl.analysis.figures.intervals import interval_figure
+from jaxrl.analysis.figures.learning import COLOURS, GREY
+from jaxrl.analysis.statistics import bootstrap, iqm, mean, probability_of_improvement, summarise
+from jaxrl.analysis.tables import Table
 
 MECHANISM = "CASA, bandit temperature"
 MAX_X = float(np.log(51))
@@ -247,7 +247,7 @@ def closed_form(advantages: np.ndarray, inverse: np.ndarray) -> np.ndarray:
 
 
 def grid_of(rows: int, columns: int, size: tuple[float, float]) -> tuple[Figure, np.ndarray]:
-    """Panels [rows, columns] in the look of `jaxrl.plot`."""
+    """Panels [rows, columns] in the look of `jaxrl.analysis.figures.learning`."""
     figure = Figure(figsize=size, layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
     panels = figure.subplots(rows, columns, squeeze=False)

@@ -5,7 +5,7 @@
 
 A task is a `Fork` (`jaxrl/envs/fork.py`): a `near` reward at once, or `far` behind a corridor. The six tasks differ in
 their reward scale (`far` is 0.1, 1 or 10) and in how good the near reward is (30 or 80 % of `far`). Every arm trains
-all its settings on all tasks with all seeds in one vmapped, fully jitted run (`jaxrl/anakin.py`).
+all its settings on all tasks with all seeds in one vmapped, fully jitted run (`jaxrl/runtime/anakin.py`).
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ import numpy as np
 
 from jaxrl.agents import casa, exploration, impala
 from jaxrl.agents.exploration import ExplorationConfig, Family
-from jaxrl.anakin import Anakin, Carry, finished_episodes, make_anakin, run, unroll
-from jaxrl.config import NetworkConfig
+from jaxrl.agents.population import member, set_hypers
+from jaxrl.config.sections import NetworkConfig
 from jaxrl.envs.fork import Fork
-from jaxrl.io.replacing import replacing
 from jaxrl.networks.build import make_network
-from jaxrl.population import member, set_hypers
+from jaxrl.record.files import replacing
+from jaxrl.runtime.anakin import Anakin, Carry, finished_episodes, make_anakin, run, unroll
 from jaxrl.types import Agent, Trajectory
 
 DEPTH, NUM_ACTIONS = 3, 3  # a random episode arrives with probability 3^-4 = 1/81

@@ -20,9 +20,9 @@ import nbformat
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
-from jaxrl.analysis import RunDataError
+from jaxrl.analysis.curves import RunDataError
+from jaxrl.analysis.runs import VARIABLE, find_runs
 from jaxrl.errors import UserError
-from jaxrl.recorded import VARIABLE, find_runs
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "notebooks"

@@ -3,7 +3,7 @@
 import sys
 
 from jaxrl.errors import UserError
-from jaxrl.reproduction.command import main
+from jaxrl.sweeps.study import main
 
 if __name__ == "__main__":
     try:

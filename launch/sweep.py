@@ -3,7 +3,7 @@
 import sys
 
 from jaxrl.errors import UserError
-from jaxrl.sweeps.command import main
+from jaxrl.sweeps.launcher import main
 
 if __name__ == "__main__":
     try:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from jaxrl.agents import registry
-from tests import compile_once  # noqa: F401  (before JAX)
-from tests import fake_agent as fake
+from jaxrl.config import registry
+from tests.support import compile_once  # noqa: F401  (before JAX)
+from tests.support import fake_agent as fake
 
 
 @pytest.fixture
@@ -30,8 +30,8 @@ def pong(tmp_path: Path, fake_agent: None) -> Path:
 @pytest.fixture
 def one_agent_no_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Every run of a file shares its compiled agent; none may leave a thread."""
-    from tests.sebulba.parts import experiment_of  # the whole runtime, which most tests do without
+    from tests.support.parts import experiment_of  # the whole runtime, which most tests do without
 
-    monkeypatch.setattr("jaxrl.training.build", experiment_of)
+    monkeypatch.setattr("jaxrl.run.train.build", experiment_of)
     yield
     assert [thread.name for thread in threading.enumerate() if thread.name.startswith("actor-")] == []

@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jaxrl.analysis import read_metrics
-from jaxrl.io.metric_names import METRICS
-from jaxrl.recorded import find_runs, read_settings
-from tests.test_floor_plan import imports
+from jaxrl.analysis.curves import read_metrics
+from jaxrl.analysis.runs import find_runs, read_settings
+from jaxrl.record.metrics import METRICS
+from tests.test_floors import imports
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -84,7 +84,7 @@ def example(title: str) -> str:
 def pasted(tmp_path_factory) -> Path:
     """A copy of the project with the example in it."""
     copy = tmp_path_factory.mktemp("pasted")
-    for path in [ROOT / "pyproject.toml", *(ROOT / "jaxrl").rglob("*.py")]:
+    for path in [ROOT / "pyproject.toml", *(ROOT / "jaxrl").rglob("*.py"), *(ROOT / "jaxrl").rglob("*.json")]:
         target = copy / path.relative_to(ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(path.read_bytes())
@@ -92,10 +92,10 @@ def pasted(tmp_path_factory) -> Path:
         target = copy / title
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(example(title), encoding="utf-8")
-    registry = copy / "jaxrl" / "agents" / "registry.py"
+    registry = copy / "jaxrl" / "config" / "registry.py"
     source, opening = registry.read_text(encoding="utf-8"), "AGENTS: dict[str, str] = {"
     assert source.count(opening) == 1
-    registry.write_text(source.replace(opening, f"{opening}\n{example('jaxrl/agents/registry.py')}"), encoding="utf-8")
+    registry.write_text(source.replace(opening, f"{opening}\n{example('jaxrl/config/registry.py')}"), encoding="utf-8")
     return copy
 
 

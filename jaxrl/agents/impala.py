@@ -12,7 +12,7 @@ from jaxrl import ops
 from jaxrl.agents import base
 from jaxrl.agents.exploration import ExplorationConfig
 from jaxrl.agents.optimiser import OptimiserConfig
-from jaxrl.agents.replay import ReplayConfig
+from jaxrl.agents.replay_buffer import ReplayConfig
 from jaxrl.ops.rewards import RewardTransform
 from jaxrl.ops.values import ValueTransform
 from jaxrl.types import Agent, EnvSpec, Metrics, Params, Trajectory

@@ -4,6 +4,6 @@
 what follows. The numbers written are documented in docs/bench.md.
 """
 
-from jaxrl.bench.command import main
+from jaxrl.bench.measure import main
 
 __all__ = ["main"]

@@ -21,11 +21,11 @@ from jax.sharding import NamedSharding, PartitionSpec
 from jaxrl.bench.threads import Gate, Rate, Stopwatch, Work, as_user_error, in_parallel
 from jaxrl.envs.base import BatchedEnv
 from jaxrl.envs.build import make_env
-from jaxrl.experiment import ACTOR_KEY, INIT_KEY, TRAINING, Experiment, choose_devices, threads_per_pool
-from jaxrl.sebulba.actor import Act, Actor
-from jaxrl.sebulba.exchange import ActorFailed
-from jaxrl.sebulba.learner import make_learner_step, make_mesh, make_publish, place_batch, place_state
-from jaxrl.sebulba.runtime import Sebulba
+from jaxrl.run.build import ACTOR_KEY, INIT_KEY, TRAINING, Experiment, choose_devices, threads_per_pool
+from jaxrl.runtime.actor import Act, Actor
+from jaxrl.runtime.exchange import ActorFailed
+from jaxrl.runtime.learner import make_learner_step, make_mesh, make_publish, place_batch, place_state
+from jaxrl.runtime.sebulba import Sebulba
 from jaxrl.types import ActorParams, Key, TimeStep, Trajectory
 
 Device = Any  # a jax.Device, which is no type to type checkers

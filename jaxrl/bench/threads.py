@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from jaxrl.errors import UserError
-from jaxrl.sebulba.exchange import ActorFailed, Stopped
+from jaxrl.runtime.exchange import ActorFailed, Stopped
 
 # Works as long as its argument returns True, and returns how many env steps it did.
 Work = Callable[[Callable[[], bool]], int]

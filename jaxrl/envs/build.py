@@ -6,10 +6,11 @@ import importlib
 from dataclasses import asdict
 from typing import Any
 
-from jaxrl.config import ConfigError, EnvConfig
+from jaxrl.config.sections import EnvConfig
 from jaxrl.envs.base import BatchedEnv, JaxEnv
 from jaxrl.envs.checks import unknown_id
-from jaxrl.envs.protocols import overrides, resolve
+from jaxrl.envs.envpool.protocols import overrides, resolve
+from jaxrl.errors import ConfigError
 from jaxrl.types import EnvSpec
 
 # Pure-JAX environments by id, as `module:class`, so that a name costs no import.
@@ -45,7 +46,7 @@ def make_env(
 
         env = make_jax_env(config)
         return BatchedJaxEnv(env, num_envs, seeding.stream_key(seed, stream), config.max_episode_steps)
-    from jaxrl.envs.envpool_env import EnvPoolEnv
+    from jaxrl.envs.envpool.pool import EnvPoolEnv
 
     return EnvPoolEnv(config, num_envs, num_threads, seeding.env_seeds(seed, stream, num_envs))
 
@@ -66,7 +67,7 @@ def env_spec(config: EnvConfig) -> EnvSpec:
     """What an agent must know, found without starting an environment; raises like `make_env`."""
     if config.backend == "jax":
         return make_jax_env(config).spec
-    from jaxrl.envs.envpool_catalogue import envpool_spec
+    from jaxrl.envs.envpool.options import envpool_spec
 
     return envpool_spec(config)
 
@@ -75,7 +76,7 @@ def protocol_rules(config: EnvConfig) -> dict[str, Any] | None:
     """Every rule of an Atari environment by name, its label first; None elsewhere."""
     if config.backend == "jax":
         return None
-    from jaxrl.envs.envpool_catalogue import is_atari
+    from jaxrl.envs.envpool.options import is_atari
 
     return asdict(resolve(config)) if is_atari(config.id) else None
 

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
-from jaxrl.config import EnvConfig
+from jaxrl.config.sections import EnvConfig
 from jaxrl.envs.base import EnvError
 from jaxrl.envs.seeding import env_seeds
 from jaxrl.types import EnvSpec, TimeStep
@@ -47,7 +47,7 @@ def make_screen(config: EnvConfig, spec: EnvSpec, num_envs: int, seed: int, stre
         EnvError: there is no picture of such observations: they have no dimension, or more than three.
     """
     if config.backend == "envpool":
-        from jaxrl.envs.envpool_catalogue import is_atari
+        from jaxrl.envs.envpool.options import is_atari
 
         if is_atari(config.id):
             return AtariScreen(config, env_seeds(seed, stream, num_envs)[0])
@@ -63,7 +63,7 @@ class AtariScreen:
     fps = ATARI_FPS
 
     def __init__(self, config: EnvConfig, seed: int) -> None:
-        from jaxrl.envs.envpool_catalogue import make_screen_pool
+        from jaxrl.envs.envpool.options import make_screen_pool
 
         self._pool = make_screen_pool(config, seed)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import jax
 import numpy as np
 
-from jaxrl.config import ConfigError
+from jaxrl.errors import ConfigError
 from jaxrl.types import Key
 
 MAX_SEED = 2**31 - 1  # EnvPool's seeds are int32; below 1 the emulator may take the clock instead

@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from jaxrl.config import ConfigError, NetworkConfig
+from jaxrl.config.sections import NetworkConfig
+from jaxrl.errors import ConfigError
 from jaxrl.networks.cores import LSTM, initial_memory
 from jaxrl.networks.motion import motion_frames
 from jaxrl.networks.torsos import NATURE, RESNET_CHANNELS, SMALL, MLPTorso, PlainTorso, ResNetTorso, dense

@@ -10,7 +10,8 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from jaxrl.networks.convolution import (
+from jaxrl.networks.cpu.chunks import map_in_chunks
+from jaxrl.networks.cpu.convolution import (
     Conv,
     ConvSpec,
     ConvWeights,
@@ -19,8 +20,7 @@ from jaxrl.networks.convolution import (
     cpu_convolution,
     native_convolution,
 )
-from jaxrl.networks.microbatch import map_in_chunks
-from jaxrl.networks.pooling import native_max_pool, slice_max_pool
+from jaxrl.networks.cpu.pooling import native_max_pool, slice_max_pool
 
 ROOT_TWO = 2**0.5
 # A chunk holds at least 16 samples: they are the channels of the convolution that gives the kernel's gradient, and fill

@@ -22,12 +22,12 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from jaxrl.io.rundir import RunDir, RunDirError
+from jaxrl.record.rundir import RunDir, RunDirError
 from jaxrl.sweeps.expand import Run
-from jaxrl.sweeps.manifest import State, Status, SweepFolder, tail
+from jaxrl.sweeps.sweep_folder import State, Status, SweepFolder, tail
 
 PREEMPTIONS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
-HOST_LOST = 75  # of a training on several hosts; jaxrl.hosts.LOST
+HOST_LOST = 75  # of a training on several hosts; jaxrl.runtime.hosts.LOST
 INTERRUPTED = frozenset(
     {HOST_LOST, *(status for number in (*PREEMPTIONS, signal.SIGKILL) for status in (-number, 128 + number))}
 )

@@ -12,10 +12,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from jaxrl.io.meters import format_duration
+from jaxrl.record.meters import format_duration
 from jaxrl.sweeps.expand import Run
-from jaxrl.sweeps.manifest import SweepFolder, count
 from jaxrl.sweeps.progress import Progress, read_progress, total_seconds_left
+from jaxrl.sweeps.sweep_folder import SweepFolder, count
 
 COLOURS = {
     "waiting": "dim", "queued": "dim", "running": "cyan", "interrupted": "yellow", "failed": "red", "finished": "green",

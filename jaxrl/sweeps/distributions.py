@@ -17,7 +17,7 @@ from difflib import get_close_matches
 from random import Random
 from typing import Any, NamedTuple
 
-from jaxrl.config import ConfigError
+from jaxrl.errors import ConfigError
 
 # What each needs beside `distribution`; `q_` before a name asks for `q` (1 unless given) as well.
 NEEDS: dict[str, tuple[str, ...]] = {

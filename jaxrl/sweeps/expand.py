@@ -16,10 +16,11 @@ from typing import Any
 
 import yaml
 
-from jaxrl.config import ConfigError, ExperimentConfig, RecordConfig
-from jaxrl.parsing import read_config, write_config
-from jaxrl.plan import make_plan
-from jaxrl.population import make_members
+from jaxrl.agents.population import make_members
+from jaxrl.config.parsing import read_config, write_config
+from jaxrl.config.plan import make_plan
+from jaxrl.config.sections import ExperimentConfig, RecordConfig
+from jaxrl.errors import ConfigError
 from jaxrl.sweeps.distributions import draw, grid
 from jaxrl.sweeps.sweep_file import SweepFile
 

@@ -11,8 +11,8 @@ from contextlib import contextmanager, suppress
 
 from jaxrl.sweeps.attempt import Attempt
 from jaxrl.sweeps.expand import Run
-from jaxrl.sweeps.manifest import SweepFolder
 from jaxrl.sweeps.slots import Slot
+from jaxrl.sweeps.sweep_folder import SweepFolder
 
 TICK_S = 0.2
 GRACE_S = 90.0  # for the runs to save after the first Ctrl-C; a compilation cannot be interrupted

@@ -20,11 +20,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from jaxrl.config import ConfigError
-from jaxrl.parsing import read_config
-from jaxrl.population import SEED
+from jaxrl.agents.population import SEED
+from jaxrl.config.parsing import read_config
+from jaxrl.errors import ConfigError
 from jaxrl.sweeps.expand import Run, make_run, override
-from jaxrl.sweeps.manifest import SweepFolder
+from jaxrl.sweeps.sweep_folder import SweepFolder
 
 HYPERS = "agent.hypers."
 BEGUN = ("queued", "running", "interrupted")

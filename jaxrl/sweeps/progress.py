@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from jaxrl.io.meters import member_name, time_left
+from jaxrl.record.meters import member_name, time_left
 from jaxrl.sweeps.attempt import run_folder
 from jaxrl.sweeps.expand import Run
-from jaxrl.sweeps.manifest import State, SweepFolder, tail
+from jaxrl.sweeps.sweep_folder import State, SweepFolder, tail
 
 
 class Progress(NamedTuple):

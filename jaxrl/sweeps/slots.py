@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from jaxrl.config import ConfigError
+from jaxrl.errors import ConfigError
 
 GPU_MEMORY = 0.9  # share of a GPU's memory that its runs divide; the rest is the driver's
 

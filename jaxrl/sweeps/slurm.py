@@ -23,10 +23,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxrl.io.replacing import replace_json
+from jaxrl.record.files import replace_json
 from jaxrl.sweeps.attempt import Attempt
 from jaxrl.sweeps.expand import Run
-from jaxrl.sweeps.manifest import SweepError, SweepFolder
+from jaxrl.sweeps.sweep_folder import SweepError, SweepFolder
 
 MAX_ARRAY = 1000  # SLURM's MaxArraySize is 1001 unless the cluster says otherwise
 LOOK_S = 5.0  # between two questions to the scheduler

@@ -23,7 +23,7 @@ from typing import Any, Literal, cast, get_args
 
 import yaml
 
-from jaxrl.config import ConfigError
+from jaxrl.errors import ConfigError
 from jaxrl.sweeps.distributions import Parameter, read_parameter
 
 Method = Literal["grid", "random"]

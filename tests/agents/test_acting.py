@@ -11,7 +11,7 @@ from jaxrl.agents import casa, impala
 from jaxrl.agents.base import Acting
 from jaxrl.agents.exploration import Drawn
 from jaxrl.types import TimeStep
-from tests.agents.linear import ACTIONS, FEATURES, SPEC, LinearNetwork
+from tests.support.linear import ACTIONS, FEATURES, SPEC, LinearNetwork
 
 WIDTH = 20_000
 STATE = Acting(Drawn(np.zeros(WIDTH, np.float32)))  # worth nothing: every environment starts an episode here

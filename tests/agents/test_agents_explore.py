@@ -12,11 +12,11 @@ import pytest
 
 from jaxrl.agents import casa, impala
 from jaxrl.agents.exploration import ExplorationConfig, Family
-from jaxrl.config import NetworkConfig
+from jaxrl.config.sections import NetworkConfig
 from jaxrl.envs.batched import BatchedJaxEnv
 from jaxrl.envs.catch import Catch
 from jaxrl.networks.build import make_network
-from jaxrl.sebulba.actor import Actor, make_act
+from jaxrl.runtime.actor import Actor, make_act
 from tests.reference.bandits import policy_of
 
 AGENTS = {"casa": casa, "impala": impala}

@@ -13,7 +13,7 @@ import pytest
 from jaxrl import ops
 from jaxrl.agents import casa
 from jaxrl.agents.exploration import Drawn
-from jaxrl.config import NetworkConfig
+from jaxrl.config.sections import NetworkConfig
 from jaxrl.networks.build import make_network
 from jaxrl.types import EnvSpec, Trajectory
 

@@ -16,7 +16,7 @@ from jaxrl.agents.exploration import Drawn, ExplorationConfig, Family, make_expl
 from jaxrl.envs.batched import BatchedJaxEnv
 from jaxrl.envs.catch import Catch
 from jaxrl.ops import bandits
-from jaxrl.sebulba.actor import Actor, make_act
+from jaxrl.runtime.actor import Actor, make_act
 from jaxrl.types import ActorOutput
 from tests.reference.bandits import policy_of, softmax
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from jaxrl.agents import casa, impala
-from tests.agents.linear import LinearNetwork, chain, draw_params, draw_trajectory, outputs
 from tests.reference import losses
+from tests.support.linear import LinearNetwork, chain, draw_params, draw_trajectory, outputs
 
 CASA_HYPERS = casa.Hypers(discount_factor=0.9, advantage_scale=0.7, value_cost=0.8, q_cost=5.0, policy_cost=3.0,
                           entropy_cost=0.2, rho_clip=1.3, c_clip=0.9, trace_lambda=0.8, reward_scale=0.5)  # fmt: skip

@@ -17,11 +17,11 @@ import pytest
 from jaxrl.agents import casa, impala
 from jaxrl.envs.batched import BatchedJaxEnv
 from jaxrl.networks.build import NetworkOutput
-from jaxrl.sebulba.actor import Actor, make_act
-from jaxrl.sebulba.exchange import StopSignal, TrajectoryQueue
-from jaxrl.sebulba.learner import make_mesh, place_batch
+from jaxrl.runtime.actor import Actor, make_act
+from jaxrl.runtime.exchange import StopSignal, TrajectoryQueue
+from jaxrl.runtime.learner import make_mesh, place_batch
 from jaxrl.types import Agent, Trajectory, Unroll
-from tests.oracle_env import OracleEnv, read_advantages, read_value
+from tests.support.oracle_env import OracleEnv, read_advantages, read_value
 
 TEMPERATURE, SCALE, ROWS = 0.5, 0.25, 24
 

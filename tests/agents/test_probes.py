@@ -1,6 +1,6 @@
 """Every agent learns five tiny problems through real actors, queue and learner.
 
-The first that fails tells what is wrong: see `tests/probe_envs.py`.
+The first that fails tells what is wrong: see `tests/support/probe_envs.py`.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ import pytest
 
 from jaxrl.agents import casa, impala
 from jaxrl.agents.optimiser import OptimiserConfig
-from jaxrl.config import NetworkConfig, RuntimeConfig
+from jaxrl.config.sections import NetworkConfig, RuntimeConfig
 from jaxrl.envs.batched import BatchedJaxEnv
 from jaxrl.networks.build import make_network
-from jaxrl.sebulba.actor import Actor, make_act
-from jaxrl.sebulba.runtime import Sebulba
+from jaxrl.runtime.actor import Actor, make_act
+from jaxrl.runtime.sebulba import Sebulba
 from jaxrl.types import Agent
-from tests.probe_envs import PROBES
+from tests.support.probe_envs import PROBES
 
 UPDATES, DISCOUNT_FACTOR = 200, 0.8
 RUNTIME = RuntimeConfig(pools_per_actor=2, envs_per_pool=8, unroll_length=8, policy_lag=1, timeout_s=240.0)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from jaxrl.parsing import read_config
-from jaxrl.scoring import evaluate
-from jaxrl.training import run_training
+from jaxrl.config.parsing import read_config
+from jaxrl.run.evaluate import evaluate
+from jaxrl.run.train import run_training
 
 CONFIG = Path(__file__).parents[2] / "configs" / "recall.yaml"
 EPISODES = 400  # of return 1 or -1: by chance the mean's standard deviation is 0.05

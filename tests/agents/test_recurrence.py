@@ -11,11 +11,11 @@ import pytest
 
 from jaxrl import ops
 from jaxrl.agents import base, casa, impala
-from jaxrl.config import NetworkConfig
+from jaxrl.config.sections import NetworkConfig
 from jaxrl.envs.batched import BatchedJaxEnv
 from jaxrl.envs.recall import Recall
 from jaxrl.networks.build import make_network
-from jaxrl.sebulba.actor import Actor, make_act
+from jaxrl.runtime.actor import Actor, make_act
 
 ENV, LENGTH, NUM_ENVS = Recall(delay=2), 11, 4  # episodes of 4 steps, 5 with the reset row
 NETWORK = make_network(NetworkConfig("mlp", (8,), core="lstm", core_size=6), ENV.spec)

@@ -17,8 +17,8 @@ from jaxrl.agents.base import make_update
 from jaxrl.agents.batches import minibatch_indices, take_environments
 from jaxrl.agents.optimiser import OptimiserConfig, apply_step, make_transform, schedule_factor
 from jaxrl.types import TrainState
-from tests.agents.linear import SPEC, LinearNetwork, chain, draw_params, draw_trajectory, outputs
 from tests.reference import losses
+from tests.support.linear import SPEC, LinearNetwork, chain, draw_params, draw_trajectory, outputs
 
 
 def factors(config: OptimiserConfig, num_updates: int) -> list[float]:

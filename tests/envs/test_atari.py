@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from jaxrl.config import EnvConfig
+from jaxrl.config.sections import EnvConfig
 from jaxrl.envs.build import make_env
-from jaxrl.envs.envpool_env import EnvPoolEnv
+from jaxrl.envs.envpool.pool import EnvPoolEnv
 from tests.envs.contract import assert_same, play, stack
 
 CPU = EnvConfig(id="Breakout-v5", protocol="cpu", noop_max=1)

@@ -5,9 +5,10 @@ import sys
 
 import pytest
 
-from jaxrl.config import ConfigError, EnvConfig
+from jaxrl.config.sections import EnvConfig
 from jaxrl.envs.base import EnvError
 from jaxrl.envs.build import JAX_ENVS, env_spec, make_env, make_jax_env
+from jaxrl.errors import ConfigError
 
 
 @pytest.mark.parametrize(
@@ -64,7 +65,7 @@ def test_registry(name):
 def test_importing_starts_no_backend():
     code = """
 import sys
-import jaxrl.envs.build, jaxrl.envs.batched, jaxrl.envs.catch, jaxrl.envs.cartpole, jaxrl.envs.envpool_env
+import jaxrl.envs.build, jaxrl.envs.batched, jaxrl.envs.catch, jaxrl.envs.cartpole, jaxrl.envs.envpool.pool
 from jax._src import xla_bridge
 assert not xla_bridge.backends_are_initialized()
 assert "envpool" not in sys.modules

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jaxrl.config import EnvConfig
+from jaxrl.config.sections import EnvConfig
 from jaxrl.envs.build import env_spec, make_env
 from tests.envs.contract import check_env
 

@@ -6,8 +6,8 @@ import pytest
 
 from jaxrl.envs.batched import BatchedJaxEnv
 from tests.envs.contract import check_env, play, stack
-from tests.oracle_env import POISON, OracleEnv, read_advantages, read_value
-from tests.probe_envs import PROBES
+from tests.support.oracle_env import POISON, OracleEnv, read_advantages, read_value
+from tests.support.probe_envs import PROBES
 
 
 @pytest.mark.parametrize("env", [*PROBES, OracleEnv()], ids=lambda env: type(env).__name__)

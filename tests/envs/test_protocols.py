@@ -5,9 +5,10 @@ import sys
 
 import pytest
 
-from jaxrl.config import ConfigError, EnvConfig
+from jaxrl.config.sections import EnvConfig
 from jaxrl.envs.build import env_spec, protocol_label, protocol_rules
-from jaxrl.envs.protocols import PRESETS, resolve
+from jaxrl.envs.envpool.protocols import PRESETS, resolve
+from jaxrl.errors import ConfigError
 from jaxrl.types import EnvSpec
 
 
@@ -65,5 +66,5 @@ def test_refusals(setting, message):
 
 
 def test_protocols_need_neither_jax_nor_envpool():
-    code = "import sys, jaxrl.envs.protocols; assert not {'jax', 'envpool'} & set(sys.modules)"
+    code = "import sys, jaxrl.envs.envpool.protocols; assert not {'jax', 'envpool'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

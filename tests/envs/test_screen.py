@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from jaxrl.config import EnvConfig
+from jaxrl.config.sections import EnvConfig
 from jaxrl.envs.base import EnvError
 from jaxrl.envs.build import env_spec, make_env
 from jaxrl.envs.screen import BARS_SIDE, NEGATIVE, POSITIVE, ZERO, BarScreen, make_screen

@@ -5,7 +5,7 @@ import itertools
 import jax
 import numpy as np
 
-from jaxrl.config import EnvConfig
+from jaxrl.config.sections import EnvConfig
 from jaxrl.envs.build import make_env
 from jaxrl.envs.seeding import MAX_SEED, env_seeds, stream_key
 from tests.envs.contract import assert_same, play, stack

@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxrl.config import ConfigError, NetworkConfig
+from jaxrl.config.sections import NetworkConfig
+from jaxrl.errors import ConfigError
 from jaxrl.networks import torsos
 from jaxrl.networks.build import NetworkOutput, make_network
 from jaxrl.types import EnvSpec

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from flax import linen as nn
 
-from jaxrl.networks.convolution import Conv, ConvSpec, cpu_convolution, native_convolution, resolve_padding
-from jaxrl.networks.microbatch import map_in_chunks
-from jaxrl.networks.pooling import native_max_pool, slice_max_pool
+from jaxrl.networks.cpu.chunks import map_in_chunks
+from jaxrl.networks.cpu.convolution import Conv, ConvSpec, cpu_convolution, native_convolution, resolve_padding
+from jaxrl.networks.cpu.pooling import native_max_pool, slice_max_pool
 
 CASES = [  # height, width, channels, features, kernel, stride, padding
     (84, 84, 4, 32, (8, 8), (4, 4), "VALID"),

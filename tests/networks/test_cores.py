@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxrl.config import ConfigError, NetworkConfig
+from jaxrl.config.sections import NetworkConfig
+from jaxrl.errors import ConfigError
 from jaxrl.networks.build import make_network
 from jaxrl.networks.cores import LSTM, LSTMState
 from jaxrl.types import EnvSpec

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from tests.host_runs import ROOT, SETTINGS, newest
 from tests.slurm.commands import run_now, shown, slurm, wait_for
+from tests.support.host_runs import ROOT, SETTINGS, newest
 
 pytestmark = [pytest.mark.slurm, pytest.mark.timeout(600)]
 

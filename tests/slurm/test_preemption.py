@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from jaxrl.sweeps.manifest import SweepFolder
+from jaxrl.sweeps.sweep_folder import SweepFolder
 from tests.slurm.commands import run_now, slurm, wait_for
 
 ROOT = Path(__file__).parents[2]

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from tests.host_runs import ROOT, assert_same_end, command, environment, length, train_in_one_process
+from tests.support.host_runs import ROOT, assert_same_end, command, environment, length, train_in_one_process
 
 pytestmark = [pytest.mark.slurm, pytest.mark.timeout(600)]
 

@@ -6,7 +6,7 @@ from random import Random
 import numpy as np
 import pytest
 
-from jaxrl.config import ConfigError
+from jaxrl.errors import ConfigError
 from jaxrl.sweeps.distributions import draw, grid, read_parameter
 
 

@@ -5,8 +5,8 @@ import itertools
 import pytest
 from wandb.sdk.launch.sweeps.utils import create_sweep_command_args
 
-from jaxrl.config import ConfigError
-from jaxrl.parsing import read_config
+from jaxrl.config.parsing import read_config
+from jaxrl.errors import ConfigError
 from jaxrl.sweeps.expand import expand, override
 from jaxrl.sweeps.sweep_file import read_sweep
 

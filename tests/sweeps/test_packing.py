@@ -6,21 +6,21 @@ import jax
 import numpy as np
 import pytest
 
-from jaxrl.config import ConfigError
+from jaxrl.agents.population import make_members, member, member_state
+from jaxrl.config.parsing import read_config
+from jaxrl.config.plan import make_plan
 from jaxrl.envs.batched import BatchedJaxEnv
 from jaxrl.envs.catch import Catch
-from jaxrl.experiment import build
-from jaxrl.parsing import read_config
-from jaxrl.plan import make_plan
-from jaxrl.population import make_members, member, member_state
-from jaxrl.sweeps import command
+from jaxrl.errors import ConfigError
+from jaxrl.run.build import build
+from jaxrl.sweeps import launcher
 from jaxrl.sweeps.expand import expand
-from jaxrl.sweeps.manifest import State, SweepFolder
 from jaxrl.sweeps.packing import begun, pack
 from jaxrl.sweeps.progress import read_progress
 from jaxrl.sweeps.sweep_file import read_sweep
-from tests.interleaved_env import InterleavedEnv
-from tests.test_population import close, train
+from jaxrl.sweeps.sweep_folder import State, SweepFolder
+from tests.agents.test_population import close, train
+from tests.support.interleaved_env import InterleavedEnv
 
 ENVS, STEPS = 4, 700  # ENVS of one member in each of two pools
 HEAD = f"""
@@ -135,7 +135,7 @@ def test_a_hyper_parameter_that_all_share_is_an_ordinary_setting(runs_of):
 
 
 def test_the_ladder_counts_a_members_environments_and_is_packed(runs_of):
-    """That it is right is in tests/test_population.py."""
+    """That it is right is in tests/agents/test_population.py."""
     runs = runs_of(seeds(0, 1, others=", agent.exploration.family: {value: ladder}"))
     assert members_of(pack(runs, 2).runs) == [[0, 1]]
 
@@ -202,7 +202,7 @@ def test_only_what_has_finished_may_be_larger_than_asked(runs_of, tmp_path):
 @pytest.mark.parametrize("word", ["1", "0", "-3", "many"])
 def test_a_wrong_number_of_members_is_refused(file, word, capsys):
     with pytest.raises(SystemExit):
-        command.main([str(file(GRID)), f"--population={word}"])
+        launcher.main([str(file(GRID)), f"--population={word}"])
     assert "how many members a run may have, 2 or more" in capsys.readouterr().err
 
 
@@ -244,7 +244,7 @@ def env_of(index, pool):
 def test_a_packed_sweep_finishes_and_is_not_run_again(file, tmp_path, capsys):
     path, out = file(GRID.replace("[0, 1, 2]", "[0, 1]")), tmp_path / "sweep"
     words = [str(path), "--out", str(out), "--population", "--jobs", "1"]
-    assert command.main(words) == 0
+    assert launcher.main(words) == 0
     assert "1 to do, 0 done before" in capsys.readouterr().out
     folder = SweepFolder(out)
     (whole,) = folder.plan()
@@ -258,10 +258,10 @@ def test_a_packed_sweep_finishes_and_is_not_run_again(file, tmp_path, capsys):
     evaluation = json.loads((run / "evaluation.json").read_text())
     assert evaluation["episodes"] == 4 * 3 and len(evaluation["member_returns"]) == 4
 
-    assert command.main(words) == 0
+    assert launcher.main(words) == 0
     assert "0 to do, 1 done before" in capsys.readouterr().out and folder.state(whole.id).attempts == 1
     file(GRID)
-    assert command.main([*words, "--list"]) == 0
+    assert launcher.main([*words, "--list"]) == 0
     told = capsys.readouterr().out.splitlines()
     assert told[0] == "6 runs packed into 2, of 2 to 4 members"
     assert told[1].startswith(f"{whole.id}  finished") and "episode/return" in told[1]

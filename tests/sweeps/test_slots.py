@@ -2,7 +2,7 @@
 
 import pytest
 
-from jaxrl.config import ConfigError
+from jaxrl.errors import ConfigError
 from jaxrl.sweeps.slots import make_slots, visible_gpus
 
 

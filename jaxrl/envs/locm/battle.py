@@ -8,18 +8,9 @@ import jax.numpy as jnp
 from jax import Array
 
 from jaxrl.envs.locm.actions import USE_TARGETS, Move, decode
+from jaxrl.envs.locm.arrays import both, flat_places, iota, read, select, take, total
 from jaxrl.envs.locm.cards import Cards, unpack
-from jaxrl.envs.locm.rules import (
-    Effects,
-    attack,
-    bury,
-    check_win,
-    end_turn,
-    modify_health,
-    summon,
-    use_item,
-)
-from jaxrl.envs.locm.slots import both, flat_places, iota, read, select, take, total
+from jaxrl.envs.locm.rules import Effects, attack, bury, check_win, end_turn, modify_health, summon, use_item
 from jaxrl.envs.locm.state import HAND_SLOTS, LANES, LOG_SLOTS, State, Version, finished, in_battle
 
 

@@ -12,12 +12,12 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from jaxrl.envs.locm.actions import NUM_BATTLE_ACTIONS
+from jaxrl.envs.locm.arrays import select
 from jaxrl.envs.locm.battle import act
 from jaxrl.envs.locm.cards import Cards
 from jaxrl.envs.locm.deal import new_game
-from jaxrl.envs.locm.decks import pick
+from jaxrl.envs.locm.deck_stage import pick
 from jaxrl.envs.locm.observe import Observation, legal_actions, observe
-from jaxrl.envs.locm.slots import select
 from jaxrl.envs.locm.state import DECK_STEPS, V15, State, Version, empty_state, finished, in_battle
 
 DECK_STAGE, BATTLE_STAGE = 0, 1

@@ -3,9 +3,9 @@
 import jax.numpy as jnp
 from jax import Array
 
+from jaxrl.envs.locm.arrays import present
 from jaxrl.envs.locm.battle import card_at
 from jaxrl.envs.locm.cards import BLUE, CREATURE, GREEN, GUARD, RED
-from jaxrl.envs.locm.slots import present
 from jaxrl.envs.locm.state import LANE_SLOTS, State, finished, in_battle
 
 

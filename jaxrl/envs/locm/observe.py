@@ -14,11 +14,11 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from jaxrl.envs.locm.arrays import total
 from jaxrl.envs.locm.battle import card_at
 from jaxrl.envs.locm.cards import Cards, unpack
-from jaxrl.envs.locm.decks import deck_legal, deck_seat, offer, own_copies, picked
+from jaxrl.envs.locm.deck_stage import deck_legal, deck_seat, offer, own_copies, picked
 from jaxrl.envs.locm.legal import battle_legal
-from jaxrl.envs.locm.slots import total
 from jaxrl.envs.locm.state import DECK_SIZE, SIDES, State, Version, in_battle
 
 CARD_FEATURES = 20

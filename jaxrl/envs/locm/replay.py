@@ -28,9 +28,9 @@ import numpy as np
 from jaxrl.envs.locm.actions import PASS
 from jaxrl.envs.locm.battle import act
 from jaxrl.envs.locm.cards import Cards, from_rows, keyword_bits, pack
-from jaxrl.envs.locm.decks import with_decks
+from jaxrl.envs.locm.deck_stage import with_decks
 from jaxrl.envs.locm.legal import battle_legal
-from jaxrl.envs.locm.record import action_number, legal_names, parse_side, state_line
+from jaxrl.envs.locm.notation import action_number, legal_names, parse_side, state_line
 from jaxrl.envs.locm.state import DECK_SIZE, V12, V15, State, Version, empty_state
 
 CARDS = 2 * DECK_SIZE

@@ -15,26 +15,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from jaxrl.envs.locm.cards import (
-    BLUE,
-    BREAKTHROUGH,
-    CHARGE,
-    CREATURE,
-    DRAIN,
-    GREEN,
-    GUARD,
-    LETHAL,
-    WARD,
-    Cards,
-)
-from jaxrl.envs.locm.slots import (
-    flat_places,
-    iota,
-    present,
-    read,
-    take,
-    total,
-)
+from jaxrl.envs.locm.arrays import flat_places, iota, present, read, take, total
+from jaxrl.envs.locm.cards import BLUE, BREAKTHROUGH, CHARGE, CREATURE, DRAIN, GREEN, GUARD, LETHAL, WARD, Cards
 from jaxrl.envs.locm.state import (
     DECK_SIZE,
     EMPTY_DECK_DAMAGE,

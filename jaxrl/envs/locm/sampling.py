@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jaxrl.envs.locm.slots import iota, total
+from jaxrl.envs.locm.arrays import iota, total
 
 GROUP = 13
 

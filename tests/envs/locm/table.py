@@ -10,7 +10,7 @@ import numpy as np
 from jaxrl.envs.locm.actions import attack_action, summon_action, use_action
 from jaxrl.envs.locm.battle import act
 from jaxrl.envs.locm.cards import BLUE, CREATURE, GREEN, RED, from_rows, keyword_bits, pack
-from jaxrl.envs.locm.decks import with_decks
+from jaxrl.envs.locm.deck_stage import with_decks
 from jaxrl.envs.locm.legal import battle_legal
 from jaxrl.envs.locm.state import V12, V15, Board, State, Version, empty_state
 

@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 from jax import Array, lax
 
+from jaxrl.envs.locm.arrays import present, total
 from jaxrl.envs.locm.battle import act
 from jaxrl.envs.locm.cards import CREATURE, Cards, unpack
 from jaxrl.envs.locm.deal import new_game
-from jaxrl.envs.locm.decks import deck_legal, deck_seat, pick
+from jaxrl.envs.locm.deck_stage import deck_legal, deck_seat, pick
 from jaxrl.envs.locm.env import MAX_BATTLE_STEPS
 from jaxrl.envs.locm.generator import generate_pool
 from jaxrl.envs.locm.legal import battle_legal
 from jaxrl.envs.locm.observe import legal_actions, observe
 from jaxrl.envs.locm.sampling import nth_true, random_action
-from jaxrl.envs.locm.slots import present, total
 from jaxrl.envs.locm.state import DECK_SIZE, V12, V15, State, Version, finished
 from tests.envs.locm.table import JITTED, quick_jit
 

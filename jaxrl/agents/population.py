@@ -1,0 +1,309 @@
+"""A population: P agents behind the interface of one, trained by one process on one device from one set of pools.
+
+    population = populate(agent, 8, {"learning_rate": rates})     # rates [8]
+    alone = member(agent, 3, {"learning_rate": rates})            # the single run that member 3 equals
+
+Member i is the agent with i, or a seed that is listed for it, folded into its key of `init` and into every key of
+`act`, and with its own hypers; the population is the `vmap` of its members, so that a member's run is that of
+`member(agent, i)` with the same key, on the same environments. **Environment e belongs to member e mod P**, in a pool
+as in a trajectory, whatever the number of pools and actors: neither runtime nor queue nor checkpoints know of members.
+
+All leaves of the train state have a leading axis [P], but `updates`, the version of the published parameters, which is
+one number for all. Metrics are [P].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+from difflib import get_close_matches
+from itertools import product
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxrl.config.ranges import MAX_SEED, check_hyper
+from jaxrl.config.sections import PopulationConfig
+from jaxrl.errors import ConfigError
+from jaxrl.types import (
+    ActorOutput,
+    ActorParams,
+    ActorState,
+    Agent,
+    Array,
+    Key,
+    Metrics,
+    PyTree,
+    TimeStep,
+    TrainState,
+    Trajectory,
+)
+
+Table = Mapping[str, Array]  # hyper-parameter to its value for each member, [P]
+_AXES: Any = {"params": 0, "opt_state": 0, "hypers": 0, "extra": 0, "key": 0, "updates": None}
+PER_MEMBER: Any = TrainState(**_AXES)  # axes for vmap
+SEED = "seed"  # what population.members may list beside hyper-parameters
+
+
+def member(agent: Agent, index: int | jax.Array, hypers: Table | None = None, seeds: Array | None = None) -> Agent:
+    """Member `index` of a population as an agent of its own, for a single run; arguments as for `populate`.
+
+    Raises:
+        ConfigError: a table or `seeds` has no value for an `index` that is an int; from `init`, a name is no
+            hyper-parameter of the agent.
+    """
+    for name, values in _columns(hypers, seeds).items():
+        if isinstance(index, int) and not 0 <= index < len(values):  # JAX would take the last one
+            raise ConfigError(f"{name} has {len(values)} values, and none for member {index}; give one a member")
+    seed = index if seeds is None else jnp.asarray(seeds)[index]
+
+    def init(key: Key) -> TrainState:
+        state = agent.init(jax.random.fold_in(key, seed))
+        return set_hypers(state, {name: jnp.asarray(values)[index] for name, values in (hypers or {}).items()})
+
+    def act(params: ActorParams, state: ActorState, timestep: TimeStep, key: Key) -> tuple[ActorState, ActorOutput]:
+        return agent.act(params, state, timestep, jax.random.fold_in(key, seed))
+
+    return agent._replace(init=init, act=act)
+
+
+def populate(agent: Agent, size: int, hypers: Table | None = None, seeds: Array | None = None) -> Agent:
+    """`size` members of `agent`.
+
+    Args:
+        hypers: those that differ, with one value a member.
+        seeds: uint32 [size], what is folded into each member's keys; its number unless given.
+
+    Raises:
+        ConfigError: a table or `seeds` is not [size]; from `init`, a name is no hyper-parameter of the agent, or the
+            agent has a replay; from `initial_actor_state`, the environments do not divide among the members.
+    """
+    for name, values in _columns(hypers, seeds).items():
+        if np.shape(values) != (size,):
+            raise ConfigError(f"{name} has the shape {np.shape(values)} for {size} members; give one value a member")
+    members = jnp.arange(size)
+
+    def init(key: Key) -> TrainState:
+        def init_one(i: jax.Array) -> TrainState:
+            state = member(agent, i, hypers, seeds).init(key)
+            if jax.tree.leaves(state.replay):
+                raise ConfigError(
+                    "an agent with a replay cannot be populated, since every member would need a replay of its own; "
+                    "set agent.replay.capacity to 0"
+                )
+            return state
+
+        return jax.vmap(init_one, out_axes=PER_MEMBER)(members)
+
+    def act(params: ActorParams, state: ActorState, timestep: TimeStep, key: Key) -> tuple[ActorState, ActorOutput]:
+        def act_one(
+            i: jax.Array, params: ActorParams, state: ActorState, timestep: TimeStep
+        ) -> tuple[ActorState, ActorOutput]:
+            return member(agent, i, seeds=seeds).act(params, state, timestep, key)
+
+        return merge(jax.vmap(act_one)(members, params, split(state, size), split(timestep, size)))
+
+    def initial_actor_state(num_envs: int) -> ActorState:
+        if num_envs % size:
+            raise ConfigError(f"{num_envs} environments do not divide among {size} members; take a multiple of {size}")
+        state = agent.initial_actor_state(num_envs // size)
+        return merge(jax.tree.map(lambda x: jnp.broadcast_to(x, (size, *x.shape)), state))
+
+    def update(
+        state: TrainState, trajectory: Trajectory, past: Sequence[Trajectory] = ()
+    ) -> tuple[TrainState, Metrics]:
+        def update_one(state: TrainState, *parts: Trajectory) -> tuple[TrainState, Metrics]:
+            return agent.update(state, parts[0], parts[1:])
+
+        parts = [split_trajectory(whole, size) for whole in (trajectory, *past)]
+        return jax.vmap(update_one, (PER_MEMBER, *[0] * len(parts)), (PER_MEMBER, 0))(state, *parts)
+
+    return Agent(
+        init,
+        jax.vmap(agent.publish, (PER_MEMBER,)),
+        jax.vmap(agent.publish_greedy, (PER_MEMBER,)),
+        initial_actor_state,
+        act,
+        update,
+    )
+
+
+def _columns(hypers: Table | None, seeds: Array | None) -> dict[str, Array]:
+    """What has one value a member, by name."""
+    return {**(hypers or {}), **({} if seeds is None else {"seeds": seeds})}
+
+
+def split(tree: PyTree, size: int, axis: int = 0) -> PyTree:
+    """Leaves with B environments at `axis` become [P, ..., B/P, ...]: environment e goes to member e mod P."""
+
+    def split_leaf(x: Array) -> jax.Array:
+        shape = x.shape
+        parts = jnp.reshape(x, (*shape[:axis], shape[axis] // size, size, *shape[axis + 1 :]))
+        return jnp.moveaxis(parts, axis + 1, 0)
+
+    return jax.tree.map(split_leaf, tree)
+
+
+def split_trajectory(trajectory: Trajectory, size: int) -> Trajectory:
+    """Every member's part, [P, T, B/P, ...]."""
+    rows = split(trajectory._replace(actor_state=()), size, axis=1)
+    return rows._replace(actor_state=split(trajectory.actor_state, size))
+
+
+def merge(tree: PyTree) -> PyTree:
+    """The inverse of `split` at axis 0: leaves [P, B/P, ...] become [B, ...]."""
+    return jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1).reshape(-1, *x.shape[2:]), tree)
+
+
+def member_state(state: TrainState, index: int) -> TrainState:
+    """The train state of one member, as its single run has it."""
+    one = jax.tree.map(lambda x: x[index], state.replace(updates=()))
+    return one.replace(updates=state.updates)
+
+
+def set_hypers(state: TrainState, values: Table) -> TrainState:
+    """`state` with other values of some hyper-parameters; raises `ConfigError` where it has no such one."""
+    current = state.hypers
+    check_names("hypers", tuple(values), current)
+    new = {
+        name: jnp.broadcast_to(jnp.asarray(v, jnp.float32), getattr(current, name).shape) for name, v in values.items()
+    }
+    return state.replace(hypers=replace(current, **new))
+
+
+def report_hypers(agent: Agent, names: tuple[str, ...]) -> Agent:
+    """`agent` with the values of these hyper-parameters among its metrics."""
+
+    def update(
+        state: TrainState, trajectory: Trajectory, past: Sequence[Trajectory] = ()
+    ) -> tuple[TrainState, Metrics]:
+        used = {f"hypers/{name}": getattr(state.hypers, name) for name in names}
+        state, metrics = agent.update(state, trajectory, past)
+        return state, {**metrics, **used}
+
+    return agent._replace(update=update)
+
+
+# What a user writes: "learning_rate=1e-4,3e-4" or "entropy_cost=1e-3..1e-1:5"
+
+
+class Members(NamedTuple):
+    """In what the members of a population differ."""
+
+    hypers: dict[str, np.ndarray]  # float32 [P] each
+    seeds: np.ndarray  # uint32 [P]
+
+
+def make_members(config: PopulationConfig, hypers: Any) -> Members:
+    """What `vary` and `members` say of each member; `hypers` is the agent's dataclass.
+
+    Raises:
+        ConfigError: a name, a value or a number of values cannot be used.
+    """
+    table, listed = make_table(config.vary, config.size, hypers), _listed(config.members, config.size, hypers)
+    for name in table.keys() & listed.keys():
+        raise ConfigError(f"population.vary and population.members both give {name}; leave it out of one of them")
+    seeds = listed.pop(SEED, np.arange(config.size, dtype=np.uint32))
+    members = Members({**table, **listed}, seeds)
+    _check_clips(members.hypers, config.size, hypers)
+    return members
+
+
+def _check_clips(table: Table, size: int, hypers: Any) -> None:
+    """`c_clip` is at most `rho_clip` in every member, wherever the two come from."""
+    if not (hasattr(hypers, "c_clip") and hasattr(hypers, "rho_clip")):
+        return
+    c_clip, rho_clip = (
+        np.broadcast_to(np.asarray(table.get(name, getattr(hypers, name)), np.float32), size)
+        for name in ("c_clip", "rho_clip")
+    )
+    for i in np.flatnonzero(c_clip > rho_clip)[:1]:
+        raise ConfigError(
+            f"population.vary and population.members must give each member a c_clip of at most its rho_clip, and "
+            f"member {i} has {c_clip[i]!s} and {rho_clip[i]!s}"
+        )
+
+
+def make_table(vary: tuple[str, ...], size: int, hypers: Any) -> dict[str, np.ndarray]:
+    """One value a member from every combination of the lists in `vary`, repeated until there are `size` of them.
+
+    The last list changes fastest; members with equal values differ in their keys. `hypers` is the agent's dataclass.
+
+    Raises:
+        ConfigError: a name or a value cannot be used, or the combinations do not divide the population.
+    """
+    lists = _read_all("population.vary", vary, hypers)
+    grid = list(product(*lists.values()))
+    if size % len(grid):
+        raise ConfigError(
+            f"population.vary has {len(grid)} combinations, which do not divide population.size {size}; "
+            f"change the size to a multiple of {len(grid)}"
+        )
+    columns = np.asarray(grid, np.float32).T.reshape(len(lists), len(grid))
+    return {name: np.tile(column, size // len(grid)) for name, column in zip(lists, columns, strict=True)}
+
+
+def check_names(setting: str, names: tuple[str, ...], hypers: Any, beside: tuple[str, ...] = ()) -> None:
+    """Raises `ConfigError` where one of `names` is no hyper-parameter of the agent, and not one of `beside`."""
+    known = [*(field.name for field in fields(hypers)), *beside]
+    for name in names:
+        if name not in known:
+            near = get_close_matches(name, known, 1, cutoff=0)[0]
+            raise ConfigError(f"{setting} names {name!r}, which agent.hypers does not have; the nearest is {near}")
+
+
+def _listed(entries: tuple[str, ...], size: int, hypers: Any) -> dict[str, np.ndarray]:
+    """One value a member of each name; those of `SEED` are uint32."""
+    lists = _read_all("population.members", entries, hypers, beside=(SEED,))
+    for name, values in lists.items():
+        if len(values) != size:
+            raise ConfigError(
+                f"population.members has {len(values)} values of {name} for population.size {size}; write one a member"
+            )
+    return lists
+
+
+def _read_all(
+    setting: str, entries: tuple[str, ...], hypers: Any, beside: tuple[str, ...] = ()
+) -> dict[str, np.ndarray]:
+    lists: dict[str, np.ndarray] = {}
+    for entry in entries:
+        name, _, text = (part.strip() for part in entry.partition("="))
+        check_names(setting, (name,), hypers, beside)
+        if name in lists:
+            raise ConfigError(f"{setting} names {name} twice; write all its values in one entry")
+        lists[name] = _read_seeds(setting, text) if name == SEED else _read_floats(setting, entry, text)
+        for value in lists[name]:
+            check_hyper(setting, name, float(str(value)))  # as it was written: float32 rounds a bound of 1e-6 down
+    return lists
+
+
+def _read_seeds(setting: str, text: str) -> np.ndarray:
+    try:
+        seeds = [int(value) for value in text.split(",")]
+        if not all(0 <= seed <= MAX_SEED for seed in seeds):
+            raise ValueError
+    except ValueError:
+        raise ConfigError(
+            f"{setting} has '{SEED}={text}'; write {SEED}=s1,s2,... in whole numbers from 0 to {MAX_SEED}"
+        ) from None
+    return np.asarray(seeds, np.uint32)
+
+
+def _read_floats(setting: str, entry: str, text: str) -> np.ndarray:
+    try:
+        if ".." not in text:
+            values = np.asarray([float(value) for value in text.split(",")], np.float32)
+        else:
+            ends, _, count = text.partition(":")
+            low, high = (float(end) for end in ends.split(".."))
+            values = np.geomspace(low, high, int(count), dtype=np.float32)
+        if not (values.size and np.isfinite(values).all()):
+            raise ValueError
+    except ValueError:
+        raise ConfigError(
+            f"{setting} has {entry!r}; write name=v1,v2,... or, evenly in the logarithm, name=low..high:count"
+        ) from None
+    return values

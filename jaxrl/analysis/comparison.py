@@ -1,0 +1,138 @@
+"""Groups of runs, or published agents, compared by their scores over the same environments.
+
+scores = compare(group_by_setting(runs, "agent.name"))
+interval_figure(summaries(scores), protocol=scores.protocol, score=scores.unit)
+improvement_figure(improvements(scores), protocol=scores.protocol)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import combinations
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxrl.analysis.curves import EVALUATED_UNDER, TRAINED_UNDER, Run, RunDataError, one_protocol
+from jaxrl.analysis.runs import evaluation_return, final_return, one_policy, raw_scores
+from jaxrl.analysis.scores import Baseline, ScoreError, games, human_normalised, is_atari, published, score_matrix
+from jaxrl.analysis.statistics import (
+    Interval,
+    Profile,
+    Summary,
+    performance_profile,
+    probability_of_improvement,
+    summarise,
+)
+from jaxrl.analysis.tables import PUBLISHED_PROTOCOL, Table, aggregate_table, games_table, published_summaries
+
+AGAINST = ("Rainbow", "IMPALA", "LASER", "GDI-I3", "GDI-H3")
+
+
+class Comparison(NamedTuple):
+    """Scores of several groups of runs over the same environments."""
+
+    raw: dict[str, dict[str, list[float]]]  # group to environment to the raw scores of its runs
+    scores: dict[str, np.ndarray]  # group to float64 [runs, environments], human-normalised if all are Atari games
+    envs: tuple[str, ...]
+    unit: str  # what an entry of `scores` is, for an axis
+    protocol: str | None  # None where no environment has one
+    baseline: Baseline | None  # that normalised; None where nothing did
+
+
+def compare(
+    groups: Mapping[str, Sequence[Run]], score: Callable[[Run], float] = final_return, baseline: Baseline = "usual"
+) -> Comparison:
+    """Scores of every group of run folders.
+
+    Args:
+        groups: label to run folders.
+        score: of one run, raw: `final_return` or `evaluation_return`.
+        baseline: random and human scores that Atari scores are normalised with.
+
+    Raises:
+        RunDataError: there is no group, or the groups played different environments or under different protocols;
+            or one mixes evaluations of greedy and sampled policies.
+        ScoreError: a group has more runs of one environment than of another.
+    """
+    raw = {label: raw_scores(runs, score) for label, runs in groups.items()}
+    envs = tuple(next(iter(raw.values()), ()))
+    for label, scores in raw.items():
+        if set(scores) != set(envs):
+            raise RunDataError(f"{label} played {', '.join(scores)}, not {', '.join(envs)}; compare runs of the same")
+    if not envs:
+        raise RunDataError("there is nothing to compare: name at least one run folder")
+    evaluated = score is evaluation_return
+    label = one_protocol(
+        (run for runs in groups.values() for run in runs), EVALUATED_UNDER if evaluated else TRAINED_UNDER
+    )
+    if evaluated:
+        for runs in groups.values():
+            one_policy(runs)
+    raw = {group: {env: scores[env] for env in envs} for group, scores in raw.items()}
+    if not all(map(is_atari, envs)):
+        return Comparison(raw, {group: _matrix(scores) for group, scores in raw.items()}, envs, "return", label, None)
+    matrices = {group: human_normalised(*score_matrix(scores), baseline) for group, scores in raw.items()}
+    return Comparison(raw, matrices, envs, "human-normalised score", label, baseline)
+
+
+def compare_published(agents: Iterable[str] = AGAINST, baseline: Baseline = "authors") -> Comparison:
+    """Published agents over all 57 games, one run each."""
+    raw = {agent: {game: [score] for game, score in published(agent).items()} for agent in agents}
+    matrices = {agent: human_normalised(*score_matrix(scores), baseline) for agent, scores in raw.items()}
+    return Comparison(raw, matrices, games(), "human-normalised score", PUBLISHED_PROTOCOL, baseline)
+
+
+def summaries(comparison: Comparison) -> dict[str, Summary]:
+    """Group to its four aggregates with intervals."""
+    return {label: summarise(scores) for label, scores in comparison.scores.items()}
+
+
+def improvements(comparison: Comparison) -> dict[tuple[str, str], Interval]:
+    """How likely a run of the first beats a run of the second, for every pair of groups with several runs each.
+
+    Raises:
+        RunDataError: there is no such pair.
+    """
+    several = {label: scores for label, scores in comparison.scores.items() if len(scores) > 1}
+    if len(several) < 2:
+        raise RunDataError("a probability of improvement needs two groups of two runs each at least; train more seeds")
+    pairs = combinations(several.items(), 2)
+    return {(a, b): probability_of_improvement(x, y) for (a, x), (b, y) in pairs}
+
+
+def profiles(comparison: Comparison, thresholds: Any = None) -> dict[str, Profile]:
+    """Group to its performance profile; thresholds [K] are 0.01 to 100, even in the logarithm, unless given."""
+    thresholds = np.geomspace(0.01, 100, 161) if thresholds is None else thresholds
+    return {label: performance_profile(scores, thresholds) for label, scores in comparison.scores.items()}
+
+
+def score_table(comparison: Comparison, against: Sequence[str] = AGAINST) -> Table:
+    """Raw scores of every game beside random play, the human and published agents.
+
+    Raises:
+        ScoreError: an environment is none of the 57 games.
+    """
+    label = comparison.protocol or "unknown"
+    return games_table(comparison.raw, protocol=label, against=against, baseline=comparison.baseline or "usual")
+
+
+def aggregates(comparison: Comparison, against: Sequence[str] = ()) -> Table:
+    """Aggregates of every group, and those of published agents over just these games.
+
+    Raises:
+        ScoreError: published agents are wanted and an environment is none of the 57 games.
+    """
+    theirs = published_summaries(against, comparison.envs, comparison.baseline or "usual") if against else {}
+    theirs = {f"{agent} (published)": summary for agent, summary in theirs.items()}
+    labels = dict.fromkeys(comparison.scores, comparison.protocol or "-")
+    labels |= dict.fromkeys(theirs, PUBLISHED_PROTOCOL)
+    return aggregate_table(summaries(comparison) | theirs, protocol=labels, baseline=comparison.baseline)
+
+
+def _matrix(scores: Mapping[str, Sequence[float]]) -> np.ndarray:
+    """float64 [runs, environments]."""
+    counts = {env: len(runs) for env, runs in scores.items()}
+    if len(set(counts.values())) > 1:
+        raise ScoreError(f"every environment needs the same number of runs, not {counts}")
+    return np.array(list(scores.values()), np.float64).T

@@ -1,0 +1,136 @@
+"""Figures of what `jaxrl.analysis.statistics` computes: profiles, intervals, probabilities of improvement.
+
+    profiles = {name: performance_profile(scores, np.linspace(0, 4, 81)) for name, scores in normalised.items()}
+    profile_figure(profiles, protocol="machado").savefig("profiles.png")
+
+Each returns a Figure on the Agg canvas and leaves pyplot's global state alone. The protocol label is required, because
+an Atari figure without it cannot be read; it is None for other environments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import cycle
+from math import isfinite
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from jaxrl.analysis.figures.learning import COLOURS, GREY
+from jaxrl.analysis.statistics import Interval, Profile, Summary
+
+LINES = ("-", "--", ":", "-.")  # the next one after all colours, so that no two agents look alike
+PANELS = {  # title: field of Summary, which way is better
+    "IQM": ("iqm", "higher is better"),
+    "Median": ("median", "higher is better"),
+    "Mean": ("mean", "higher is better"),
+    "Optimality gap": ("optimality_gap", "lower is better"),
+}
+HUMAN_NORMALISED = "human-normalised score"
+
+
+def profile_figure(
+    profiles: Mapping[str, Profile],
+    *,
+    protocol: str | None,
+    title: str = "Performance profiles",
+    score: str = HUMAN_NORMALISED,
+    log: bool = False,
+) -> Figure:
+    """Share of runs above each threshold, a line per agent in its band; the higher line is better.
+
+    Args:
+        profiles: agent to profile.
+        protocol: label of the scores' protocol.
+        title: of the figure.
+        score: what the thresholds are, for the horizontal axis.
+        log: thresholds on a logarithmic axis, for scores far beyond the human.
+    """
+    figure, (axes,) = _figure((8, 4.8), 1, title, protocol)
+    for index, (agent, profile) in enumerate(profiles.items()):
+        colour, line = COLOURS[index % len(COLOURS)], LINES[index // len(COLOURS) % len(LINES)]
+        axes.fill_between(profile.thresholds, profile.low, profile.high, color=colour, alpha=0.18, linewidth=0)
+        axes.plot(profile.thresholds, profile.estimate, color=colour, linestyle=line, linewidth=2, label=agent)
+    axes.set_xlabel(f"{score} τ")
+    axes.set_ylabel("share of runs with score > τ")
+    axes.set_ylim(0, 1.02)
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+    if log:
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter("{x:g}")
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(8))
+    axes.margins(x=0)
+    axes.legend(frameon=False, loc="upper right")
+    return figure
+
+
+def interval_figure(
+    summaries: Mapping[str, Summary],
+    *,
+    protocol: str | None,
+    title: str = "Aggregates with 95 % intervals",
+    score: str = HUMAN_NORMALISED,
+) -> Figure:
+    """The four aggregates side by side, a bar per agent from the lower to the upper bound, marked at the estimate."""
+    figure, panels = _figure((11, 1.7 + 0.42 * len(summaries)), len(PANELS), title, protocol)
+    for axes, (name, (field, better)) in zip(panels, PANELS.items(), strict=True):
+        _bars(axes, list(summaries), [getattr(summary, field) for summary in summaries.values()])
+        axes.set_title(name, loc="left", fontsize=11)
+        axes.set_xlabel(f"{score}\n{better}", color=GREY, fontsize=9)
+        axes.xaxis.set_major_locator(MaxNLocator(4))
+        if axes is not panels[0]:
+            axes.set_yticklabels([])
+    return figure
+
+
+def improvement_figure(
+    pairs: Mapping[tuple[str, str], Interval],
+    *,
+    protocol: str | None,
+    title: str = "Probability of improvement with 95 % intervals",
+) -> Figure:
+    """`P(first > second)`, a bar per pair; one that crosses the dashed line at 1/2 shows no difference."""
+    figure, (axes,) = _figure((8, 1.7 + 0.42 * len(pairs)), 1, title, protocol)
+    _bars(axes, [f"{x} > {y}" for x, y in pairs], list(pairs.values()))
+    axes.axvline(0.5, color=GREY, linestyle="--", linewidth=1.2)
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_xlabel("probability that a run of the first scores higher, averaged over games", color=GREY, fontsize=9)
+    return figure
+
+
+def _bars(axes: Axes, labels: Sequence[str], intervals: Sequence[Interval]) -> None:
+    """Horizontal bars from the top down; a diamond alone where there is no interval."""
+    places = range(len(labels))
+    for place, colour, interval in zip(places, cycle(COLOURS), intervals, strict=False):
+        if isfinite(interval.low):
+            axes.barh(place, interval.high - interval.low, left=interval.low, height=0.55, color=colour, alpha=0.45)
+            axes.vlines(interval.estimate, place - 0.275, place + 0.275, color=colour, linewidth=2.5)
+        else:
+            axes.plot([interval.estimate], [place], marker="D", markersize=6, color=colour)
+    axes.set_yticks(places, labels)
+    axes.tick_params(axis="y", length=0, labelcolor="black")
+    axes.set_ylim(len(labels) - 0.5, -0.5)
+    axes.grid(False, axis="y")
+    axes.use_sticky_edges = False  # bars would cling to the frame
+    axes.margins(x=0.08)
+
+
+def _figure(size: tuple[float, float], panels: int, title: str, protocol: str | None) -> tuple[Figure, list[Axes]]:
+    figure = Figure(figsize=size, dpi=120, layout="constrained", facecolor="white")
+    FigureCanvasAgg(figure)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=13, fontweight="bold")
+    if protocol is not None:
+        figure.text(0.99, 0.985, f"protocol: {protocol}", ha="right", va="top", fontsize=9, color=GREY)
+    row = [figure.add_subplot(1, panels, place + 1) for place in range(panels)]
+    for axes in row:
+        for side in ("top", "right"):
+            axes.spines[side].set_visible(False)
+        for side in ("left", "bottom"):
+            axes.spines[side].set_color(GREY)
+        axes.grid(True, color="#e4e4e4", linewidth=0.8)
+        axes.set_axisbelow(True)
+        axes.tick_params(colors=GREY, labelsize=9)
+    return figure, row

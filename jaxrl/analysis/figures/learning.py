@@ -1,0 +1,287 @@
+"""Figures of run folders as PNG: one run in full, or several compared. Nothing here touches pyplot's global state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, MaxNLocator
+
+from jaxrl.analysis.curves import (
+    Curve,
+    Run,
+    RunDataError,
+    aggregate,
+    frame_skip,
+    learning_curve,
+    metric_curve,
+    one_protocol,
+    read_metrics,
+)
+from jaxrl.analysis.runs import check_one_game, group_by_name_and_game
+from jaxrl.record.files import replacing
+from jaxrl.record.metrics import METRICS
+
+# Okabe and Ito's palette: told apart with every common form of colour blindness.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+GREY = "#5f6368"
+SUFFIXES = (".png", ".pdf", ".svg")
+
+# Title, label of the vertical axis, {metric: label}.
+PANELS: tuple[tuple[str, str, dict[str, str]], ...] = (
+    (
+        "Policy",
+        "nats, probability",
+        {"policy/entropy": "entropy", "policy/max_probability": "probability of the best action"},
+    ),
+    ("Value", "reward scale", {"value/mean": "mean value", "advantage/std": "std of the advantage"}),
+    (
+        "Losses",
+        "before weights",
+        {"loss/policy": "policy", "loss/value": "value", "loss/q": "q", "loss/total": "total"},
+    ),
+    ("Speed", "per second", {"rate/frames": "frames", "rate/env_steps": "env steps"}),
+)
+
+
+def plot_run(run_dir: Run, out: str | Path | None = None) -> Path:
+    """Write curve.png into the run folder, or `out` (.png, .pdf or .svg), and return its path.
+
+    Return against env steps, with frames on a second axis; below it entropy, values, losses and speed, as far as the
+    run has them.
+
+    Raises:
+        RunDataError: the folder holds no metrics.jsonl or no episodes.jsonl.
+        RunDirError: the figure cannot be written.
+    """
+    folder = Path(run_dir)
+    metrics = read_metrics(folder)
+    panels = [panel for panel in PANELS if any(_present(metrics, name) for name in panel[2])]
+    rows = (len(panels) + 1) // 2
+    figure = Figure(figsize=(10, 4.2 + 2.4 * rows), layout="constrained", facecolor="white")
+    grid = figure.add_gridspec(1 + rows, 2, height_ratios=[1.7] + [1.0] * rows)
+    top = figure.add_subplot(grid[0, :])
+    _return_panel(top, folder, metrics)
+    for index, (title, unit, names) in enumerate(panels):
+        axes = figure.add_subplot(grid[1 + index // 2, index % 2])
+        _metric_panel(axes, metrics, title, unit, names)
+    figure.suptitle(folder.resolve().name, x=0.01, ha="left", fontsize=13, fontweight="bold")
+    _say_protocol(figure, [folder])
+    return _save(figure, Path(out) if out else folder / "curve.png")
+
+
+def plot_comparison(
+    groups: Mapping[str, Sequence[Run]] | Sequence[Run],
+    out: str | Path,
+    title: str = "",
+    window: int = 100,
+    frames_per_env_step: float | None = None,
+) -> Path:
+    """Write a figure with one line per group, the mean over its runs, in a band from the worst to the best run.
+
+    Args:
+        groups: label to run folders, one per seed; or just run folders, then grouped by their names and games.
+        out: its path; .png, .pdf or .svg.
+        title: of the figure.
+        window: episodes that one point averages.
+        frames_per_env_step: for the second axis; read from the first run when None.
+
+    Raises:
+        RunDataError: there is no group, or one has no run or a run without episodes, or several games; the protocols
+            differ.
+        RunDirError: the figure cannot be written.
+    """
+    if not groups:
+        raise RunDataError("there is nothing to compare: name at least one run folder")
+    groups = groups if isinstance(groups, Mapping) else group_by_name_and_game(groups)
+    figure = Figure(figsize=(9, 5), layout="constrained", facecolor="white")
+    axes = figure.add_subplot()
+    for colour, (label, runs) in zip(cycle(COLOURS), groups.items(), strict=False):
+        try:
+            check_one_game(runs)
+            band = aggregate([_return_curve(run, window) for run in runs])
+        except RunDataError as error:
+            raise RunDataError(f"{label}: {error}") from error
+        seeds = f"{band.runs} seed{'s' if band.runs > 1 else ''}"
+        axes.fill_between(band.env_steps, band.low, band.high, color=colour, alpha=0.18, linewidth=0)
+        axes.plot(
+            band.env_steps,
+            band.mean,
+            color=colour,
+            linewidth=2,
+            label=f"{label}: {band.mean[-1]:,.1f} at the end, {seeds}",
+        )
+    _style(axes)
+    axes.set_xlabel("env steps")
+    axes.set_ylabel(f"mean return of the last {window} episodes")
+    axes.set_title(title, loc="left", fontsize=13, fontweight="bold")
+    if len(groups) > 3:
+        figure.set_figheight(5 + 0.22 * len(groups) / 2)
+        figure.legend(frameon=False, loc="outside lower left", ncols=2, fontsize=9)
+    else:
+        axes.legend(frameon=False, loc="lower right")  # where rising curves leave room for a few lines
+    first = next(iter(groups.values()))[0]
+    _frames_axis(axes, frames_per_env_step or frame_skip(read_metrics(first)))
+    _say_protocol(figure, [run for runs in groups.values() for run in runs])
+    return _save(figure, Path(out))
+
+
+def metrics_figure(
+    groups: Mapping[str, Sequence[Run]], metrics: Sequence[str] = ("episode/return",), *, title: str = ""
+) -> Figure:
+    """A panel a metric, from metrics.jsonl alone: a line per group, its mean, in a band from the worst to the best run.
+
+    Args:
+        groups: label to run folders, one per seed.
+        metrics: names as in docs/metrics.md; a group without one is left out of its panel.
+        title: of the figure.
+
+    Raises:
+        RunDataError: there is no group, or one has several games, or none has one of the metrics; protocols differ.
+    """
+    columns = min(2, len(metrics))
+    rows = -(-len(metrics) // columns)
+    size = (10.5, 1.0 + 2.4 * rows) if columns > 1 else (9, 5.0)
+    figure = Figure(figsize=size, dpi=100, layout="constrained", facecolor="white")
+    FigureCanvasAgg(figure)
+    if title:
+        figure.suptitle(title, x=0.01, ha="left", fontsize=13, fontweight="bold")
+    drawn: dict[str, Any] = {}
+    for index, name in enumerate(metrics):
+        axes = figure.add_subplot(rows, columns, index + 1)
+        drawn |= _group_panel(axes, groups, name)
+        if index >= len(metrics) - columns:
+            axes.set_xlabel("env steps")
+    _say_protocol(figure, [run for runs in groups.values() for run in runs])
+    figure.legend(drawn.values(), drawn.keys(), frameon=False, loc="outside lower left", ncols=2, fontsize=9)
+    return figure
+
+
+def _group_panel(axes: Axes, groups: Mapping[str, Sequence[Run]], name: str) -> dict[str, Any]:
+    """Draws one metric; returns the lines by label."""
+    _style(axes)
+    axes.set_title(name, loc="left", fontsize=11)
+    unit = METRICS[name].unit if name in METRICS else "-"
+    axes.set_ylabel("" if unit == "-" else unit, color=GREY)
+    drawn = {}
+    for colour, (label, runs) in zip(cycle(COLOURS), groups.items(), strict=False):
+        check_one_game(runs)
+        curves = [_curve(run, name) for run in runs]
+        if all(curve is not None for curve in curves):
+            band = aggregate([curve for curve in curves if curve is not None])
+            axes.fill_between(band.env_steps, band.low, band.high, color=colour, alpha=0.18, linewidth=0)
+            (line,) = axes.plot(band.env_steps, band.mean, color=colour, linewidth=1.8)
+            drawn[f"{label} ({band.runs} seed{'s' if band.runs > 1 else ''})"] = line
+    if not drawn:
+        raise RunDataError(f"no group has the metric {name!r} in all of its runs")
+    return drawn
+
+
+def _curve(run: Run, name: str) -> Curve | None:
+    try:
+        return metric_curve(run, name)
+    except RunDataError:
+        return None
+
+
+def _return_curve(run: Run, window: int = 100) -> Curve:
+    """From the episodes, or from the reports of a run that was kept without them."""
+    if (Path(run) / "episodes.jsonl").exists() or not (Path(run) / "metrics.jsonl").exists():
+        return learning_curve(run, window)
+    return metric_curve(run, "episode/return")
+
+
+def _return_panel(axes: Axes, folder: Path, metrics: Mapping[str, np.ndarray]) -> None:
+    _style(axes)
+    axes.set_xlabel("env steps")
+    axes.set_ylabel("raw return per episode")
+    curve = _return_curve(folder)
+    if curve.env_steps.size == 0:
+        axes.text(0.5, 0.5, "no episode has finished", transform=axes.transAxes, ha="center", color=GREY)
+        return
+    if _present(metrics, "episode/return_min") and _present(metrics, "episode/return_max"):
+        low, high = metrics["episode/return_min"], metrics["episode/return_max"]
+        label = "lowest to highest of the last 100"
+        axes.fill_between(metrics["env_steps"], low, high, color=COLOURS[0], alpha=0.15, linewidth=0, label=label)
+    axes.plot(curve.env_steps, curve.value, color=COLOURS[0], linewidth=2, label="mean of the last 100 episodes")
+    _end_label(axes, curve.env_steps, curve.value, COLOURS[0])
+    axes.legend(frameon=False, loc="lower right")  # where a rising curve leaves room
+    _frames_axis(axes, frame_skip(dict(metrics)))
+
+
+def _metric_panel(
+    axes: Axes, metrics: Mapping[str, np.ndarray], title: str, unit: str, names: Mapping[str, str]
+) -> None:
+    _style(axes)
+    axes.set_title(title, loc="left", fontsize=11)
+    axes.set_ylabel(unit, color=GREY)
+    for colour, (name, label) in zip(COLOURS, names.items(), strict=False):
+        if _present(metrics, name):
+            known = np.isfinite(metrics[name])
+            axes.plot(metrics["env_steps"][known], metrics[name][known], color=colour, linewidth=1.3, label=label)
+    if unit == "per second":
+        axes.set_ylim(bottom=0)
+        axes.yaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.legend(
+        frameon=False, fontsize=8, ncols=4, loc="lower right", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.2,
+        handlelength=1.2, columnspacing=1.0,
+    )  # fmt: skip
+
+
+def _present(metrics: Mapping[str, np.ndarray], name: str) -> bool:
+    return name in metrics and bool(np.isfinite(metrics[name]).any())
+
+
+def _style(axes: Axes) -> None:
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    for side in ("left", "bottom"):
+        axes.spines[side].set_color(GREY)
+    axes.grid(True, color="#e4e4e4", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.tick_params(colors=GREY, labelsize=9)
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.xaxis.set_major_locator(MaxNLocator(6))
+
+
+def _frames_axis(axes: Axes, frames_per_env_step: float | None) -> None:
+    """A second horizontal axis in frames, where they differ from env steps."""
+    if frames_per_env_step is None or frames_per_env_step == 1:
+        return
+    ratio: Any = frames_per_env_step  # Any: the type checker cannot know that axes hand over arrays
+    second = axes.secondary_xaxis("top", functions=(lambda steps: steps * ratio, lambda frames: frames / ratio))
+    second.set_xlabel("frames", color=GREY, fontsize=9)
+    second.tick_params(colors=GREY, labelsize=9)
+    second.spines["top"].set_visible(False)
+    second.xaxis.set_major_formatter(EngFormatter(sep=""))
+
+
+def _say_protocol(figure: Figure, runs: Sequence[Run]) -> None:
+    """In the corner, because an Atari figure without its protocol cannot be read."""
+    label = one_protocol(runs)
+    if label is not None:
+        figure.text(0.99, 0.995, f"protocol: {label}", ha="right", va="top", fontsize=9, color=GREY)
+
+
+def _end_label(axes: Axes, env_steps: np.ndarray, value: np.ndarray, colour: str) -> None:
+    """The last value, in numbers, at the end of its line."""
+    axes.plot(env_steps[-1:], value[-1:], marker="o", markersize=5, color=colour)
+    axes.annotate(
+        f"{value[-1]:,.1f}", (env_steps[-1], value[-1]), (7, 0), textcoords="offset points", va="center",
+        color=colour, fontweight="bold",
+    )  # fmt: skip
+
+
+def _save(figure: Figure, path: Path) -> Path:
+    if path.suffix.lower() not in SUFFIXES:
+        raise RunDataError(f"cannot draw {path}: a figure's name must end in one of {', '.join(SUFFIXES)}")
+    FigureCanvasAgg(figure)
+    with replacing(path) as scratch:
+        figure.savefig(scratch, dpi=120)
+    return path

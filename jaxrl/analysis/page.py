@@ -1,0 +1,105 @@
+"""A page of HTML that needs no other file: headings, paragraphs, tables, figures inside it as PNG.
+
+The figures are also written beside it, into `figures/`, for papers and slides, and the tables as Markdown, into
+`tables.md`.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from jaxrl.analysis.tables import Table
+from jaxrl.record.files import replacing
+
+STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 1080px; margin: 2em auto; padding: 0 1em; color: #202124; }
+h1, h2 { line-height: 1.2; } h2 { margin-top: 2em; border-bottom: 1px solid #e4e4e4; padding-bottom: .2em; }
+table { border-collapse: collapse; font-size: 13px; display: block; overflow-x: auto; }
+th, td { padding: .25em .7em; border-bottom: 1px solid #e4e4e4; text-align: left; white-space: nowrap; }
+td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
+img { max-width: 100%; } pre { background: #f6f6f6; padding: .8em; overflow-x: auto; font-size: 13px; }
+p.note { color: #5f6368; }
+"""
+
+
+class Page:
+    """Filled from the top down."""
+
+    def __init__(self, title: str):
+        self._title = title
+        self._parts = [f"<h1>{escape(title)}</h1>"]
+        self._pictures: dict[str, bytes] = {}  # file name to PNG
+        self._tables: dict[str, list[Table]] = {}  # by the heading above them
+        self._section = title
+
+    def heading(self, text: str) -> None:
+        self._section = text
+        self._parts.append(f"<h2>{escape(text)}</h2>")
+
+    def paragraph(self, text: str, note: bool = False) -> None:
+        self._parts.append(f"<p{' class=note' if note else ''}>{escape(text)}</p>")
+
+    def code(self, text: str) -> None:
+        self._parts.append(f"<pre>{escape(text)}</pre>")
+
+    def table(self, table: Table) -> None:
+        """Its caption above it."""
+        self._tables.setdefault(self._section, []).append(table)
+        numbers = [column in table.decimals for column in table.columns]
+        head, *body = [list(table.columns), *table.texts()]
+        rows = [_row("th", head, numbers), *(_row("td", row, numbers) for row in body)]
+        self._parts.append(f"<p class=note>{escape(table.caption)}</p><table>{''.join(rows)}</table>")
+
+    def figure(self, figure: Figure | Path, description: str) -> None:
+        """A figure, or a PNG that is there already."""
+        if isinstance(figure, Path):
+            data = figure.read_bytes()
+        else:
+            buffer = io.BytesIO()
+            figure.savefig(buffer, format="png")
+            data = buffer.getvalue()
+        self._pictures[f"{re.sub(r'[^a-z0-9]+', '_', description.lower())}.png"] = data
+        text = base64.b64encode(data).decode()
+        self._parts.append(f'<p><img alt="{escape(description)}" src="data:image/png;base64,{text}"></p>')
+
+    def write(self, path: Path) -> Path:
+        """Replace the files one by one, each in one step, so that a reader never finds half of one; returns `path`.
+
+        Raises:
+            RunDirError: the disk is full, or the folder may not be written to.
+        """
+        body = "\n".join(self._parts)
+        head = f'<meta charset="utf-8"><title>{escape(self._title)}</title><style>{STYLE}</style>'
+        page = f'<!doctype html><html lang="en"><head>{head}</head><body>\n{body}\n</body></html>\n'
+        _replace(path, page.encode())
+        _replace(path.with_name("tables.md"), self._markdown().encode())
+        for name, data in self._pictures.items():
+            _replace(path.parent / "figures" / name, data)
+        return path
+
+    def _markdown(self) -> str:
+        """All tables below their headings."""
+        parts = [f"# {self._title}\n"]
+        for section, tables in self._tables.items():
+            parts += [f"## {section}\n", *(table.markdown() for table in tables)]
+        return "\n".join(parts)
+
+
+def _replace(path: Path, data: bytes) -> None:
+    with replacing(path) as scratch:
+        scratch.write_bytes(data)
+
+
+def _row(tag: str, cells: Sequence[str], numbers: Sequence[bool]) -> str:
+    written = (
+        f"<{tag}{' class=number' if number else ''}>{escape(cell)}</{tag}>"
+        for cell, number in zip(cells, numbers, strict=True)
+    )
+    return f"<tr>{''.join(written)}</tr>"

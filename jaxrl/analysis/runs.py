@@ -1,0 +1,223 @@
+"""Recorded runs: which, under which settings, and with which scores. No JAX here.
+
+    runs = chosen_runs("docs/runs/pong-*")  # or what the environment variable JAXRL_RUNS names
+    groups = group_by_setting(runs, "agent.name", "env_steps")
+    run_table(runs)
+
+A score is either `final_return`, of the acting policy at the end of training, or `evaluation_return`, of the policy
+that `jaxrl evaluate` played; the two must not be mixed in one comparison.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from glob import glob
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from jaxrl.analysis.curves import (
+    Run,
+    RunDataError,
+    group_by_name,
+    metric_curve,
+    read_metrics,
+    read_protocol,
+    read_record,
+)
+from jaxrl.analysis.tables import Table
+
+VARIABLE = "JAXRL_RUNS"
+NUMBERS = {"seed": 0, "env steps": 0, "minutes": 0, "end of training": 2, "evaluation": 2, "standard error": 2}
+
+
+def chosen_runs(default: str) -> list[Path]:
+    """The runs that the environment variable JAXRL_RUNS names, or else those of `default`; see `find_runs`."""
+    return find_runs(os.environ.get(VARIABLE) or default)
+
+
+def find_runs(pattern: str) -> list[Path]:
+    """Run folders that fit a pattern, such as `runs/pong-*`, the newest last.
+
+    Args:
+        pattern: a path in which `*`, `?` and `[...]` have their usual meaning; several are separated by a colon. A
+            relative one is looked for in the current folder and then in the one above: a notebook is run where it lies.
+
+    Raises:
+        RunDataError: nothing fits.
+    """
+    found: dict[Path, Path] = {}
+    for part in pattern.split(os.pathsep):
+        for base in (Path(), Path("..")):
+            fitting = map(Path, glob(str(base / Path(part).expanduser())))
+            here = [path for path in fitting if (path / "config.yaml").is_file()]
+            found |= {path.resolve(): path for path in here}
+            if here:
+                break
+    if not found:
+        raise RunDataError(f"no run folder fits {pattern!r}; make one with `jaxrl train`, or name others in {VARIABLE}")
+    return sorted(found.values(), key=_start)
+
+
+def group_by_name_and_game(runs: Sequence[Run]) -> dict[str, list[Run]]:
+    """`group_by_name`, and where the runs are of several games a group for each, since their scores have no mean."""
+    envs = {run: read_env(run) for run in runs}
+    groups = group_by_name(runs)
+    if len(set(envs.values())) <= 1:
+        return groups
+    apart: dict[str, list[Run]] = {}
+    for name, members in groups.items():
+        for run in members:
+            apart.setdefault(f"{name}, {envs[run]}", []).append(run)
+    return apart
+
+
+def check_one_game(runs: Sequence[Run]) -> None:
+    """Raises `RunDataError` where the runs are of several games."""
+    envs = sorted(set(map(read_env, runs)))
+    if len(envs) > 1:
+        raise RunDataError(f"its runs played {' and '.join(envs)}, whose scores have no mean; group them by game too")
+
+
+def group_by_setting(runs: Sequence[Run], *names: str) -> dict[str, list[Run]]:
+    """Runs with equal values of these settings together, under a label of the values, in order of appearance.
+
+    Args:
+        runs: run folders.
+        names: dotted names as on the command line, such as `agent.hypers.temperature`.
+    """
+    groups: dict[str, list[Run]] = {}
+    for run in runs:
+        settings = read_settings(run)
+        label = ", ".join(_label(name, setting(settings, name)) for name in names)
+        groups.setdefault(label, []).append(run)
+    return groups
+
+
+def read_settings(run: Run) -> dict[str, Any]:
+    """The resolved config of a run, as nested dictionaries."""
+    path = Path(run) / "config.yaml"
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise RunDataError(f"cannot read {path}: {' '.join(str(error).split())}") from None
+
+
+def read_env(run: Run) -> str:
+    """The environment's id."""
+    return str(setting(read_settings(run), "env.id"))
+
+
+def setting(settings: Mapping[str, Any], name: str) -> Any:
+    """The value under a dotted name; None where this run had no such setting."""
+    value: Any = settings
+    for part in name.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value
+
+
+def read_evaluation(run: Run) -> dict[str, Any] | None:
+    """The content of evaluation.json; None if the run was not evaluated, or the file is damaged."""
+    evaluation = read_record(run, "evaluation.json")
+    return evaluation if evaluation and isinstance(evaluation.get("mean_return"), int | float) else None
+
+
+def final_return(run: Run) -> float:
+    """Mean raw return of the last 100 training episodes: the acting policy.
+
+    Raises:
+        RunDataError: no episode finished.
+    """
+    curve = metric_curve(run, "episode/return")
+    if curve.value.size == 0:
+        raise RunDataError(f"{run} has no return: no episode finished while it trained; train it longer")
+    return float(curve.value[-1])
+
+
+def evaluation_return(run: Run) -> float:
+    """Mean raw return of the evaluation's episodes.
+
+    Raises:
+        RunDataError: the run was not evaluated.
+    """
+    evaluation = read_evaluation(run)
+    if evaluation is None:
+        raise RunDataError(f"{run} has no evaluation.json; make one: jaxrl evaluate {run} --json {run}/evaluation.json")
+    return float(evaluation["mean_return"])
+
+
+def one_policy(runs: Sequence[Run]) -> str | None:
+    """What the evaluations of these runs played, `greedy` or `sampled`; None where nothing tells.
+
+    Raises:
+        RunDataError: both.
+    """
+    policies = sorted({str(policy) for run in runs if (policy := (read_evaluation(run) or {}).get("policy"))})
+    if len(policies) > 1:
+        raise RunDataError("some of the runs were evaluated greedily, others by sampling; compare those of one kind")
+    return policies[0] if policies else None
+
+
+def raw_scores(runs: Sequence[Run], score: Callable[[Run], float] = final_return) -> dict[str, list[float]]:
+    """Environment id to the scores of its runs, in order of appearance."""
+    scores: dict[str, list[float]] = {}
+    for run in runs:
+        scores.setdefault(read_env(run), []).append(score(run))
+    return scores
+
+
+def run_table(runs: Sequence[Run]) -> Table:
+    """What the runs are and what they came to, a row each."""
+    columns = ("run", "agent", "environment", "protocol", *NUMBERS, "evaluated policy")
+    return Table(
+        "End of training: mean return of the last 100 episodes, acting policy. Evaluation: mean return over its "
+        "episodes, and the standard error of that mean over episodes.",
+        columns,
+        tuple(dict(zip(columns, _row(run), strict=True)) for run in runs),
+        NUMBERS,
+    )
+
+
+def _row(run: Run) -> tuple[Any, ...]:
+    settings, metrics, evaluation = read_settings(run), read_metrics(run), read_evaluation(run) or {}
+    protocol = read_protocol(run)
+    returns = metrics.get("episode/return", np.empty(0))
+    wall = metrics.get("progress/wall", np.empty(0))
+    return (
+        Path(run).resolve().name,
+        *(setting(settings, name) for name in ("agent.name", "env.id")),
+        protocol,
+        setting(settings, "seed"),
+        float(metrics["env_steps"][-1]) if metrics["env_steps"].size else None,
+        float(wall[-1]) / 60 if wall.size else None,
+        float(returns[-1]) if returns.size else None,
+        *(evaluation.get(name) for name in ("mean_return", "standard_error")),
+        _evaluated_policy(evaluation, protocol),
+    )
+
+
+def _evaluated_policy(evaluation: Mapping[str, Any], protocol: str | None) -> str | None:
+    """Also under which rules, where they are not those of the training."""
+    policy, played = evaluation.get("policy"), evaluation.get("protocol")
+    return policy if played in (None, protocol) else f"{policy}, {played} protocol"
+
+
+def _start(run: Path) -> tuple[str, str]:
+    """When a run folder was made, from its name."""
+    name = run.resolve().name
+    stamp = re.search(r"-(\d{8}-\d{6})-s\d+", name)
+    return (stamp[1] if stamp else "", name)
+
+
+def _label(name: str, value: Any) -> str:
+    """A value as a reader needs it: text speaks for itself, a switch is on or off, a number needs its name."""
+    name = name.rpartition(".")[2]
+    if isinstance(value, bool):
+        return name if value else f"not {name}"
+    if isinstance(value, str):
+        return value
+    return f"{name} {value:,}" if isinstance(value, int) else f"{name} {value}"

@@ -1,0 +1,232 @@
+"""Tables of scores, as rows and as Markdown: per game against published scores, and aggregates with intervals.
+
+    table = per_game_table({"Pong": [20.1, 20.8]}, label="CASA", protocol="machado")
+    print(table.markdown())
+    summaries = {"CASA": summarise(human_normalised(*score_matrix(scores)))} | published_summaries(["IMPALA"], scores)
+    aggregate_table(summaries, protocol={"CASA": "machado", "IMPALA": PUBLISHED_PROTOCOL})
+
+Every table says under which protocol its scores arose and which baseline normalised them. `rows` keeps full precision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from math import isfinite
+from typing import Any
+
+import numpy as np
+
+from jaxrl.analysis.scores import (
+    Baseline,
+    ScoreError,
+    game_name,
+    human_normalised,
+    published,
+    published_aggregates,
+    reference,
+    score_matrix,
+)
+from jaxrl.analysis.statistics import Interval, Summary, summarise
+
+PUBLISHED_PROTOCOL = "as published"
+AGGREGATES = {"IQM": "iqm", "Median": "median", "Mean": "mean", "Optimality gap": "optimality_gap"}  # header: field
+
+PUBLISHED_NUMBERS = ("mean, printed", "mean, recomputed", "median, printed", "median, recomputed")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A caption, columns, and rows that map columns to values; None where there is nothing to say."""
+
+    caption: str
+    columns: tuple[str, ...]
+    rows: tuple[dict[str, Any], ...]
+    decimals: Mapping[str, int]  # of the columns that hold numbers or intervals
+
+    def markdown(self) -> str:
+        """The table in GitHub's Markdown, its caption above it."""
+        rule = ["---:" if column in self.decimals else "---" for column in self.columns]
+        body = [[_escaped(text) for text in row] for row in self.texts()]
+        lines = [[_escaped(column) for column in self.columns], rule, *body]
+        return f"{self.caption}\n\n" + "".join("| " + " | ".join(line) + " |\n" for line in lines)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows; alignment is said twice, for pages that drop styles and for those that want them."""
+        sides = ["right" if column in self.decimals else "left" for column in self.columns]
+        lines = [("th", list(self.columns)), *(("td", row) for row in self.texts())]
+        rows = [
+            "".join(
+                f'<{tag} align="{side}" style="text-align: {side}">{escape(text)}</{tag}>'
+                for side, text in zip(sides, texts, strict=True)
+            )
+            for tag, texts in lines
+        ]
+        return f"<p>{escape(self.caption)}</p><table>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"
+
+    def texts(self) -> list[list[str]]:
+        """The rows as text, numbers rounded; empty where there is nothing to say."""
+        return [[self._text(row[column], column) for column in self.columns] for row in self.rows]
+
+    def _text(self, value: Any, column: str) -> str:
+        if value is None:
+            return ""
+        if isinstance(value, str):
+            return value
+        digits = self.decimals[column]
+        if not isinstance(value, Interval):
+            return f"{value:z,.{digits}f}"  # z: what is rounded to zero has no sign
+        bounds = f" [{value.low:z,.{digits}f}, {value.high:z,.{digits}f}]" if isfinite(value.low) else ""
+        return f"{value.estimate:z,.{digits}f}{bounds}"
+
+
+def per_game_table(
+    scores: Mapping[str, float | Sequence[float]],
+    *,
+    protocol: str,
+    label: str = "this run",
+    against: Sequence[str] = ("Rainbow", "IMPALA", "LASER", "GDI-I3", "GDI-H3"),
+    baseline: Baseline = "usual",
+) -> Table:
+    """Raw scores of every game beside random play, the human and published agents.
+
+    Args:
+        scores: game, or environment id, to the scores of its runs; games may differ in their number of runs.
+        protocol: under which they arose, as in the run's evaluation.json.
+        label: the agent's name.
+        against: agents of `jaxrl.analysis.scores.agents()`.
+        baseline: random and human scores to show and to normalise with.
+    """
+    columns = {agent: f"{agent} (published)" for agent in against}
+    theirs = {column: published(agent) for agent, column in columns.items()}
+    error = "standard error"
+    rows = []
+    for given, runs in scores.items():
+        game, values = game_name(given), np.atleast_1d(np.asarray(runs, np.float64))
+        if values.size == 0 or not np.isfinite(values).all():
+            raise ScoreError(f"the scores of {game} are {values}; each game needs finite ones, at least one")
+        spread = float(values.std(ddof=1) / np.sqrt(values.size)) if values.size > 1 else None
+        rows.append(
+            {"game": game, **reference(game, baseline)._asdict()}
+            | {column: column_scores.get(game) for column, column_scores in theirs.items()}
+            | {label: float(values.mean()), error: spread, "runs": values.size}
+            | {"human-normalised": float(human_normalised(values.mean(), game, baseline))}
+        )
+    numbers = ["random", "human", *columns.values(), label, error]
+    caption = (
+        f"Raw scores: {label} is the mean over its runs under the {protocol} protocol; published columns keep "
+        f"protocols and frame budgets of their own. Human-normalised with the {_words(baseline)} baselines; 1 is human."
+    )
+    decimals = dict.fromkeys(numbers, 1) | {"runs": 0, "human-normalised": 2}
+    return Table(caption, ("game", *decimals), tuple(rows), decimals)
+
+
+def games_table(
+    scores: Mapping[str, Mapping[str, float | Sequence[float]]],
+    *,
+    protocol: str,
+    against: Sequence[str] = ("Rainbow", "IMPALA", "LASER", "GDI-I3", "GDI-H3"),
+    baseline: Baseline = "usual",
+) -> Table:
+    """`per_game_table` of several agents in one, a row per game and agent.
+
+    Args:
+        scores: agent to what `per_game_table` takes.
+        protocol: of all of them.
+        against: agents of `jaxrl.analysis.scores.agents()`.
+        baseline: random and human scores to show and to normalise with.
+    """
+    tables = {
+        agent: per_game_table(runs, protocol=protocol, label="score", against=against, baseline=baseline)
+        for agent, runs in scores.items()
+    }
+    if not tables:
+        raise ScoreError("there is no agent to show; pass the scores of one at least")
+    first = next(iter(tables.values()))
+    rows = [{"game": row["game"], "agent": agent, **row} for agent, table in tables.items() for row in table.rows]
+    order = list(dict.fromkeys(row["game"] for row in rows))
+    rows.sort(key=lambda row: order.index(row["game"]))
+    caption = first.caption.replace("score is the mean over its runs", "score is the mean over an agent's runs")
+    return Table(caption, ("game", "agent", *first.columns[1:]), tuple(rows), first.decimals)
+
+
+def aggregate_table(
+    summaries: Mapping[str, Summary],
+    *,
+    protocol: str | Mapping[str, str],
+    baseline: Baseline | None = "usual",
+    confidence: float = 0.95,
+) -> Table:
+    """IQM, median, mean and optimality gap of several agents, a row each; best IQM last.
+
+    Args:
+        summaries: agent to what `jaxrl.analysis.statistics.summarise` returned.
+        protocol: of all of them, or of each by name.
+        baseline: that the scores were normalised with; None where they are not human-normalised.
+        confidence: that they were summarised with.
+    """
+    rows = []
+    for agent, summary in sorted(summaries.items(), key=lambda item: item[1].iqm.estimate):
+        label = protocol if isinstance(protocol, str) else protocol[agent]
+        rows.append(
+            {"agent": agent, "protocol": label, "runs": summary.runs, "games": summary.games}
+            | {header: getattr(summary, field) for header, field in AGGREGATES.items()}
+        )
+    scale = f"Human-normalised scores with the {_words(baseline)} baselines; 1 is human." if baseline else "Scores."
+    caption = (
+        f"{scale} In brackets {100 * confidence:g} % stratified-bootstrap intervals over runs, where there are several."
+    )
+    decimals = {"runs": 0, "games": 0} | dict.fromkeys(AGGREGATES, 2)
+    return Table(caption, ("agent", "protocol", *decimals), tuple(rows), decimals)
+
+
+def published_summaries(
+    agents: Iterable[str], games: Iterable[str], baseline: Baseline = "usual"
+) -> dict[str, Summary]:
+    """Aggregates of published agents over just these games; without intervals, since runs were not published.
+
+    Raises:
+        ScoreError: an agent lacks one of the games, so that it cannot be compared over them.
+    """
+    names = [game_name(game) for game in games]
+    summaries = {}
+    for agent in agents:
+        known = published(agent)
+        missing = [game for game in names if game not in known]
+        if missing:
+            raise ScoreError(f"{agent} has no published score on {', '.join(missing)}; leave out the agent or the game")
+        summaries[agent] = summarise(human_normalised([[known[game] for game in names]], names, baseline))
+    return summaries
+
+
+def published_table(baseline: Baseline = "authors") -> Table:
+    """Printed means and medians over 57 games beside those that follow from the printed scores per game.
+
+    With the `authors` baselines they agree to their rounding; with the `usual` ones the means do not. Agents without
+    scores per game, such as CASA, cannot be checked.
+    """
+    rows = []
+    for agent, printed in published_aggregates().items():
+        try:
+            scores, games = score_matrix(published(agent))
+        except ScoreError:  # printed as mean and median alone
+            mean = median = None
+        else:
+            normalised = human_normalised(scores, games, baseline)
+            mean, median = float(normalised.mean()), float(np.median(normalised))
+        numbers = (printed.mean, mean, printed.median, median)
+        rows.append({"agent": agent, **dict(zip(PUBLISHED_NUMBERS, numbers, strict=True))})
+    caption = (
+        f"Human-normalised over 57 games, as printed and as recomputed from the printed scores per game with the "
+        f"{_words(baseline)} baselines; 1 is human."
+    )
+    return Table(caption, ("agent", *PUBLISHED_NUMBERS), tuple(rows), dict.fromkeys(PUBLISHED_NUMBERS, 4))
+
+
+def _words(baseline: Baseline) -> str:
+    return "authors'" if baseline == "authors" else baseline
+
+
+def _escaped(text: str) -> str:
+    return text.replace("|", "\\|")

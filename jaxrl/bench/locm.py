@@ -1,0 +1,167 @@
+"""How fast random play is, with everything a learner would pay for.
+
+    python -m jaxrl.bench.locm [--json FILE]
+
+Random legal play of whole episodes: cards generated, decks picked card by card, legal masks computed
+for every step of both stages, finished games replaced. `--observe` adds the features of both stages.
+Steps are actions that were played (those thrown away by a reset are not counted); games are episodes
+that ended within the measured time.
+"""
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+
+from jaxrl.envs.locm.cards import Cards, load_card_list
+from jaxrl.envs.locm.env import BatchState, Locm, LocmBatch
+from jaxrl.envs.locm.observe import observe
+from jaxrl.envs.locm.sampling import random_action
+from jaxrl.envs.locm.state import V12, VERSIONS, Version
+
+STEPS_PER_CALL = 120
+BATCH_SIZES = (64, 256, 1024, 4096)
+
+
+class Counts(NamedTuple):
+    """What one call played."""
+
+    steps: Array
+    games: Array
+    truncated: Array
+    checksum: Array  # of the features, so that they cannot be left out
+
+
+def make_random_play(env: LocmBatch, steps: int, features: bool):
+    """A jitted `(BatchState, key) -> (BatchState, Counts)` of `steps` random steps of every episode."""
+
+    def step(carry: tuple[BatchState, Counts], key: Array):
+        state, counts = carry
+        action = random_action(key, env.legal(state))
+        running = ~env.env.last(state.episode)
+        checksum = counts.checksum
+        if features:
+            seen = observe(state.episode.game, env.env.version)
+            checksum = checksum + sum(jnp.mean(leaf) for leaf in jax.tree.leaves(seen))
+        state = env.step(state, action)
+        ended = env.env.last(state.episode)
+        decided = ended & (state.episode.game.winner >= 0)
+        counts = Counts(
+            counts.steps + jnp.sum(running, dtype=jnp.int32),
+            counts.games + jnp.sum(ended & running, dtype=jnp.int32),
+            counts.truncated + jnp.sum(ended & running & ~decided, dtype=jnp.int32),
+            checksum,
+        )
+        return (state, counts), None
+
+    def play(state: BatchState, key: Array) -> tuple[BatchState, Counts]:
+        zero = Counts(jnp.int32(0), jnp.int32(0), jnp.int32(0), jnp.float32(0))
+        return lax.scan(step, (state, zero), jax.random.split(key, steps))[0]
+
+    return jax.jit(play, donate_argnums=0)
+
+
+def measure(
+    version: Version,
+    batch: int,
+    seconds: float,
+    threads: int,
+    features: bool = False,
+    card_list: Cards | None = None,
+) -> dict[str, float | int | bool | str]:
+    """Random play at one batch size for about `seconds`, `batch` episodes in each thread."""
+    env = LocmBatch(Locm(version, card_list), batch)
+    play = make_random_play(env, STEPS_PER_CALL, features)
+    started = time.perf_counter()
+    keys = jax.random.split(jax.random.key(0), threads)
+    states = [jax.jit(env.reset)(key) for key in keys]
+    # Two calls before the clock starts: the first compiles, and both spread the games over all stages.
+    for _ in range(2):
+        states = [play(state, key)[0] for state, key in zip(states, keys, strict=True)]
+    jax.block_until_ready(states)
+    compiling = time.perf_counter() - started
+
+    def worker(thread: int) -> tuple[int, int, int]:
+        state, key = states[thread], keys[thread]
+        steps = games = truncated = 0
+        call = 0
+        while time.perf_counter() < deadline:
+            call += 1
+            state, counts = play(state, jax.random.fold_in(key, call))
+            counts = jax.device_get(counts)
+            steps += int(counts.steps)
+            games += int(counts.games)
+            truncated += int(counts.truncated)
+        return steps, games, truncated
+
+    processor = time.process_time()
+    begun = time.perf_counter()
+    deadline = begun + seconds
+    with ThreadPoolExecutor(threads) as pool:
+        parts = list(pool.map(worker, range(threads)))
+    wall, processor = time.perf_counter() - begun, time.process_time() - processor
+    steps, games, truncated = (sum(column) for column in zip(*parts, strict=True))
+    return {
+        "version": version.name,
+        "batch": batch,
+        "threads": threads,
+        "features": features,
+        "device": jax.devices()[0].device_kind,
+        "games": games,
+        "steps": steps,
+        "truncated": truncated,
+        "wall_seconds": wall,
+        "processor_seconds": processor,
+        "compile_seconds": compiling,
+        "games_per_second": games / wall,
+        "steps_per_second": steps / wall,
+        "games_per_processor_second": games / processor,
+        "steps_per_processor_second": steps / processor,
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="jaxrl.bench.locm", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--version", default="1.5", choices=list(VERSIONS))
+    parser.add_argument("--card_list", metavar="FILE", help="the card list, for version 1.2")
+    parser.add_argument("--batch", type=int, nargs="+", default=list(BATCH_SIZES))
+    parser.add_argument("--threads", type=int, default=min(os.cpu_count() or 1, 2))
+    parser.add_argument("--seconds", type=float, default=5.0, help="measured time for each batch size")
+    parser.add_argument("--observe", action="store_true", help="compute all features too")
+    parser.add_argument("--json", metavar="FILE", help="write the figures to a file")
+    options = parser.parse_args(arguments)
+    version = VERSIONS[options.version]
+    if version == V12 and options.card_list is None:
+        parser.error("version 1.2 needs the competition's card list: --card_list FILE")
+    cards = load_card_list(options.card_list)[0] if version == V12 else None
+    rows = []
+    print(
+        "   batch  threads    games/s     steps/s   games/processor-s   steps/processor-s",
+        flush=True,
+    )
+    for batch in options.batch:
+        row = measure(version, batch, options.seconds, options.threads, options.observe, cards)
+        rows.append(row)
+        print(
+            f"{row['batch']:>8} {row['threads']:>8} {row['games_per_second']:>10,.0f} "
+            f"{row['steps_per_second']:>11,.0f} {row['games_per_processor_second']:>19,.0f} "
+            f"{row['steps_per_processor_second']:>19,.0f}",
+            flush=True,
+        )
+    if options.json:
+        Path(options.json).write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

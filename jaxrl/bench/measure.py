@@ -1,0 +1,241 @@
+"""`jaxrl bench`: makes the parts, measures them by turns and says what was found."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import yaml
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+import jaxrl
+from jaxrl.bench import networks, parts
+from jaxrl.bench.printout import ONE_DEVICE, PARTS, Sizes, resources, summarise, table
+from jaxrl.bench.threads import Rate, as_user_error
+from jaxrl.config.parsing import write_config
+from jaxrl.config.sections import ExperimentConfig
+from jaxrl.errors import UserError
+from jaxrl.networks.build import make_network
+from jaxrl.record.meters import format_duration
+from jaxrl.record.versions import collect
+from jaxrl.run.build import INIT_KEY, Experiment, build
+from jaxrl.runtime.actor import Act, Actor, make_act
+from jaxrl.runtime.learner import make_publish
+from jaxrl.types import ActorParams, Trajectory
+
+ROUNDS = 5  # every part is measured so often, in turn, because a machine's speed drifts
+MATMUL_SHARE = 0.2  # of the other parts' time: one product is much like the next
+BUSY = 0.25  # processes running beforehand, for each core, from which on the table warns
+NATURE_BATCH = 640
+NATURE_FROM_SECONDS = 1.0  # shorter benchmarks leave the Nature CNN out
+
+
+class Part(Protocol):
+    """Something with a rate."""
+
+    def measure(self, seconds: float) -> Rate:
+        """Its rate, measured for about `seconds`."""
+        ...
+
+
+def main(config: ExperimentConfig, json_path: Path, seconds: float) -> int:
+    """Measure every part and the whole loop, write the numbers, show a table.
+
+    Args:
+        config: whose sizes are measured.
+        json_path: where the numbers go; docs/bench.md says what they mean.
+        seconds: for each part, over all rounds. Under 1 the Nature CNN is left out.
+
+    Returns:
+        The exit status, 0.
+
+    Raises:
+        UserError: the config cannot work, an environment fails or the file cannot be written; one sentence.
+    """
+    load = load_average()
+    experiment = build(config)
+    _write(json_path, None)  # better to know before than after
+    console = Console(stderr=True)
+    with _progress(console) as show:
+        show(0.0, "compiling and warming up")
+        with ExitStack() as stack:
+            loop, sizes = _prepare(experiment, seconds, stack)
+            rounds = _measure_by_turns(loop, seconds / ROUNDS, show)
+        nature = None
+        if seconds >= NATURE_FROM_SECONDS:
+            show(1.0, f"Nature CNN at batch {NATURE_BATCH}, plain and ours")
+            nature = networks.measure(NATURE_BATCH, repetitions=3 if seconds < 5 else 5)
+    actor_devices, learner_devices = parts.devices_of(experiment)
+    result = {
+        **summarise(rounds, sizes, resources(actor_devices, learner_devices)),
+        "nature_torso_640": _nature(nature),
+        **_circumstances(experiment, seconds),
+        "load_average": load,
+    }
+    _write(json_path, result)
+    Console().print(table(result))
+    if load is not None and load > BUSY * result["cores"]:
+        print(f"other processes were busy here (load average {load:.1f}): trust CPU efficiency more than utilisation")
+    print(f"written to {json_path}")
+    return 0
+
+
+def _prepare(experiment: Experiment, seconds: float, stack: ExitStack) -> tuple[dict[str, Part], Sizes]:
+    """Every part, warm; `stack` ends their threads and environments."""
+    config, spec, agent = experiment.config, experiment.spec, experiment.agent
+    runtime = config.runtime
+    actor_devices, _ = parts.devices_of(experiment)
+    act = make_act(agent.act)
+    published = make_publish(agent, actor_devices)(agent.init(experiment.key(INIT_KEY)))
+    pools = parts.make_pools(experiment, restart=1)
+    stack.callback(parts.close_pools, pools)
+    environments = parts.Environments(pools, spec.num_actions, config.seed, runtime.timeout_s)
+    try:
+        trajectories = _first_unrolls(experiment, act, published, pools)
+        timesteps = environments.record(runtime.unroll_length)
+    except Exception as error:
+        raise as_user_error("the first unroll", error) from error
+    learner = parts.Learner(experiment, trajectories)
+    pause_s = 60 + (len(PARTS) + 1) * seconds
+    training = parts.Training(experiment, act, parts.make_pools(experiment, restart=0), pause_s)
+    stack.enter_context(training)
+    training.measure(0.0)
+    loop: dict[str, Part] = {
+        "env": environments,
+        "inference": parts.Inference(experiment, act, published, actor_devices, timesteps),
+        "learner": learner,
+        "train": training,
+        "matmul": parts.MatrixProduct(experiment),
+    }
+    rows = (runtime.unroll_length + 1) * experiment.plan.num_envs * config.agent.num_epochs
+    flops = rows * networks.update_flops(make_network(config.network, spec), spec)
+    _, learner_devices = parts.devices_of(experiment)
+    if len(learner_devices) > 1:
+        loop[ONE_DEVICE] = parts.Learner(experiment, trajectories, learner_devices[:1])
+    return loop, Sizes(
+        samples=experiment.plan.samples_per_update,
+        env_steps=learner.env_steps_per_update,
+        epochs=config.agent.num_epochs,
+        flops=flops,
+        frame_skip=spec.frame_skip,
+    )
+
+
+def _first_unrolls(
+    experiment: Experiment, act: Act, published: dict[Any, ActorParams], pools: parts.Pools
+) -> list[Trajectory]:
+    """A real trajectory of every actor; its environments have been reset then, and `act` is compiled."""
+    runtime, agent = experiment.config.runtime, experiment.agent
+    actor_devices, _ = parts.devices_of(experiment)
+    trajectories = []
+    for line, device in zip(pools, actor_devices, strict=True):
+        actor = Actor(line, act, agent.initial_actor_state, runtime.unroll_length)
+        trajectories.append(actor.unroll(published[device], experiment.key(INIT_KEY))[0])
+    return trajectories
+
+
+def _measure_by_turns(loop: dict[str, Part], seconds: float, show: Any) -> list[dict[str, Rate]]:
+    """The rates of every round; `seconds` for each part of a round."""
+    names = {
+        "env": "environments",
+        "train": "full training",
+        "matmul": "matrix product",
+        ONE_DEVICE: "learner on one device",
+    }
+    rounds: list[dict[str, Rate]] = []
+    start = time.monotonic()
+    for number in range(ROUNDS):
+        rounds.append({})
+        for i, part in enumerate(loop):
+            share = (number + i / len(loop)) / ROUNDS
+            elapsed = time.monotonic() - start
+            left = elapsed / share - elapsed if number else ROUNDS * seconds * (len(loop) - 1 + MATMUL_SHARE)
+            show(share, f"round {number + 1} of {ROUNDS}: {format_duration(left)} left, {names.get(part, part)}")
+            rounds[-1][part] = loop[part].measure(seconds * (MATMUL_SHARE if part == "matmul" else 1.0))
+    return rounds
+
+
+@contextmanager
+def _progress(console: Console) -> Iterator[Any]:
+    """`show(share done, what is going on)`: a bar on a terminal, lines elsewhere. Without a thread of its own."""
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        console=console,
+        auto_refresh=False,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    with bar:
+        task, printed = bar.add_task("", total=1.0), ""
+
+        def show(share: float, what: str) -> None:
+            nonlocal printed
+            if console.is_terminal:
+                bar.update(task, completed=share, description=what, refresh=True)
+            elif (stage := what.partition(":")[0]) != printed:  # a log needs one line a round
+                printed = stage
+                console.print(what, highlight=False)
+
+        yield show
+
+
+def _nature(measured: networks.UpdateSpeed | None) -> dict[str, float | None]:
+    if measured is None:
+        return {"plain_samples_per_s": None, "ours_samples_per_s": None, "ratio": None}
+    plain, ours = measured.plain_samples_per_s, measured.samples_per_s
+    return {"plain_samples_per_s": plain, "ours_samples_per_s": ours, "ratio": ours / plain}
+
+
+def _circumstances(experiment: Experiment, seconds: float) -> dict[str, Any]:
+    """On what, with what and of what the numbers are."""
+    actors, learners = parts.devices_of(experiment)
+    there = collect()
+    return {
+        "seconds": seconds,
+        "config": yaml.safe_load(write_config(experiment.config)),
+        "device": {"inference": _device_names(actors), "learner": _device_names(learners)},
+        "cores": there["cores"],
+        "versions": {
+            "jaxrl": jaxrl.__version__,
+            "python": there["python"],
+            "platform": there["platform"],
+            "packages": there["packages"],
+            "git": there["git"],
+        },
+    }
+
+
+def load_average() -> float | None:
+    """Processes running on this machine, mean of the last minute; None where the system does not tell."""
+    try:
+        return os.getloadavg()[0]
+    except (AttributeError, OSError):
+        return None
+
+
+def _device_names(devices: list[parts.Device]) -> str:
+    different = list(dict.fromkeys(devices))
+    return f"{len(different)} x {different[0].platform} ({different[0].device_kind})"
+
+
+def _write(path: Path, result: dict[str, Any] | None) -> None:
+    """Write the file; without a result only find out whether that will work."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if result is not None:
+            path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+        elif path.exists():
+            path.open("a").close()
+        else:
+            path.touch()
+            path.unlink()
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror or error}; choose another --json") from None

@@ -1,0 +1,257 @@
+"""YAML files and the command line, read into the dataclasses of `jaxrl.config.sections` and of one agent.
+
+Names are checked here, all dotted names at once, so that a message can say where the mistake is and what was probably
+meant; jsonargparse checks and converts the values and formats `--help`. No JAX is imported until an agent is named.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from argparse import ArgumentError
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import MISSING, dataclass
+from difflib import SequenceMatcher, get_close_matches
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeGuard, Union, get_args, get_origin, get_type_hints
+
+import docstring_parser
+import yaml
+from jsonargparse import ArgumentParser
+
+from jaxrl.config import registry
+from jaxrl.config.sections import ExperimentConfig
+from jaxrl.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One value that the user wrote, and where."""
+
+    name: str  # dotted, such as agent.hypers.learning_rate
+    value: Any
+    where: str  # "configs/x.yaml line 7" or "command line"
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """One thing that can be set."""
+
+    name: str
+    hint: Any
+    default: Any  # MISSING where there is none
+    help: str
+    title: str  # of its section
+
+
+def read_config(path: str | Path, overrides: Sequence[str] = ()) -> ExperimentConfig:
+    """The experiment in a YAML file, with `--a.b value` or `--a.b=value` on top."""
+    settings = {s.name: s for s in [*_file_settings(Path(path)), *_override_settings(overrides)]}
+    chosen = settings.pop("agent.name", None)
+    if chosen is None:
+        raise ConfigError(f"{path}: agent.name is missing; it names the algorithm, {' or '.join(registry.AGENTS)}")
+    try:
+        agent_class = registry.load(str(chosen.value)).Config
+    except ConfigError as error:
+        raise ConfigError(f"{chosen.where}: agent.name: {error}") from None
+    leaves = {leaf.name: leaf for leaf in [*_leaves(ExperimentConfig), *_leaves(agent_class, prefix="agent.")]}
+    parser = _parser(leaves.values())
+    values = {}
+    for setting in settings.values():
+        if setting.name in leaves:
+            values[setting.name] = _checked(setting, leaves[setting.name].hint, parser)
+        else:
+            _check_section(setting, ["agent.name", *leaves], str(chosen.value))
+    for leaf in leaves.values():
+        if leaf.default is MISSING and leaf.name not in values:
+            raise ConfigError(f"{path}: {leaf.name} is missing; set --{leaf.name} or write it there")
+    return _build(ExperimentConfig, values, agent=_build(agent_class, values, prefix="agent."))
+
+
+def write_config(config: ExperimentConfig) -> str:
+    """YAML from which `read_config` makes an equal object."""
+    tree = dataclasses.asdict(config)
+    tree["agent"] = {"name": registry.name_of(config.agent), **tree.pop("agent")}
+    return yaml.dump(tree, Dumper=_Dumper, sort_keys=False, width=120)
+
+
+def help_text(usage: str, description: str, config: ExperimentConfig | None = None) -> str:
+    """Every setting with its type and default; with a config, its values and its agent's section too."""
+    leaves = list(_leaves(ExperimentConfig, config))
+    if config is not None:
+        agent_leaves = list(_leaves(type(config.agent), config.agent, "agent."))
+        name = registry.name_of(config.agent)
+        hint = Literal[tuple(registry.AGENTS)]  # pyright: ignore[reportInvalidTypeForm]
+        leaves += [Leaf("agent.name", hint, name, "the algorithm.", agent_leaves[0].title), *agent_leaves]
+    return _parser(leaves, usage, description).format_help()
+
+
+# What the user wrote
+
+
+def _file_settings(path: Path) -> list[Setting]:
+    try:
+        loader = yaml.SafeLoader(path.read_text(encoding="utf-8"))
+        node = loader.get_single_node()
+        if isinstance(node, yaml.MappingNode):
+            return list(_node_settings(loader, node, "", path))
+    except FileNotFoundError:
+        near = get_close_matches(str(path), [str(file) for file in sorted(Path("configs").rglob("*.yaml"))], 1, 0)
+        raise ConfigError(f"there is no file {path}" + (f"; the nearest is {near[0]}" if near else "")) from None
+    except yaml.MarkedYAMLError as error:
+        line = f" line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise ConfigError(f"{path}{line}: this is not YAML: {error.problem or error.context}") from None
+    except ConfigError:
+        raise
+    except (OSError, ValueError, yaml.YAMLError) as error:  # a folder, bytes that are no text, an impossible date
+        raise ConfigError(f"{path} cannot be read: {str(error).splitlines()[0]}") from None
+    kind = "an empty file" if node is None else "a list" if isinstance(node, yaml.SequenceNode) else "one value"
+    raise ConfigError(f"{path}: a config is a mapping of settings, such as `seed: 0`, not {kind}")
+
+
+def _node_settings(loader: yaml.SafeLoader, node: yaml.MappingNode, prefix: str, path: Path) -> Iterator[Setting]:
+    seen = set()
+    for key, _ in node.value:
+        if str(key.value) in seen:
+            raise ConfigError(f"{path} line {key.start_mark.line + 1}: {prefix}{key.value} is set twice")
+        seen.add(str(key.value))
+    loader.flatten_mapping(node)  # resolves `<<: *anchor`
+    for key, value in node.value:
+        name, where = f"{prefix}{key.value}", f"{path} line {key.start_mark.line + 1}"
+        if isinstance(value, yaml.MappingNode):
+            yield from _node_settings(loader, value, f"{name}.", path)
+        else:
+            yield Setting(name, loader.construct_object(value, deep=True), where)
+
+
+def _override_settings(overrides: Sequence[str]) -> Iterator[Setting]:
+    words = iter(overrides)
+    for word in words:
+        name, equals, value = word.removeprefix("--").partition("=")
+        if not word.startswith("--") or not name:
+            raise ConfigError(f"command line: {word!r} does not belong to a setting; write --name value")
+        text = value if equals else next(words, "--")
+        if not equals and text.startswith("--"):
+            raise ConfigError(f"command line: --{name} needs a value")
+        yield Setting(name, text, "command line")
+
+
+# Names
+
+
+def _leaves(cls: type, default: Any = None, prefix: str = "") -> Iterator[Leaf]:
+    """All that can be set in a dataclass: its own fields, then those of its sections."""
+    doc = docstring_parser.parse(cls.__doc__ or "")
+    helps = {param.arg_name: " ".join((param.description or "").split()) for param in doc.params}
+    title = f"{prefix.rstrip('.')}: {doc.short_description}".removeprefix(": ").rstrip(".")
+    fields = list(_fields(cls, default))
+    for name, hint, value in fields:
+        if hint is not Any and not _is_section(hint):  # Any: the agent, whose class is chosen by name
+            yield Leaf(f"{prefix}{name}", hint, value, helps.get(name, ""), title)
+    for name, hint, value in fields:
+        if _is_section(hint):
+            yield from _leaves(hint, None if value is MISSING else value, f"{prefix}{name}.")
+
+
+def _fields(cls: type, default: Any) -> Iterator[tuple[str, Any, Any]]:
+    """Name, type and default of each field; an instance given as `default` goes before the class's own defaults."""
+    hints = get_type_hints(cls)
+    for field in dataclasses.fields(cls):
+        if default is not None:
+            value = getattr(default, field.name)
+        else:
+            value = field.default if field.default_factory is MISSING else field.default_factory()
+        yield field.name, hints[field.name], value
+
+
+def _build(cls: type, values: Mapping[str, Any], default: Any = None, prefix: str = "", **parts: Any) -> Any:
+    for name, hint, value in _fields(cls, default):
+        if _is_section(hint):
+            base = None if value is MISSING else value
+            parts[name] = _build(hint, values, base, f"{prefix}{name}.")
+        elif hint is not Any:
+            parts[name] = values.get(f"{prefix}{name}", value)
+    return cls(**parts)
+
+
+def _is_section(hint: Any) -> TypeGuard[type]:
+    return dataclasses.is_dataclass(hint)
+
+
+def _check_section(setting: Setting, names: Sequence[str], agent: str) -> None:
+    """An unknown name is an error; so is a value for a section, unless it is empty as in `env:`."""
+    name, where = setting.name, setting.where
+    inside = [other for other in names if other.startswith(f"{name}.")]
+    if inside and setting.value is not None:
+        raise ConfigError(f"{where}: {name} is a section, not a value; set one of its parts, such as {inside[0]}")
+    if not inside:
+        fault = f"agent {agent} has no setting" if name.startswith("agent.") else "there is no setting"
+        raise ConfigError(f"{where}: {fault} {name}; the nearest is {_nearest(name, names)}")
+
+
+def _nearest(name: str, names: Sequence[str]) -> str:
+    """By spelling; the last part counts twice, because what people forget is the section."""
+    last = name.rpartition(".")[2]
+
+    def likeness(other: str) -> float:
+        whole = SequenceMatcher(None, name, other).ratio()
+        return whole + SequenceMatcher(None, last, other.rpartition(".")[2]).ratio()
+
+    return max(names, key=likeness)
+
+
+# Values
+
+
+def _checked(setting: Setting, hint: Any, parser: ArgumentParser) -> Any:
+    """The value as the type that its setting has."""
+    value = setting.value
+    options = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    if int in options and float not in options and re.fullmatch(r"\d+(\.\d+)?[eE]\+?\d+", str(value)):
+        value = int(float(value)) if float(value).is_integer() else value  # env_steps: 2e6
+    if float in options and value in ("inf", "+inf", "-inf"):  # YAML would have .inf
+        value = float(value)
+    try:
+        if value is None and NoneType not in options:  # which jsonargparse lets pass
+            raise ValueError
+        return parser.parse_object({setting.name: value}, defaults=False)[setting.name]
+    except (ArgumentError, ValueError):
+        choices = [str(choice) for option in options if get_origin(option) is Literal for choice in get_args(option)]
+        near = "".join(f"; the nearest is {choice}" for choice in get_close_matches(str(value), choices, 1))
+        given = "null" if value is None else repr(value)
+        raise ConfigError(f"{setting.where}: {setting.name} must be {_expected(options)}, not {given}{near}") from None
+
+
+def _expected(options: Iterable[Any]) -> str:
+    plain = {int: "an integer", float: "a number", bool: "true or false", str: "text", NoneType: "null"}
+    lists = {int: "[64, 32]", float: "[0.5, 0.1]", str: "[a, b]"}
+    words = []
+    for option in options:
+        arguments = get_args(option)
+        if get_origin(option) is Literal:
+            words.append("one of " + ", ".join(map(str, arguments)))
+        elif get_origin(option) in (tuple, list):
+            words.append(f"a list such as {lists.get(arguments[0], '[...]')}")
+        else:
+            words.append(plain.get(option, str(option)))
+    return " or ".join(words)
+
+
+def _parser(leaves: Iterable[Leaf], usage: str = "", description: str = "") -> ArgumentParser:
+    parser = ArgumentParser(exit_on_error=False, add_help=False, usage=usage, description=description)
+    groups: dict[str, Any] = {}
+    for leaf in leaves:
+        if leaf.title not in groups:
+            groups[leaf.title] = parser.add_argument_group(leaf.title)
+        default = list(leaf.default) if isinstance(leaf.default, tuple) else leaf.default
+        known = {} if leaf.default is MISSING else {"default": default}
+        groups[leaf.title].add_argument(f"--{leaf.name}", type=leaf.hint, help=leaf.help, **known)
+    return parser
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes tuples as people do: a list on one line."""
+
+
+_Dumper.add_representer(tuple, lambda dumper, data: dumper.represent_sequence("tag:yaml.org,2002:seq", data, True))

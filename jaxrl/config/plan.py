@@ -1,0 +1,123 @@
+"""What follows from a config: sizes, the number of updates, and every check that they fit together."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from jaxrl.config.ranges import check_bounds
+from jaxrl.config.sections import ExperimentConfig, RuntimeConfig
+from jaxrl.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Derived numbers of one run."""
+
+    envs_per_actor: int
+    num_envs: int  # B of the learner's batch, over all hosts
+    samples_per_update: int  # T * B, auto-reset rows included
+    num_updates: int  # length of the learning-rate schedule
+
+
+def make_plan(config: ExperimentConfig, num_hosts: int = 1) -> Plan:
+    """Compute the plan; raises `ConfigError` where the numbers cannot work.
+
+    Args:
+        config: of the run; `runtime` describes each host.
+        num_hosts: that train together.
+    """
+    runtime, agent = config.runtime, config.agent
+    check_bounds(config)
+    _check_sequences(config, num_hosts)
+    _check_devices(runtime)
+    envs_per_actor = runtime.pools_per_actor * runtime.envs_per_pool
+    envs_per_host = runtime.num_actors * envs_per_actor
+    num_envs = num_hosts * envs_per_host
+    parts = agent.num_minibatches * len(runtime.learner_devices)
+    if envs_per_host % parts:
+        raise ConfigError(
+            f"{envs_per_host} environments (runtime.num_actors {runtime.num_actors} x pools_per_actor "
+            f"{runtime.pools_per_actor} x envs_per_pool {runtime.envs_per_pool}) do not divide into "
+            f"{agent.num_minibatches} minibatches (agent.num_minibatches) on {len(runtime.learner_devices)} learner "
+            f"devices; change runtime.envs_per_pool"
+        )
+    _check_population(config, num_envs // len(runtime.learner_devices))
+    _check_ladder(config)
+    samples = runtime.unroll_length * num_envs
+    return Plan(envs_per_actor, num_envs, samples, math.ceil(config.env_steps / samples))
+
+
+def _check_devices(runtime: RuntimeConfig) -> None:
+    """Each side has devices, and each of them something to do; whether there are such devices, the host says."""
+    for name in ("actor_devices", "learner_devices"):
+        if not getattr(runtime, name):
+            raise ConfigError(f"runtime.{name} must name at least one device, such as [0]")
+    if len(runtime.actor_devices) > runtime.num_actors:
+        raise ConfigError(
+            f"runtime.actor_devices must name a device per actor at most, got {list(runtime.actor_devices)} with "
+            f"runtime.num_actors {runtime.num_actors}; name fewer devices, or raise runtime.num_actors"
+        )
+    if len(set(runtime.learner_devices)) < len(runtime.learner_devices):
+        raise ConfigError(f"runtime.learner_devices must name each device once, got {list(runtime.learner_devices)}")
+
+
+def _check_sequences(config: ExperimentConfig, num_hosts: int) -> None:
+    """Burn-in and replay, of the agents that have them."""
+    burn_in, replay = getattr(config.agent, "burn_in", 0), getattr(config.agent, "replay", None)
+    if burn_in >= config.runtime.unroll_length:
+        raise ConfigError(
+            f"agent.burn_in must be below runtime.unroll_length {config.runtime.unroll_length}, so that rows are left "
+            f"to learn from, got {burn_in}"
+        )
+    if burn_in and config.network.core == "none":
+        raise ConfigError(
+            f"agent.burn_in must be 0 where nothing has a memory to warm, got {burn_in}; set network.core lstm, or "
+            f"agent.burn_in 0"
+        )
+    if replay is not None and replay.capacity and num_hosts > 1:
+        raise ConfigError(
+            "agent.replay.capacity must be 0 on several hosts, since host 0 alone saves, and sees only its part; "
+            "agent.num_epochs trains each sample several times without a replay"
+        )
+
+
+def _check_population(config: ExperimentConfig, envs_per_device: int) -> None:
+    """A member has its share of every pool, and its share of a learner device's batch divides into minibatches."""
+    population, pbt = config.population, config.population.pbt
+    if population.size == 1:
+        if population.vary or population.members or pbt.every:
+            raise ConfigError(
+                "population.vary, population.members and population.pbt need members that can differ; raise "
+                "population.size"
+            )
+        return
+    if getattr(getattr(config.agent, "replay", None), "capacity", 0):
+        raise ConfigError(
+            "agent.replay.capacity must be 0 in a population, where every member would need a replay of its own; "
+            "agent.num_epochs trains each sample several times without one"
+        )
+    for setting, count, least in (
+        ("runtime.envs_per_pool", config.runtime.envs_per_pool, population.size),
+        ("environments of a learner device", envs_per_device, population.size * config.agent.num_minibatches),
+    ):
+        if count % least:
+            raise ConfigError(
+                f"{count} {setting} do not divide among population.size {population.size} members"
+                + (f" of {config.agent.num_minibatches} minibatches each" if least > population.size else "")
+                + f"; make runtime.envs_per_pool a multiple of {least}"
+            )
+    if pbt.every and not 0 < pbt.fraction <= 0.5:
+        raise ConfigError(f"population.pbt.fraction must be above 0 and at most 0.5, got {pbt.fraction}")
+    if pbt.every and not (pbt.factors and all(0 < factor < math.inf for factor in pbt.factors)):
+        raise ConfigError(f"population.pbt.factors must be finite numbers above 0, got {list(pbt.factors)}")
+
+
+def _check_ladder(config: ExperimentConfig) -> None:
+    """A ladder has rungs: the environments of one pool and one member are numbered by themselves."""
+    envs, size = config.runtime.envs_per_pool, config.population.size
+    if getattr(getattr(config.agent, "exploration", None), "family", "") == "ladder" and envs < 2 * size:
+        raise ConfigError(
+            f"runtime.envs_per_pool must be at least {2 * size}, 2 for each member, where agent.exploration.family is "
+            f"ladder, got {envs}"
+        )

@@ -1,0 +1,209 @@
+"""What a user may set, as frozen dataclasses. No JAX here: `jaxrl train --help` must answer at once.
+
+The agent's own section is the `Config` of its file in `jaxrl/agents`; `jaxrl.config.parsing` reads YAML and the command
+line into these classes. Nothing changes a config after it was read; what follows from it is computed in
+`jaxrl.config.plan`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class EnvConfig:
+    """Which environment, under which protocol.
+
+    Args:
+        id: an EnvPool id such as `Pong-v5` or `CartPole-v1`, or with `backend: jax` one of jaxrl's own.
+        backend: `envpool` for compiled environments, `jax` for pure-JAX ones.
+        protocol: Atari preset `machado`, `paper` or `cpu`; other environments ignore it.
+        sticky_actions: probability that the previous action is repeated; null keeps the preset's.
+        full_action_set: all 18 actions instead of the game's own; null keeps the preset's.
+        noop_max: up to so many no-ops start an episode, at least 1; null keeps the preset's.
+        max_episode_steps: cap in env steps, after which an episode is truncated; null keeps the preset's.
+        frame_size: side of the square frame in pixels; null keeps the preset's.
+    """
+
+    id: str = "Pong-v5"
+    backend: Literal["envpool", "jax"] = "envpool"
+    protocol: Literal["machado", "paper", "cpu"] = "machado"
+    sticky_actions: float | None = None
+    full_action_set: bool | None = None
+    noop_max: int | None = None
+    max_episode_steps: int | None = None
+    frame_size: int | None = None
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """The function approximator shared by policy and value.
+
+    Args:
+        torso: `nature` and `resnet` for 84x84 frames, `small` for CPUs, `mlp` for vectors.
+        hidden_sizes: widths of the dense layers after the torso's convolutions (or of the MLP).
+        input: `plain` divides frames by 255; `motion` shows the newest frame around its mean and the amplified
+            differences of successive frames, in which small moving things stand out.
+        dtype: of activations and matrix products; parameters stay float32.
+        core: `none`, or `lstm` for a memory between the torso and the heads.
+        core_size: units of the memory.
+    """
+
+    torso: Literal["nature", "resnet", "small", "mlp"] = "nature"
+    hidden_sizes: tuple[int, ...] = (512,)
+    input: Literal["plain", "motion"] = "plain"
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    core: Literal["none", "lstm"] = "none"
+    core_size: int = 256
+
+
+@dataclass(frozen=True)
+class RuntimeConfig:
+    """The actor/learner split.
+
+    Args:
+        num_actors: actor threads.
+        pools_per_actor: environment pools of one actor; with 2, one steps while the other's actions are computed.
+        envs_per_pool: environments in a pool; an update sees actors x pools x envs of them.
+        threads_per_pool: threads that step one EnvPool pool; 0 divides the cores among all pools.
+        unroll_length: rows of experience per environment and update.
+        policy_lag: unroll k acts with parameter version max(0, k - lag); 0 alternates acting and learning.
+        actor_devices: indices of the devices that act, used in turn by the actors.
+        learner_devices: indices of the devices that learn; the batch is split evenly over them.
+        timeout_s: no wait between actors and learner lasts longer; a run that waits so long is broken and ends.
+    """
+
+    num_actors: int = 1
+    pools_per_actor: int = 2
+    envs_per_pool: int = 16
+    threads_per_pool: int = 1
+    unroll_length: int = 16
+    policy_lag: int = 1
+    actor_devices: tuple[int, ...] = (0,)
+    learner_devices: tuple[int, ...] = (0,)
+    timeout_s: float = 120.0
+
+
+@dataclass(frozen=True)
+class RecordConfig:
+    """What a run writes, and how often.
+
+    Args:
+        runs_dir: the folder that holds run folders.
+        report_every: updates between two lines of metrics.
+        checkpoint_every: updates between two checkpoints; one more is written at the end and on Ctrl-C.
+        keep_checkpoints: how many of the newest stay on disk.
+        wandb: `auto` logs online where an API key is set and offline otherwise; no run waits for it or needs it.
+        wandb_project: the project that W&B files the run under.
+    """
+
+    runs_dir: str = "runs"
+    report_every: int = 50
+    checkpoint_every: int = 1000
+    keep_checkpoints: int = 2
+    wandb: Literal["auto", "online", "offline", "off"] = "auto"
+    wandb_project: str = "jaxrl"
+
+
+@dataclass(frozen=True)
+class EvaluationConfig:
+    """How a policy is scored: separate environments, whole episodes.
+
+    Args:
+        episodes: how many, each environment an equal share, so that short ones are not favoured; 0 for none.
+        num_envs: environments that play side by side.
+        greedy: take the most probable action instead of sampling.
+        against_random: also score the uniformly random policy, and report the distance in standard errors.
+    """
+
+    episodes: int = 100
+    num_envs: int = 20
+    greedy: bool = False
+    against_random: bool = False
+
+
+@dataclass(frozen=True)
+class HostsConfig:
+    """Several machines train together: the same command on each, one process a machine.
+
+    Args:
+        coordinator: `address:port` of host 0, the same everywhere; `auto` asks SLURM or a TPU pod. Empty for one host.
+        num_processes: how many hosts there are; 0 with `auto`.
+        process_id: number of this host, from 0.
+        timeout_s: a host that is not heard of for so long has been lost, and the others end; saving must be faster.
+    """
+
+    coordinator: str = ""
+    num_processes: int = 0
+    process_id: int = 0
+    timeout_s: float = 120.0
+
+
+@dataclass(frozen=True)
+class PBTConfig:
+    """Population-based training: the worst members copy the best and perturb their hyper-parameters.
+
+    Args:
+        every: updates between two rankings by the mean return of the episodes since; 0 for no ranking.
+        fraction: of the members that is replaced, and from which the replacements come; at most 0.5.
+        perturb: names in agent.hypers, such as [learning_rate, entropy_cost].
+        factors: a copied hyper-parameter is multiplied by one of them, all equally likely.
+    """
+
+    every: int = 0
+    fraction: float = 0.25
+    perturb: tuple[str, ...] = ("learning_rate",)
+    factors: tuple[float, ...] = (0.8, 1.25)
+
+
+@dataclass(frozen=True)
+class PopulationConfig:
+    """Several agents trained together in one process, each in its own share of every pool's environments.
+
+    Args:
+        size: how many; 1 is an ordinary run. They share env_steps, and environment e belongs to member e mod size.
+        vary: hyper-parameters that differ, each as `name=v1,v2` or, evenly in the logarithm, `name=low..high:count`;
+            the members run all combinations, and those with equal values differ in their seeds.
+        members: hyper-parameters, and `seed`, listed member by member, in the same forms with `size` values each.
+        pbt: see below.
+    """
+
+    size: int = 1
+    vary: tuple[str, ...] = ()
+    members: tuple[str, ...] = ()
+    pbt: PBTConfig = field(default_factory=PBTConfig)
+
+
+@dataclass(frozen=True)
+class ExperimentConfig:
+    """One training run.
+
+    Args:
+        name: of the run folder; a date and the seed are appended.
+        seed: from which every random number of the run follows.
+        env_steps: length of the run in agent decisions; Atari frames are 4 times that.
+        max_minutes: end training, saved and evaluated, after so many minutes even if env_steps are not done; 0 for no
+            limit. A resumed run has as many again.
+        env: see below.
+        network: see below.
+        agent: the section of the algorithm, an instance of `jaxrl.agents.NAME.Config`.
+        runtime: see below.
+        hosts: see below.
+        record: see below.
+        evaluation: see below.
+        population: see below.
+    """
+
+    agent: Any
+    name: str = "run"
+    seed: int = 0
+    env_steps: int = 1_000_000
+    max_minutes: float = 0.0
+    env: EnvConfig = field(default_factory=EnvConfig)
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
+    hosts: HostsConfig = field(default_factory=HostsConfig)
+    record: RecordConfig = field(default_factory=RecordConfig)
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    population: PopulationConfig = field(default_factory=PopulationConfig)

@@ -1,0 +1,128 @@
+"""What EnvPool offers and how to ask for it: the only file that imports envpool, and only inside functions.
+
+EnvPool ends the process on arguments it does not like, so everything is checked here before it sees them.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from jaxrl.config.sections import EnvConfig
+from jaxrl.envs.base import EnvError
+from jaxrl.envs.checks import unknown_id
+from jaxrl.envs.envpool.protocols import overrides, resolve
+from jaxrl.errors import ConfigError
+from jaxrl.types import EnvSpec
+
+SCREEN_HEIGHT, SCREEN_WIDTH = 210, 160  # of the console, in pixels
+
+
+def envpool_spec(config: EnvConfig) -> EnvSpec:
+    """What an agent must know of `config.id`; raises `EnvError` where no agent here could play it."""
+    spec = _pool_spec(config)
+    observation, one_hot = spec.state_array_spec["obs"], one_hot_table(spec)
+    shape = tuple(int(n) for n in observation.shape) if one_hot is None else one_hot.shape[1:]
+    dtype = "uint8" if observation.dtype == np.uint8 else "float32"
+    actions = int(spec.action_space.n)
+    return EnvSpec(shape, dtype, actions, frame_skip=resolve(config).frame_skip if is_atari(config.id) else 1)
+
+
+def _pool_spec(config: EnvConfig) -> Any:
+    """EnvPool's own spec, after every check that can be made without starting a pool."""
+    import envpool
+    from gymnasium.spaces import Discrete
+
+    options = _options(config)
+    try:
+        spec: Any = envpool.make_spec(config.id, **options)
+    except Exception as error:
+        raise EnvError(f"EnvPool cannot make {config.id}: {error}") from error
+    if spec.config.max_num_players != 1:
+        raise EnvError(f"{config.id} has {spec.config.max_num_players} players; choose an env.id with one.")
+    with warnings.catch_warnings():  # about the precision of unbounded boxes
+        warnings.simplefilter("ignore")
+        action_space = spec.action_space
+    if not isinstance(action_space, Discrete) or action_space.start != 0:
+        raise EnvError(f"{config.id} has the action space {action_space}; choose an env.id with one discrete action.")
+    if "obs" not in spec.state_array_spec:
+        raise EnvError(f"{config.id} has an observation of several parts; choose an env.id with a single array.")
+    return spec
+
+
+def _options(config: EnvConfig) -> dict[str, Any]:
+    """EnvPool's arguments that follow from the config, validated."""
+    import envpool
+
+    known = envpool.list_all_envs()
+    if config.id not in known:
+        raise unknown_id(config.id, known, "EnvPool")
+    if not is_atari(config.id):
+        for name in overrides(config):
+            raise ConfigError(f"env.{name} is an Atari setting and {config.id} is not an Atari game; set it to null")
+        return {}
+    protocol = resolve(config)
+    return {
+        "frame_skip": protocol.frame_skip,
+        "stack_num": protocol.frame_stack,
+        "img_height": protocol.frame_size,
+        "img_width": protocol.frame_size,
+        "full_action_space": protocol.full_action_set,
+        "repeat_action_probability": protocol.sticky_actions,
+        "noop_max": protocol.noop_max,
+        "max_episode_steps": protocol.max_episode_steps,
+        "gray_scale": True,
+        "use_fire_reset": False,
+        "episodic_life": False,
+        "zero_discount_on_life_loss": False,
+        "reward_clip": False,
+    }
+
+
+def make_screen_pool(config: EnvConfig, seed: int) -> Any:
+    """One emulator that plays as that of `make_pool` with the same seed does, and shows the console's own picture."""
+    colour = {"gray_scale": False, "stack_num": 1, "img_height": SCREEN_HEIGHT, "img_width": SCREEN_WIDTH}
+    return _make(config, 1, 1, [seed], {**_options(config), **colour})
+
+
+def make_pool(config: EnvConfig, num_envs: int, num_threads: int, seeds: Sequence[int]) -> Any:
+    """A synchronous pool; raises `EnvError`."""
+    return _make(config, num_envs, num_threads, seeds, _options(config))
+
+
+def _make(config: EnvConfig, num_envs: int, num_threads: int, seeds: Sequence[int], options: dict[str, Any]) -> Any:
+    import envpool
+
+    try:
+        return envpool.make_gymnasium(
+            config.id,
+            num_envs=num_envs,
+            batch_size=num_envs,  # synchronous: rows stay in the order of environments
+            num_threads=num_threads,
+            seed=[int(seed) for seed in seeds],
+            **options,
+        )
+    except Exception as error:
+        raise EnvError(f"EnvPool cannot make {config.id}: {error}") from error
+
+
+def is_atari(env_id: str) -> bool:
+    """Whether EnvPool's `env_id` is a game that has a protocol; False for unknown ids."""
+    from envpool.registration import registry
+
+    return env_id in registry.specs and registry.specs[env_id][0] == "envpool.atari"
+
+
+def one_hot_table(spec: Any) -> np.ndarray | None:
+    """float32 [N, N] where an observation is one of N numbers, else None."""
+    from gymnasium.spaces import Discrete
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        space = spec.observation_space
+    if not isinstance(space, Discrete):
+        return None
+    return np.eye(int(space.start + space.n), dtype=np.float32)

@@ -1,0 +1,86 @@
+"""Atari protocols as data: what an agent sees and how an episode starts and ends. Free of JAX and of EnvPool.
+
+A score means nothing without its protocol, so every run folder, figure and table carries `Protocol.label`. Common to
+all presets: 4 frames per env step, the last 4 grey frames stacked, no fire on reset, a lost life ends no episode, and
+the reward leaves the environment raw; clipping or transforming it is the learner's business.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from jaxrl.config.sections import EnvConfig
+from jaxrl.errors import ConfigError
+
+MAX_INT32 = 2**31 - 1
+MAX_FRAME_SIZE = 1024  # far above the screen's 210x160; EnvPool ends the process on sizes it cannot allocate
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """One fixed set of Atari rules.
+
+    Args:
+        label: for logs and figures, such as `paper` or `cpu + noop_max=1`.
+        frame_size: side of the square frame in pixels.
+        full_action_set: all 18 actions, or only those that do something in the game.
+        sticky_actions: probability that the previous action is repeated instead.
+        noop_max: 1 to so many no-ops start an episode.
+        max_episode_steps: env steps after which an episode is truncated.
+        frame_skip: frames per env step.
+        frame_stack: frames in an observation.
+    """
+
+    label: str
+    frame_size: int
+    full_action_set: bool
+    sticky_actions: float
+    noop_max: int
+    max_episode_steps: int
+    frame_skip: int = 4
+    frame_stack: int = 4
+
+
+PRESETS: dict[str, Protocol] = {
+    # Machado et al. 2018: stochastic through sticky actions, 108,000 frames.
+    "machado": Protocol("machado", 84, True, sticky_actions=0.25, noop_max=1, max_episode_steps=27_000),
+    # CASA and GDI: stochastic through no-op starts only, 100,000 frames.
+    "paper": Protocol("paper", 84, True, sticky_actions=0.0, noop_max=30, max_episode_steps=25_000),
+    # The laptop variant of `paper`: a quarter of the pixels, only the game's own actions. Never mix its scores with it.
+    "cpu": Protocol("cpu", 42, False, sticky_actions=0.0, noop_max=30, max_episode_steps=27_000),
+}
+
+OVERRIDABLE = ("sticky_actions", "full_action_set", "noop_max", "max_episode_steps", "frame_size")
+
+
+def overrides(config: EnvConfig) -> dict[str, Any]:
+    """The protocol settings that `config` sets itself, by name."""
+    values = {name: getattr(config, name) for name in OVERRIDABLE}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def resolve(config: EnvConfig) -> Protocol:
+    """The preset of `config.protocol` with the config's own settings in place; raises `ConfigError`."""
+    if config.protocol not in PRESETS:
+        raise ConfigError(f"env.protocol must be one of {', '.join(PRESETS)}, got {config.protocol}")
+    preset = PRESETS[config.protocol]
+    changed = {name: value for name, value in overrides(config).items() if value != getattr(preset, name)}
+    label = " + ".join([preset.label, *(f"{name}={value}" for name, value in changed.items())])
+    protocol = replace(preset, label=label, **changed)
+    _validate(protocol)
+    return protocol
+
+
+def _validate(protocol: Protocol) -> None:
+    if not 0.0 <= protocol.sticky_actions < 1.0:
+        raise ConfigError(f"env.sticky_actions must be at least 0 and below 1, got {protocol.sticky_actions}")
+    if protocol.noop_max < 1:
+        raise ConfigError(f"env.noop_max must be at least 1 (EnvPool crashes on 0), got {protocol.noop_max}")
+    for name in ("noop_max", "max_episode_steps"):
+        if getattr(protocol, name) > MAX_INT32:
+            raise ConfigError(f"env.{name} must be at most {MAX_INT32}, got {getattr(protocol, name)}")
+    if protocol.max_episode_steps < 1:
+        raise ConfigError(f"env.max_episode_steps must be at least 1, got {protocol.max_episode_steps}")
+    if not 1 <= protocol.frame_size <= MAX_FRAME_SIZE:
+        raise ConfigError(f"env.frame_size must be between 1 and {MAX_FRAME_SIZE}, got {protocol.frame_size}")

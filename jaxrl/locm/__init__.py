@@ -1,0 +1,1 @@
+"""The players of Legends of Code and Magic: matches, and games in words."""

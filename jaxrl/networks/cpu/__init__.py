@@ -1,0 +1,1 @@
+"""What only XLA's CPU backend needs: nothing in here runs on an accelerator."""

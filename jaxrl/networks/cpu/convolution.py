@@ -1,0 +1,172 @@
+"""Two-dimensional convolution with gradients that are fast on CPUs too.
+
+XLA's CPU backend hands a convolution to a fast kernel only in one canonical form: images [N, H, W, C], kernels
+[kh, kw, C, F], no dilation of the image. Automatic differentiation does not write its gradients in that form, and XLA
+rewrites them only at the top level of a program. Inside a loop they become plain scalar code, some fifty times slower,
+and at the top level every operation runs over the whole batch, so that each one moves tens of megabytes through main
+memory. Hence two things that only work together: the loop over parts of the batch that stay in the cache
+(`jaxrl.networks.cpu.chunks`), and here a convolution whose gradients are written in the canonical form:
+
+- of the kernel: the images are the input with channels as batch, [C, H, W, N], the kernel is the gradient of the
+  output, [h, w, N, F], spread out by the stride;
+- of the input: with stride `s` the image is folded into blocks of `s x s` pixels (space to depth), where the
+  convolution has stride 1 and `ceil(k / s)` blocks of kernel. The gradient is a convolution with the flipped kernel,
+  and no zeros are put between the pixels of the output's gradient.
+
+On accelerators the native form is used, gradients included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+from jax import lax
+
+Pads = tuple[tuple[int, int], tuple[int, int]]
+
+
+class ConvWeights(NamedTuple):
+    """Parameters of one convolution."""
+
+    kernel: jax.Array  # [kh, kw, C_in, C_out]
+    bias: jax.Array  # [C_out]
+
+
+class ConvSpec(NamedTuple):
+    """What a convolution is, besides its weights; hashable, so that it can be static."""
+
+    features: int
+    kernel: tuple[int, int]
+    stride: tuple[int, int] = (1, 1)
+    padding: str | tuple[tuple[int, int], ...] = "VALID"
+
+    def pads(self, height: int, width: int) -> Pads:
+        """Rows and columns added around an image: ((top, bottom), (left, right))."""
+        return resolve_padding((height, width), self.kernel, self.stride, self.padding)
+
+    def output_size(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width of the output."""
+        (top, bottom), (left, right) = self.pads(height, width)
+        tall = (height + top + bottom - self.kernel[0]) // self.stride[0] + 1
+        wide = (width + left + right - self.kernel[1]) // self.stride[1] + 1
+        return tall, wide
+
+
+def resolve_padding(
+    size: Sequence[int], kernel: Sequence[int], stride: Sequence[int], padding: str | Sequence[tuple[int, int]]
+) -> Pads:
+    """Explicit pads for `SAME`, `VALID` or pads that are explicit already."""
+    pads = lax.padtype_to_pads(size, kernel, stride, padding) if isinstance(padding, str) else padding
+    (top, bottom), (left, right) = pads
+    return (int(top), int(bottom)), (int(left), int(right))
+
+
+def native_convolution(x: jax.Array, kernel: jax.Array, stride: tuple[int, int], pads: Pads) -> jax.Array:
+    """XLA's own convolution: x [N, H, W, C], kernel [kh, kw, C, F] -> [N, h, w, F] in the kernel's dtype."""
+    return _canonical(x.astype(kernel.dtype), kernel, pads, stride=stride)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+def cpu_convolution(x: jax.Array, kernel: jax.Array, stride: tuple[int, int], pads: Pads) -> jax.Array:
+    """The same function; its gradients are canonical convolutions. An integer `x` is kept as it is and has none."""
+    return native_convolution(x, kernel, stride, pads)
+
+
+def _forward(x: jax.Array, kernel: jax.Array, stride: tuple[int, int], pads: Pads) -> tuple[jax.Array, Any]:
+    return native_convolution(x, kernel, stride, pads), (x, kernel)
+
+
+def _backward(stride: tuple[int, int], pads: Pads, residuals: Any, gradient: jax.Array) -> tuple[Any, jax.Array]:
+    x, kernel = residuals
+    kernel_gradient = _kernel_gradient(x.astype(kernel.dtype), kernel, stride, pads, gradient)
+    if not jnp.issubdtype(x.dtype, jnp.floating):
+        return None, kernel_gradient
+    return _input_gradient(x, kernel, stride, pads, gradient), kernel_gradient
+
+
+cpu_convolution.defvjp(_forward, _backward)
+
+
+def _canonical(
+    x: jax.Array, kernel: jax.Array, pads: Any, stride: tuple[int, int] = (1, 1), spread: tuple[int, int] = (1, 1)
+) -> jax.Array:
+    """A convolution as the CPU backend wants it; `spread` is the distance of neighbouring kernel pixels."""
+    return lax.conv_general_dilated(
+        x, kernel, stride, pads, rhs_dilation=spread, dimension_numbers=("NHWC", "HWIO", "NHWC")
+    )
+
+
+def _kernel_gradient(
+    x: jax.Array, kernel: jax.Array, stride: tuple[int, int], pads: Pads, gradient: jax.Array
+) -> jax.Array:
+    """[kh, kw, C, F]; entry (i, j) is the sum over output pixels of gradient x the input pixel under (i, j)."""
+    # Rows and columns that no window reaches are cropped, so that the result has the kernel's size.
+    reached = [(side - 1) * s + k for side, s, k in zip(gradient.shape[1:3], stride, kernel.shape[:2], strict=True)]
+    after = [end - start - size for end, (start, _), size in zip(reached, pads, x.shape[1:3], strict=True)]
+    height, width = (size + min(0, pad) for size, pad in zip(x.shape[1:3], after, strict=True))
+    around = [(start, max(0, pad)) for (start, _), pad in zip(pads, after, strict=True)]
+    images, kernels = x[:, :height, :width].transpose(3, 1, 2, 0), gradient.transpose(1, 2, 0, 3)
+    return _canonical(images, kernels, around, spread=stride).transpose(1, 2, 0, 3)
+
+
+def _input_gradient(
+    x: jax.Array, kernel: jax.Array, stride: tuple[int, int], pads: Pads, gradient: jax.Array
+) -> jax.Array:
+    """[N, H, W, C]: in blocks of `stride`, counted from the first padded pixel, a convolution with stride 1."""
+    (n, height, width, channels), (kh, kw, _, features), (sh, sw) = x.shape, kernel.shape, stride
+    (top, _), (left, _) = pads
+    mh, mw = -(-kh // sh), -(-kw // sw)
+    blocks = jnp.pad(kernel, ((0, mh * sh - kh), (0, mw * sw - kw), (0, 0), (0, 0)))
+    blocks = blocks.reshape(mh, sh, mw, sw, channels, features)[::-1, :, ::-1]
+    blocks = blocks.transpose(0, 2, 5, 1, 3, 4).reshape(mh, mw, features, sh * sw * channels)
+    # Only the blocks [first, last) that hold pixels of x; negative pads crop.
+    first, last = (top // sh, left // sw), (-(-(top + height) // sh), -(-(left + width) // sw))
+    before = (mh - 1 - first[0], mw - 1 - first[1])
+    around = [(b, end - gradient.shape[i]) for i, (b, end) in enumerate(zip(before, last, strict=True), start=1)]
+    folded = _canonical(gradient, blocks, around)
+    rows, columns = last[0] - first[0], last[1] - first[1]
+    image = folded.reshape(n, rows, columns, sh, sw, channels).transpose(0, 1, 3, 2, 4, 5)
+    image = image.reshape(n, rows * sh, columns * sw, channels)
+    return image[:, top % sh : top % sh + height, left % sw : left % sw + width].astype(x.dtype)
+
+
+def by_platform(native: Any, fast: Any, *operands: Any) -> Any:
+    """`fast(*operands)` where the program is compiled for a CPU, else `native(*operands)`; decided at lowering."""
+    return lax.platform_dependent(*operands, cpu=fast, default=native)
+
+
+class Conv(nn.Module):
+    """As `flax.linen.Conv` for images [N, H, W, C], with the same parameters; fast on CPUs too.
+
+    Args:
+        spec: features, kernel, stride, padding.
+        dtype: of the computation; parameters are float32.
+        kernel_init: initialiser of the kernel; biases start at 0.
+    """
+
+    spec: ConvSpec
+    dtype: Any = jnp.float32
+    kernel_init: Any = nn.initializers.orthogonal(2**0.5)
+
+    @nn.compact
+    def weights(self, channels: int) -> ConvWeights:
+        """The parameters, for an input of so many channels; lets a torso run several layers as one function."""
+        spec = self.spec
+        kernel = self.param("kernel", self.kernel_init, (*spec.kernel, channels, spec.features), jnp.float32)
+        bias = self.param("bias", nn.initializers.zeros_init(), (spec.features,), jnp.float32)
+        return ConvWeights(kernel.astype(self.dtype), bias.astype(self.dtype))
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        weights, spec = self.weights(x.shape[3]), self.spec
+        native, fast = (partial(convolve, spec, form) for form in (native_convolution, cpu_convolution))
+        return by_platform(native, fast, weights, x)
+
+
+def convolve(spec: ConvSpec, convolution: Any, weights: ConvWeights, x: jax.Array) -> jax.Array:
+    """One layer without its activation: [N, H, W, C] -> [N, h, w, F], by `convolution`, one of the two above."""
+    return convolution(x, weights.kernel, spec.stride, spec.pads(x.shape[1], x.shape[2])) + weights.bias

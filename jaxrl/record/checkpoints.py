@@ -1,0 +1,209 @@
+"""Checkpoints: atomic to write, checked when read, bit for bit.
+
+    checkpoints/<sequence>-<step>/arrays/         the leaves, written by orbax
+    checkpoints/<sequence>-<step>/manifest.json   names, kinds, counters, and a checksum of every file
+
+A checkpoint is written under a name that starts with a dot and then renamed, so that a crash at any moment leaves
+either the whole of it or nothing that could be taken for one. The newest is the one written last, not the one with the
+highest step: a run that went back to an older checkpoint goes on from there.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from jaxrl.errors import UserError
+from jaxrl.record import checkpoint_folder, leaves, manifest
+from jaxrl.record.rundir import RunDir
+from jaxrl.types import PyTree, TrainState
+
+_log = logging.getLogger(__name__)
+_NAME = re.compile(r"(?P<sequence>\d{6,})-(?P<step>\d+)")
+_SCRATCH, _DISCARDED, _DAMAGED = ".unfinished", ".discarded", ".damaged"
+
+Counters = dict[str, int | float | str]
+
+
+class CheckpointError(UserError, RuntimeError):
+    """A checkpoint cannot be written, read or used; the message is one sentence that says what to do."""
+
+
+class Restored(NamedTuple):
+    """What `Checkpoints.restore` found."""
+
+    state: TrainState
+    extras: PyTree  # as saved, in the template's structure; None where no template was given
+    counters: Counters
+    step: int
+
+
+class _Entry(NamedTuple):
+    sequence: int
+    step: int
+    path: Path
+
+
+class Checkpoints:
+    """The checkpoints of one run; one process at a time may save.
+
+    Args:
+        run_dir: the run folder.
+        keep: how many of the newest stay on disk, at least 1.
+    """
+
+    def __init__(self, run_dir: RunDir, keep: int = 2):
+        if keep < 1:
+            raise CheckpointError(
+                f"a run must keep at least one checkpoint, not {keep}; set --record.keep_checkpoints 1"
+            )
+        self._run = run_dir
+        self._folder = run_dir.checkpoints
+        self._keep = keep
+
+    def steps(self) -> list[int]:
+        """Steps of the checkpoints on disk, oldest first; not checked for damage."""
+        return [entry.step for entry in self._entries()]
+
+    def save(
+        self,
+        step: int,
+        state: TrainState,
+        extras: PyTree = None,
+        counters: Mapping[str, int | float | str] | None = None,
+    ) -> Path:
+        """Write one checkpoint, then remove those beyond `keep`; everything is on disk on return, no thread is left.
+
+        Args:
+            step: the update or env step that names it.
+            state: what the learner owns.
+            extras: arrays, PRNG keys, numbers and None in any structure, such as the actors' snapshots.
+            counters: what else a run must know to go on; written as JSON.
+
+        Raises:
+            CheckpointError: the disk is full or not writable, or a leaf is no array. Earlier checkpoints are intact.
+        """
+        entries = self._entries()
+        sequence = entries[-1].sequence + 1 if entries else 0
+        target = self._folder / f"{sequence:06d}-{step}"
+        scratch = self._folder / f"{_SCRATCH}-{target.name}"
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._sweep()
+            scratch.mkdir()
+            saved = leaves.flatten({"state": state, "extras": extras})
+            checkpoint_folder.write(scratch, step, saved, counters or {})
+            scratch.rename(target)
+            manifest.sync(self._folder)
+        except BaseException as error:
+            shutil.rmtree(scratch, ignore_errors=True)
+            if not isinstance(error, Exception):
+                raise  # Ctrl-C
+            raise CheckpointError(
+                f"cannot save a checkpoint in {self._folder}: {_reason(error)}; the earlier checkpoints are intact, "
+                "so free space or make the folder writable, then go on with --resume"
+            ) from error
+        for entry in self._entries()[: -self._keep]:
+            _discard(entry.path)
+        return target
+
+    def restore(self, template: TrainState, extras: PyTree = None, step: int | None = None) -> Restored | None:
+        """The newest intact checkpoint, or None where the run has none; nothing is changed on disk.
+
+        A damaged one is passed over with a warning, in favour of the one before.
+
+        Args:
+            template: a state of the right structure, for example `agent.init(key)` or `jax.eval_shape` of it.
+            extras: likewise for the extras. Without it they are not read: evaluation needs the state only.
+            step: take the checkpoint of this step and no other.
+
+        Raises:
+            CheckpointError: all are damaged, `step` is not there, or the template does not fit.
+        """
+        entries = self._entries()
+        if step is not None:
+            there = [entry.step for entry in entries]
+            entries = [entry for entry in entries if entry.step == step]
+            if not entries:
+                raise CheckpointError(f"{self._folder} has no checkpoint of step {step}; there are {there}")
+        for entry in reversed(entries):
+            try:
+                counters, saved = checkpoint_folder.read(entry.path)
+            except manifest.DamagedError as error:
+                _log.warning("Checkpoint %s is damaged (%s); trying the one before.", entry.path, error)
+                continue
+            return self._fit(entry, counters, saved, template, extras)
+        if entries:
+            raise CheckpointError(
+                f"every checkpoint in {self._folder} is damaged ({len(entries)} tried, none deleted): put back a "
+                "copy of one, or start a new run without --resume"
+            )
+        return None
+
+    def set_aside_newer(self, step: int) -> None:
+        """Rename the damaged checkpoints newer than that of `step`, which `restore` passed over.
+
+        They stay for whoever wants to look into them, and no longer count towards `keep`.
+        """
+        for entry in reversed(self._entries()):
+            if entry.step == step:
+                return
+            entry.path.rename(entry.path.with_name(f"{_DAMAGED}-{entry.path.name}"))
+
+    def _fit(
+        self, entry: _Entry, counters: Counters, saved: list[leaves.Leaf], template: TrainState, extras: PyTree
+    ) -> Restored:
+        wanted: dict[str, PyTree] = {"state": template}
+        if extras is None:
+            saved = [leaf for leaf in saved if leaf.path.startswith("state/")]
+        else:
+            wanted["extras"] = extras
+        try:
+            tree = leaves.unflatten(wanted, saved)
+        except leaves.MismatchError as error:
+            raise CheckpointError(
+                f"checkpoint {entry.path} belongs to another setup: {error}; use the settings in {self._run.config}, "
+                "or start a new run"
+            ) from error
+        return Restored(tree["state"], tree.get("extras"), counters, entry.step)
+
+    def _entries(self) -> list[_Entry]:
+        """Finished checkpoints, oldest first."""
+        found = []
+        if self._folder.is_dir():
+            for path in self._folder.iterdir():
+                match = _NAME.fullmatch(path.name)
+                if match and path.is_dir():
+                    found.append(_Entry(int(match["sequence"]), int(match["step"]), path))
+        return sorted(found)
+
+    def _sweep(self) -> None:
+        """Remove what a crashed `save` left behind."""
+        for prefix in (_SCRATCH, _DISCARDED):
+            for path in self._folder.glob(f"{prefix}-*"):
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def _discard(path: Path) -> None:
+    """Remove a checkpoint without a moment in which a half-removed folder could be taken for one."""
+    hidden = path.with_name(f"{_DISCARDED}-{path.name}")
+    try:
+        path.rename(hidden)
+    except OSError as error:  # one too many is no reason to end a run
+        _log.warning("Cannot remove the old checkpoint %s: %s", path, error)
+        return
+    shutil.rmtree(hidden, ignore_errors=True)
+
+
+def _reason(error: BaseException) -> str:
+    """The first line of what went wrong."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    if code := re.search(r"os_error_code='(\d+)'", str(error)):  # what tensorstore says below orbax
+        return os.strerror(int(code[1]))
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]

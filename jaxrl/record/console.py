@@ -1,0 +1,160 @@
+"""Progress for a person: a live panel where the terminal is interactive, plain lines in a log file."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from collections import deque
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TextIO
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from jaxrl.record.meters import format_duration, time_left
+
+BLOCKS = "▁▂▃▄▅▆▇█"
+# Shown in this order where a report has them: label, format. What the columns mean is in jaxrl.record.metrics.
+SHOWN = {
+    "episode/return": ("return", "{:.2f}"),
+    "policy/entropy": ("entropy", "{:.3f}"),
+    "loss/total": ("loss", "{:.4g}"),
+    "loss/policy": ("policy loss", "{:.4g}"),
+    "loss/value": ("value loss", "{:.4g}"),
+    "loss/q": ("q loss", "{:.4g}"),
+    "lag/versions": ("lag", "{:.1f}"),
+}
+
+
+def sparkline(values: Mapping[int, float] | list[float], width: int = 40) -> str:
+    """The course of `values` as one line of block characters, the lowest one empty-looking and the highest full."""
+    numbers = list(values.values()) if isinstance(values, Mapping) else list(values)
+    if not numbers:
+        return ""
+    width = min(width, len(numbers))
+    groups = [numbers[i * len(numbers) // width : (i + 1) * len(numbers) // width] for i in range(width)]
+    means = [sum(group) / len(group) for group in groups]
+    low, high = min(means), max(means)
+    scale = (len(BLOCKS) - 1) / (high - low) if high > low else 0.0
+    return "".join(BLOCKS[round((mean - low) * scale)] for mean in means)
+
+
+def program() -> str:
+    """What a user types to run jaxrl here: its name where the shell finds it, else the script of this environment."""
+    if shutil.which("jaxrl"):
+        return "jaxrl"
+    script = Path(sys.executable).with_name("jaxrl")
+    if not script.exists():
+        return f"{sys.executable} -m jaxrl"
+    here = os.path.relpath(script)
+    return str(script) if here.startswith("..") else here
+
+
+class ConsoleSink:
+    """Shows each report.
+
+    Args:
+        total_env_steps: length of the run, for the share done and the time left.
+        title: shown above the live panel.
+        stream: where to write; standard output unless given.
+        interactive: live panel (True) or plain lines (False); None asks the stream.
+        every: least seconds between two plain lines. The first and the last report are always printed.
+        max_seconds: from now on, after which the run ends in any case.
+    """
+
+    def __init__(
+        self,
+        total_env_steps: int,
+        title: str = "training",
+        stream: TextIO | None = None,
+        interactive: bool | None = None,
+        every: float = 0.0,
+        max_seconds: float = float("inf"),
+    ):
+        self._total = total_env_steps
+        self._title = title
+        self._stream = stream or sys.stdout
+        self._every = every
+        self._deadline = time.monotonic() + max_seconds
+        self._console = Console(file=self._stream, force_terminal=True if interactive else None)
+        live = self._console.is_terminal and not self._console.is_dumb_terminal if interactive is None else interactive
+        # No refresh thread: reports come often enough, and a run must leave no thread behind.
+        self._live = Live(console=self._console, auto_refresh=False) if live else None
+        self._returns: deque[float] = deque(maxlen=4000)
+        self._printed = -float("inf")
+        self._held_back: str | None = None
+        if self._live is not None:
+            self._live.start()
+
+    def write(self, env_steps: int, values: Mapping[str, float]) -> None:
+        """Show one report: redraw the panel, or print a line."""
+        if "episode/return" in values:
+            self._returns.append(float(values["episode/return"]))
+        if self._live is not None:
+            self._live.update(self._panel(env_steps, values), refresh=True)
+            return
+        line = self._line(env_steps, values)
+        now = time.monotonic()
+        if now - self._printed < self._every:
+            self._held_back = line
+            return
+        self._printed, self._held_back = now, None
+        print(line, file=self._stream, flush=True)
+
+    def close(self) -> None:
+        """Leave the last panel standing; a second call does nothing."""
+        live, self._live = self._live, None
+        if live is not None:
+            live.stop()
+        if self._held_back is not None:
+            print(self._held_back, file=self._stream, flush=True)
+            self._held_back = None
+
+    def _share(self, env_steps: int) -> float:
+        return min(1.0, env_steps / self._total) if self._total > 0 else 1.0
+
+    def _speed(self, env_steps: int, values: Mapping[str, float]) -> tuple[list[tuple[str, str]], str]:
+        """The rates that the report has, and the time left."""
+        rates = (("frames/s", "rate/frames"), ("steps/s", "rate/env_steps"))
+        shown = [(label, f"{values[name]:,.0f}") for label, name in rates if name in values]
+        left = time_left(env_steps, self._total, float(values.get("rate/env_steps", 0.0)))
+        if left is not None:
+            left = min(left, max(0.0, self._deadline - time.monotonic()))
+        return shown, format_duration(left)
+
+    def _line(self, env_steps: int, values: Mapping[str, float]) -> str:
+        rates, left = self._speed(env_steps, values)
+        cells = [
+            f"{env_steps:>{len(f'{self._total:,}')},} of {self._total:,} env steps ({self._share(env_steps):5.1%})"
+        ]
+        cells += [f"{label} {value}" for label, value in rates]
+        cells += [
+            f"{label} {pattern.format(values[name])}" for name, (label, pattern) in SHOWN.items() if name in values
+        ]
+        return "  ".join([*cells, f"left {left}"])
+
+    def _panel(self, env_steps: int, values: Mapping[str, float]) -> Panel:
+        rates, left = self._speed(env_steps, values)
+        bar = Table.grid(padding=(0, 1))
+        bar.add_row(
+            ProgressBar(total=1.0, completed=self._share(env_steps), width=28),
+            f"[bold]{self._share(env_steps):.1%}[/bold]",
+            f"[dim]{env_steps:,} of {self._total:,} env steps[/dim]",
+        )
+        numbers = Table.grid(padding=(0, 2))
+        cells = [("time left", left), *rates]
+        cells += [(label, pattern.format(values[name])) for name, (label, pattern) in SHOWN.items() if name in values]
+        for start in range(0, len(cells), 3):
+            row = [Text.assemble((f"{label} ", "dim"), (value, "bold")) for label, value in cells[start : start + 3]]
+            numbers.add_row(*row)
+        curve = Text.assemble(("return so far ", "dim"), (sparkline(list(self._returns), 48), "cyan"))
+        if not self._returns:
+            curve = Text("no episode has finished yet", "dim")
+        return Panel(Group(bar, numbers, curve), title=self._title, title_align="left", expand=False)

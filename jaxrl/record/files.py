@@ -1,0 +1,45 @@
+"""Files that are whole or absent: written beside their place, then moved into it in one step."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from jaxrl.record.rundir import write_error
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A scratch path with the suffix of `path`: it replaces `path` where the block ends, and is removed if that raises.
+
+    A reader, or a process killed at any moment, finds the old file or the new one. A link stays, and what it points to
+    is replaced.
+
+    Raises:
+        RunDirError: the disk is full, the folder may not be written to, or `path` is one itself, or a device.
+    """
+    path = path.resolve()
+    scratch = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    try:
+        if path.exists() and not path.is_file():
+            raise OSError("it is a folder or a device")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield scratch
+            scratch.replace(path)
+        finally:
+            scratch.unlink(missing_ok=True)
+    except OSError as error:
+        raise write_error(path, error, "another place") from error
+
+
+def replace_json(path: Path, content: Any, indent: int = 2) -> None:
+    """Write JSON; what a crash of the machine leaves is the old or the new, too. Errors as for `replacing`."""
+    with replacing(path) as scratch, scratch.open("w", encoding="utf-8") as file:
+        file.write(json.dumps(content, indent=indent) + "\n")
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,81 @@
+"""Every metric that a run may write, in one place; docs/metrics.md is this table.
+
+`python -m jaxrl.record.metrics` prints the table for the docs. No JAX here.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+
+class Metric(NamedTuple):
+    """Unit and meaning of one number."""
+
+    unit: str
+    meaning: str
+
+
+METRICS: dict[str, Metric] = {
+    "rate/env_steps": Metric("1/s", "Agent decisions per second of wall time; auto-reset rows are not counted."),
+    "rate/frames": Metric("1/s", "Emulator frames per second: `rate/env_steps` times the frame skip."),
+    "rate/updates": Metric("1/s", "Learner updates per second of wall time."),
+    "episode/return": Metric("reward", "Mean raw, undiscounted return of the last 100 finished episodes."),
+    "episode/return_min": Metric("reward", "Lowest return among those episodes."),
+    "episode/return_max": Metric("reward", "Highest return among those episodes."),
+    "episode/length": Metric("env steps", "Mean length of those episodes."),
+    "episode/count": Metric("episodes", "Episodes finished since the run began."),
+    "loss/total": Metric("-", "What the optimiser minimised: the weighted sum of the parts."),
+    "loss/value": Metric("reward^2", "State-value part, before its weight; of the head where `value_transform` is on."),
+    "loss/policy": Metric("-", "Policy-gradient part, before its weight."),
+    "loss/q": Metric("reward^2", "Action-value part of CASA, before its weight."),
+    "loss/entropy": Metric("nats", "Entropy part, before its weight: minus the mean entropy of the policy."),
+    "policy/entropy": Metric("nats", "Mean entropy of the policy; log(number of actions) when it is uniform."),
+    "policy/max_probability": Metric("0 to 1", "Mean probability of the most probable action."),
+    "behaviour/entropy": Metric("nats", "Mean entropy of the policy that acted, at the temperatures that acted."),
+    "behaviour/inverse_temperature": Metric("1/reward", "Mean of 1/temperature, at which samples are learnt."),
+    "behaviour/inverse_temperature_std": Metric(
+        "1/reward", "Its standard deviation over samples; 0 where the temperature is fixed."
+    ),
+    "advantage/std": Metric(
+        "reward", "Root of the mean over states of the variance over actions of CASA's advantage head."
+    ),
+    "value/mean": Metric("reward", "Mean predicted state value, in the learner's reward scale."),
+    "trace/rho_mean": Metric("ratio", "Mean importance ratio pi/mu before clipping; 1 when on-policy."),
+    "trace/rho_clipped": Metric("0 to 1", "Share of the importance ratios that clipping reduced."),
+    "optimiser/grad_norm": Metric("-", "Global norm of the gradient before it is clipped."),
+    "optimiser/learning_rate": Metric("-", "Learning rate, mean over the updates of the report."),
+    "population/replaced": Metric(
+        "0 to 1", "Share of the members that copied a better one, mean over updates; of a population that competes."
+    ),
+    "lag/versions": Metric("updates", "Mean age of the acting parameters: learner's version minus the actor's."),
+    "time/env": Metric("0 to 1", "Share of an actor's wall time spent waiting for environments, mean over actors."),
+    "time/inference": Metric("0 to 1", "Share of an actor's wall time spent choosing actions, mean over actors."),
+    "time/parameter_wait": Metric(
+        "0 to 1",
+        "Share of an actor's wall time spent waiting for parameters that it may act with, mean over actors.",
+    ),
+    "time/queue_wait": Metric(
+        "0 to 1",
+        "Share of wall time that the learner's thread waited for trajectories; its device may still have been at work.",
+    ),
+    "progress/updates": Metric("updates", "Learner updates since the run began; also the version of the parameters."),
+    "progress/frames": Metric("frames", "Emulator frames since the run began: env steps times the frame skip."),
+    "progress/wall": Metric("s", "Wall time since the run began, over all its parts when it was resumed."),
+}
+
+
+def documented(name: str) -> bool:
+    """Whether docs/metrics.md explains `name`: as itself, as a member's, or as a hyper-parameter that varies."""
+    own = re.sub(r"^member_\d+/", "", name)
+    return own in METRICS or re.fullmatch(r"hypers/[a-z_]+", own) is not None
+
+
+def table() -> str:
+    """The Markdown table of docs/metrics.md, without a final line break."""
+    rows = [f"| `{name}` | {metric.unit} | {metric.meaning} |" for name, metric in METRICS.items()]
+    return "\n".join(["| name | unit | meaning |", "|---|---|---|", *rows])
+
+
+if __name__ == "__main__":
+    print(table())

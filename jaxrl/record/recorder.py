@@ -1,0 +1,193 @@
+"""Turns learner updates into reports: counts steps and episodes, averages metrics, feeds the sinks."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxrl.config.sections import ExperimentConfig
+from jaxrl.errors import UserError
+from jaxrl.record.console import ConsoleSink
+from jaxrl.record.meters import EpisodeWindow, Rate, mean_metrics, member_name
+from jaxrl.record.rundir import RunDir
+from jaxrl.record.sinks import EpisodeLog, JsonlSink, ManySinks, Sink, last_episodes
+from jaxrl.record.wandb import WandbSink
+from jaxrl.types import Metrics, Params, Update
+
+
+class Diverged(UserError, ArithmeticError):
+    """The parameters are lost to NaN or infinity; the message is one sentence."""
+
+
+def count_steps(update: Update) -> int:
+    """Env steps of one update's unrolls; auto-reset rows are none."""
+    return sum(int(unroll.trajectory.mask.sum()) for unroll in update.unrolls)
+
+
+class Tally:
+    """What a host has that writes nothing in place of a `Recorder`."""
+
+    def __init__(self, counters: Mapping[str, Any]):
+        self.env_steps = int(counters.get("env_steps", 0))
+
+    def add(self, update: Update, steps: int | None = None) -> None:
+        """Count the env steps of one update."""
+        self.env_steps += count_steps(update) if steps is None else steps
+
+    def report(self) -> None:
+        """Nothing to report to."""
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+class Recorder:
+    """Counters, meters and sinks of one run; called from the learner's thread between updates."""
+
+    def __init__(
+        self, run: RunDir, config: ExperimentConfig, frame_skip: int, settings: Mapping[str, Any], counters: Any = None
+    ):
+        counters = counters or {}
+        self.env_steps = int(counters.get("env_steps", 0))
+        self.updates = int(counters.get("updates", 0))
+        self._wall_before = float(counters.get("wall", 0.0))
+        self._frame_skip = frame_skip
+        self._every = config.record.report_every
+        resume_at = self.env_steps if counters else None
+        self._episode_log = EpisodeLog(run.episodes, resume_at)
+        sinks: list[Sink] = [
+            JsonlSink(run.metrics, resume_at),
+            ConsoleSink(
+                config.env_steps, title=run.path.name, every=5.0, max_seconds=60 * config.max_minutes or math.inf
+            ),
+        ]
+        if config.record.wandb != "off":
+            sinks.append(WandbSink(run.path, config.record.wandb_project, settings, config.record.wandb))
+        self._sink = ManySinks(sinks)
+        self._window = EpisodeWindow(count=int(counters.get("episodes", 0)))
+        self._window.refill(last_episodes(run.episodes))
+        self._size = config.population.size
+        self._members = [EpisodeWindow() for _ in range(self._size)] if self._size > 1 else []
+        for i, window in enumerate(self._members):
+            window.count = int(counters.get(member_name(i, "episodes"), 0))
+            window.refill(last_episodes(run.episodes, member=i))
+        self._steps_rate, self._updates_rate = Rate(), Rate()
+        self._start = self._since = time.monotonic()
+        self._pending: list[Metrics] = []
+        self._seconds = {f"time/{x}": 0.0 for x in ("env", "inference", "parameter_wait", "queue_wait")}
+        self._lag = 0.0
+
+    @property
+    def wall(self) -> float:
+        """Seconds of training, over all parts of a resumed run."""
+        return self._wall_before + time.monotonic() - self._start
+
+    @property
+    def episodes(self) -> int:
+        """Episodes finished since the run began."""
+        return self._window.count
+
+    def counters(self) -> dict[str, int | float | str]:
+        """What a resumed run starts counting from."""
+        return {
+            "env_steps": self.env_steps,
+            "updates": self.updates,
+            "episodes": self.episodes,
+            "wall": self.wall,
+        } | {member_name(i, "episodes"): window.count for i, window in enumerate(self._members)}
+
+    def add(self, update: Update, steps: int | None = None) -> None:
+        """Count one update; report when it is time. `steps` are those of all hosts, where there are several."""
+        steps = count_steps(update) if steps is None else steps
+        self.env_steps += steps
+        self.updates += 1
+        self._steps_rate.add(steps)
+        self._updates_rate.add(1)
+        self._pending.append(update.metrics)
+        self._seconds["time/queue_wait"] += update.queue_wait_s
+        for unroll in update.unrolls:
+            for part, seconds in unroll.timings.items():
+                self._seconds[f"time/{part}"] += seconds / len(update.unrolls)
+            self._lag += (self.updates - 1 - unroll.version) / len(update.unrolls)
+            trajectory = unroll.trajectory
+            for row, env in np.argwhere(trajectory.last):
+                episode = float(trajectory.episode_return[row, env]), int(trajectory.episode_length[row, env])
+                self._window.add(*episode)
+                member = int(env) % self._size if self._members else None
+                if member is not None:
+                    self._members[member].add(*episode)
+                self._episode_log.add(self.env_steps, *episode, actor=unroll.actor_id, env=int(env), member=member)
+        if self.updates % self._every == 0:
+            self.report()
+
+    def before_checkpoint(self, params: Params) -> None:
+        """Put every episode so far on disk: those that a checkpoint counts must not be lost with the process.
+
+        Args:
+            params: that are about to be saved; a finite loss may have had a gradient that was not.
+
+        Raises:
+            Diverged: they are not worth saving, and the checkpoints before must stay.
+        """
+        self._episode_log.flush()
+        self._check(_finite(params, self._size))
+
+    def _check(self, finite: np.ndarray) -> None:
+        """Of a population one member may be lost while the others go on."""
+        if not finite.any():
+            raise Diverged(
+                f"the loss or the parameters of update {self.updates} are not finite, so the run is lost; the "
+                "checkpoints before it stay; start again with a smaller agent.hypers.learning_rate or "
+                "agent.optimiser.max_grad_norm"
+            )
+
+    def report(self) -> None:
+        """Write one line of metrics: means over the updates since the last one.
+
+        Raises:
+            Diverged: the newest loss is not finite.
+        """
+        if not self._pending:
+            return
+        fetched = jax.device_get(self._pending)
+        now = time.monotonic()
+        shares = {name: seconds / max(now - self._since, 1e-9) for name, seconds in self._seconds.items()}
+        values = mean_metrics(fetched, self._size)
+        values |= self._window.metrics()
+        for i, window in enumerate(self._members):
+            values |= {member_name(i, name): value for name, value in window.metrics().items()}
+        values |= {
+            "rate/env_steps": self._steps_rate.per_second(),
+            "rate/frames": self._steps_rate.per_second() * self._frame_skip,
+            "rate/updates": self._updates_rate.per_second(),
+            "lag/versions": self._lag / len(self._pending),
+            "progress/updates": self.updates,
+            "progress/frames": self.env_steps * self._frame_skip,
+            "progress/wall": self.wall,
+        }
+        self._sink.write(self.env_steps, values | shares)
+        self._episode_log.flush()
+        self._pending, self._since, self._lag = [], now, 0.0
+        self._seconds = dict.fromkeys(self._seconds, 0.0)
+        self._check(np.isfinite(fetched[-1].get("loss/total", 0.0)))
+
+    def close(self) -> None:
+        """Report what is left and close every sink."""
+        try:
+            self.report()
+        finally:
+            try:
+                self._episode_log.close()
+            finally:
+                self._sink.close()
+
+
+def _finite(params: Params, size: int) -> np.ndarray:
+    """Whether all parameters of a member are finite [size]; host memory, because the checkpoint fetches them too."""
+    leaves = [np.isfinite(np.asarray(leaf)).reshape(size, -1).all(axis=1) for leaf in jax.tree.leaves(params)]
+    return np.all(leaves, axis=0)

@@ -1,0 +1,157 @@
+"""The run folder: everything that a run leaves behind, and where."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from jaxrl.config.sections import RecordConfig
+from jaxrl.errors import UserError
+
+_STAMP = re.compile(r"-(?P<stamp>\d{8}-\d{6})-s\d+(\.\d+)?$")
+_NAME = re.compile(r"[\w.+=-]+")
+
+
+class RunDirError(UserError, RuntimeError):
+    """A run folder cannot be made, found or written; the message is one sentence that says what to do."""
+
+
+def write_error(path: Path, error: OSError, instead: str = "another with --record.runs_dir") -> RunDirError:
+    """One sentence for a failed write to `path`; `instead` is what else the user may choose."""
+    reason = error.strerror or str(error)
+    return RunDirError(
+        f"cannot write {path}: {reason}; free space there or make the folder writable, or choose {instead}"
+    )
+
+
+@dataclass(frozen=True)
+class RunDir:
+    """`runs/<name>-<YYYYmmdd-HHMMSS>-s<seed>/`: paths only, the writers are the sinks and `Checkpoints`."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The resolved config, as YAML."""
+        return self.path / "config.yaml"
+
+    @property
+    def metrics(self) -> Path:
+        """One JSON object a report."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def episodes(self) -> Path:
+        """One JSON object a finished episode."""
+        return self.path / "episodes.jsonl"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of the checkpoints."""
+        return self.path / "checkpoints"
+
+    @property
+    def versions(self) -> Path:
+        """What the run ran on, as JSON."""
+        return self.path / "versions.json"
+
+    @classmethod
+    def create(
+        cls,
+        runs_dir: str | Path,
+        name: str,
+        seed: int,
+        config: str,
+        versions: Mapping[str, Any],
+        now: datetime | None = None,
+    ) -> RunDir:
+        """Make a new folder with `config` (YAML text) and `versions` (see `jaxrl.record.versions`) in it.
+
+        An existing folder is never written into: a second run of the same second, name and seed gets `.1` appended.
+
+        Raises:
+            RunDirError: the name is no folder name, or the disk is full or not writable.
+        """
+        if not _NAME.fullmatch(name):
+            raise RunDirError(
+                f"the run name {name!r} cannot name a folder; use letters, digits, '-', '_', '.' in --name"
+            )
+        stamp = (now or datetime.now()).strftime("%Y%m%d-%H%M%S")
+        base = Path(runs_dir).expanduser() / f"{name}-{stamp}-s{seed}"
+        path = base
+        try:
+            base.parent.mkdir(parents=True, exist_ok=True)
+            for attempt in range(1, 1000):
+                try:
+                    path.mkdir()
+                    break
+                except FileExistsError:
+                    path = base.with_name(f"{base.name}.{attempt}")
+            else:
+                raise RunDirError(f"{base} and 999 more like it exist; choose another --name")
+            run = cls(path)
+            run.checkpoints.mkdir()
+            run.config.write_text(config, encoding="utf-8")
+            run.versions.write_text(json.dumps(dict(versions), indent=2) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise write_error(path, error) from error
+        return run
+
+    @classmethod
+    def find(cls, word: str) -> RunDir:
+        """What a user names: a run folder, or `latest` for the newest in the default folder of runs.
+
+        Raises:
+            RunDirError: there is none.
+        """
+        return cls.latest(RecordConfig().runs_dir) if word == "latest" else cls.open(word)
+
+    @classmethod
+    def open(cls, path: str | Path) -> RunDir:
+        """An existing run folder.
+
+        Raises:
+            RunDirError: there is no such folder, or it holds no config.yaml.
+        """
+        folder = Path(path).expanduser()
+        if not folder.is_dir():
+            raise RunDirError(f"there is no run folder {folder}; run folders are made by `jaxrl train` under runs/")
+        if not (folder / "config.yaml").is_file():
+            raise RunDirError(
+                f"{folder} is not a run folder: it holds no config.yaml; give a folder made by `jaxrl train`"
+            )
+        return cls(folder)
+
+    @classmethod
+    def latest(cls, runs_dir: str | Path, name: str | None = None) -> RunDir:
+        """The run folder that was started last, among those called `name` where that is given.
+
+        Raises:
+            RunDirError: `runs_dir` holds no such run folder.
+        """
+        found = []
+        folder = Path(runs_dir).expanduser()
+        if folder.is_dir():
+            for entry in folder.iterdir():
+                match = _STAMP.search(entry.name)
+                if match is None or name not in (None, entry.name[: match.start()]):
+                    continue
+                if (entry / "config.yaml").is_file():
+                    # Two seeds may start in the same second; then the later folder on disk decides.
+                    found.append((match["stamp"], (entry / "config.yaml").stat().st_mtime_ns, entry.name, entry))
+        if not found:
+            wanted = "run" if name is None else f"run called {name}"
+            raise RunDirError(f"there is no {wanted} in {folder}; start one with `jaxrl train`, or name its folder")
+        return cls(max(found)[-1])
+
+    def __fspath__(self) -> str:
+        return os.fspath(self.path)
+
+    def __str__(self) -> str:
+        return str(self.path)

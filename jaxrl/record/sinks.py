@@ -1,0 +1,200 @@
+"""Where reports go: the `Sink` seam, and the files of the run folder. Called from the main thread only.
+
+The console is in `jaxrl.record.console`, W&B in `jaxrl.record.wandb`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections import deque
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from jaxrl.record.rundir import write_error
+
+
+class Sink(Protocol):
+    """Takes one report after another; names are those of `jaxrl.record.metrics`."""
+
+    def write(self, env_steps: int, values: Mapping[str, float]) -> None:
+        """Record `values` as they were after `env_steps` agent decisions."""
+        ...
+
+    def close(self) -> None:
+        """Finish; a second call does nothing."""
+        ...
+
+
+class ManySinks:
+    """Hands every report to several sinks, in order."""
+
+    def __init__(self, sinks: Sequence[Sink]):
+        self._sinks = tuple(sinks)
+
+    def write(self, env_steps: int, values: Mapping[str, float]) -> None:
+        """Write to each; the first error ends it, for a run that cannot record must not go on unseen."""
+        for sink in self._sinks:
+            sink.write(env_steps, values)
+
+    def close(self) -> None:
+        """Close every sink, also after one has failed; then raise the first error."""
+        errors: list[Exception] = []
+        for sink in self._sinks:
+            try:
+                sink.close()
+            except Exception as error:  # the other sinks still hold data to be flushed
+                errors.append(error)
+        if errors:
+            raise errors[0]
+
+
+class _Lines:
+    """An append-only JSONL file that agrees with the env step from which a run goes on."""
+
+    def __init__(self, path: Path, resume_at: int | None):
+        self._path = path
+        try:
+            if path.exists():
+                trim(path, math.inf if resume_at is None else resume_at)
+            self._file = path.open("a", encoding="utf-8")
+        except OSError as error:
+            raise write_error(path, error) from error
+
+    def append(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write one line a row and flush, so that a killed process loses nothing that was reported."""
+        try:
+            self._file.write("".join(json.dumps(row, allow_nan=False) + "\n" for row in rows))
+            self._file.flush()
+        except OSError as error:
+            raise write_error(self._path, error) from error
+
+    def close(self) -> None:
+        try:
+            self._file.close()
+        except OSError as error:
+            raise write_error(self._path, error) from error
+
+
+class JsonlSink:
+    """metrics.jsonl: one object a report, `env_steps` and the metrics. NaN and infinity become null.
+
+    Args:
+        path: of the file; an existing one is continued.
+        resume_at: env step of the checkpoint from which the run goes on. Later lines are removed, so that the file
+            stays one curve; a last line that a crash cut short is removed in any case.
+
+    Raises:
+        RunDirError: the disk is full or not writable; from `write` and `close` too.
+    """
+
+    def __init__(self, path: Path, resume_at: int | None = None):
+        self._lines = _Lines(path, resume_at)
+
+    def write(self, env_steps: int, values: Mapping[str, float]) -> None:
+        """Append one line and flush it."""
+        row: dict[str, Any] = {"env_steps": int(env_steps)}
+        row |= {name: _finite(value) for name, value in values.items()}
+        self._lines.append([row])
+
+    def close(self) -> None:
+        """Close the file."""
+        self._lines.close()
+
+
+class EpisodeLog:
+    """episodes.jsonl: one object a finished episode. Arguments and errors as for `JsonlSink`."""
+
+    def __init__(self, path: Path, resume_at: int | None = None):
+        self._lines = _Lines(path, resume_at)
+        self._rows: list[dict[str, Any]] = []
+        self._closed = False
+
+    def add(
+        self,
+        env_steps: int,
+        episode_return: float,
+        episode_length: int,
+        actor: int,
+        env: int,
+        member: int | None = None,
+    ) -> None:
+        """Note one episode: raw return, length in env steps, and which environment of which actor played it.
+
+        `member` is whose it was, in a population.
+
+        It reaches the file with the next `flush`, which belongs to each report: thousands of short episodes a second
+        must not cost a write each.
+        """
+        self._rows.append(
+            {
+                "env_steps": int(env_steps),
+                "episode_return": _finite(episode_return),
+                "episode_length": int(episode_length),
+                "actor": int(actor),
+                "env": int(env),
+            }
+            | ({} if member is None else {"member": int(member)})
+        )
+
+    def flush(self) -> None:
+        """Write what was noted since the last call."""
+        rows, self._rows = self._rows, []
+        if rows:
+            self._lines.append(rows)
+
+    def close(self) -> None:
+        """Flush and close the file; a second call does nothing."""
+        if not self._closed:
+            self._closed = True
+            try:
+                self.flush()
+            finally:
+                self._lines.close()
+
+
+def last_episodes(path: Path, count: int = 100, member: int | None = None) -> list[tuple[float, int]]:
+    """(return, length) of the last `count` episodes in episodes.jsonl: what a resumed `EpisodeWindow` starts with.
+
+    Those of one member of a population only, where `member` names it.
+    """
+    if not path.exists():
+        return []
+    with path.open(encoding="utf-8") as file:
+        if member is None:
+            rows = [json.loads(line) for line in deque(file, maxlen=count)]
+        else:
+            all_rows = (json.loads(line) for line in file)
+            rows = list(deque((row for row in all_rows if row.get("member") == member), maxlen=count))
+    return [(row["episode_return"], row["episode_length"]) for row in rows if row["episode_return"] is not None]
+
+
+def trim(path: Path, env_steps: float) -> None:
+    """Remove the lines of a JSONL file beyond `env_steps`, and any that a crash cut short; atomic."""
+    text = path.read_text(encoding="utf-8", errors="replace")
+    kept = "".join(line for line in text.splitlines(keepends=True) if _belongs(line, env_steps))
+    if kept == text:
+        return
+    scratch = path.with_name(path.name + ".tmp")
+    with scratch.open("w", encoding="utf-8") as file:
+        file.write(kept)
+        file.flush()
+        os.fsync(file.fileno())
+    scratch.replace(path)
+
+
+def _belongs(line: str, env_steps: float) -> bool:
+    if not line.endswith("\n"):
+        return False
+    try:
+        return json.loads(line)["env_steps"] <= env_steps
+    except (ValueError, KeyError, TypeError):
+        return False
+
+
+def _finite(value: float) -> float | None:
+    """JSON has no NaN; null reads back as NaN."""
+    number = float(value)
+    return number if math.isfinite(number) else None

@@ -1,0 +1,137 @@
+"""From a config to running parts: the one place where names meet classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+
+from jaxrl.agents.pbt import with_pbt
+from jaxrl.agents.population import check_names, make_members, populate, report_hypers
+from jaxrl.agents.replay_buffer import ReplayConfig, with_replay
+from jaxrl.config import registry
+from jaxrl.config.plan import Plan, make_plan
+from jaxrl.config.sections import ExperimentConfig, RuntimeConfig
+from jaxrl.envs.base import BatchedEnv
+from jaxrl.envs.build import env_spec, make_env
+from jaxrl.envs.screen import Screen, make_screen
+from jaxrl.errors import ConfigError
+from jaxrl.networks.build import make_network
+from jaxrl.record.versions import usable_cores
+from jaxrl.runtime.actor import Actor, make_act
+from jaxrl.types import Agent, Device, EnvSpec, Key
+
+# First word of an environment's seed stream, so that training and evaluation never share one.
+TRAINING, EVALUATION = 0, 1
+# What a run's root key is folded with.
+INIT_KEY, ACTOR_KEY, EVALUATION_KEY = 0, 1, 2
+
+
+class Experiment(NamedTuple):
+    """The parts of one run that hold no state."""
+
+    config: ExperimentConfig
+    plan: Plan
+    spec: EnvSpec
+    agent: Agent  # the population, where there is one
+    single: Agent  # one member of it
+
+    def key(self, purpose: int) -> Key:
+        """The run's key for one of the purposes above."""
+        return jax.random.fold_in(jax.random.key(self.config.seed), purpose)
+
+
+def build(config: ExperimentConfig) -> Experiment:
+    """Check everything that can be checked before something starts.
+
+    Raises:
+        ConfigError, EnvError: one sentence that names the setting.
+    """
+    plan = make_plan(config, jax.process_count())
+    spec = env_spec(config.env)
+    network = make_network(config.network, spec)
+    agent = registry.load(registry.name_of(config.agent)).make(config.agent, network, spec, plan.num_updates)
+    replay = getattr(config.agent, "replay", ReplayConfig(capacity=0))  # not every agent can learn from old samples
+    agent = with_replay(agent, replay, spec, config.runtime.unroll_length, plan.num_envs)
+    return Experiment(config, plan, spec, make_population(config, agent), agent)
+
+
+def make_population(config: ExperimentConfig, agent: Agent) -> Agent:
+    """The population that `config` describes; `agent` itself where it has one member."""
+    size, pbt, hypers = config.population.size, config.population.pbt, config.agent.hypers
+    if size == 1:
+        return agent
+    members = make_members(config.population, hypers)
+    check_names("population.pbt.perturb", pbt.perturb, hypers)
+    agent = populate(agent, size, members.hypers, members.seeds)
+    moving = pbt.perturb if pbt.every else ()
+    agent = report_hypers(agent, tuple(dict.fromkeys((*members.hypers, *moving))))
+    return with_pbt(agent, size, pbt) if pbt.every else agent
+
+
+def make_actors(experiment: Experiment, restart: int = 0) -> list[Actor]:
+    """This host's actors with their pools; `restart` counts resumptions, each with fresh seed streams."""
+    runtime = experiment.config.runtime
+    act = make_act(experiment.agent.act)
+    actors, pools = [], []
+    try:
+        for actor_id in range(runtime.num_actors):
+            pools = []
+            for pool in range(runtime.pools_per_actor):
+                env = make_env(
+                    experiment.config.env,
+                    runtime.envs_per_pool,
+                    num_threads=threads_per_pool(runtime),
+                    seed=experiment.config.seed,
+                    stream=(TRAINING, first_actor(runtime) + actor_id, pool, restart),
+                )
+                pools.append(env)
+            actors.append(Actor(pools, act, experiment.agent.initial_actor_state, runtime.unroll_length))
+            pools = []
+    except BaseException:
+        for part in (*actors, *pools):
+            part.close()
+        raise
+    return actors
+
+
+def first_actor(runtime: RuntimeConfig) -> int:
+    """Number of this host's actor 0 among those of all hosts."""
+    return jax.process_index() * runtime.num_actors
+
+
+def threads_per_pool(runtime: RuntimeConfig) -> int:
+    """The configured number, or an equal share of the cores."""
+    return runtime.threads_per_pool or max(1, usable_cores() // (runtime.num_actors * runtime.pools_per_actor))
+
+
+def make_evaluation_screen(experiment: Experiment, num_envs: int) -> Screen:
+    """The pictures of environment 0 of `make_evaluation_env`."""
+    config = experiment.config
+    return make_screen(config.env, experiment.spec, num_envs, config.seed, (EVALUATION,))
+
+
+def make_evaluation_env(experiment: Experiment, num_envs: int) -> BatchedEnv:
+    """Environments of the same protocol on seeds that training never saw."""
+    runtime = experiment.config.runtime
+    threads = min(num_envs, runtime.num_actors * runtime.pools_per_actor * threads_per_pool(runtime))
+    config = experiment.config
+    return make_env(config.env, num_envs, num_threads=threads, seed=config.seed, stream=(EVALUATION,))
+
+
+def choose_devices(indices: Sequence[int], count: int, setting: str, host: int | None = None) -> list[Device]:
+    """`count` devices of this host, or of another, taken from `indices` in turn.
+
+    Raises:
+        ConfigError: there is no such device.
+    """
+    there = jax.local_devices(process_index=host)
+    owner = "this process" if host is None else f"host {host}"
+    for index in indices:
+        if not 0 <= index < len(there):
+            raise ConfigError(
+                f"{setting} names device {index}, but {owner} has {len(there)} "
+                f"({', '.join(str(device) for device in there)}); `jaxrl doctor` lists them"
+            )
+    return [there[indices[i % len(indices)]] for i in range(count)]

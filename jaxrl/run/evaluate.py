@@ -1,0 +1,282 @@
+"""Score the newest checkpoint of a run, and the last page of a training run: result, curve, next command."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from rich.console import Console
+from rich.progress import Progress
+
+from jaxrl.agents.pbt import without_pbt
+from jaxrl.agents.population import member_state
+from jaxrl.analysis.curves import RunDataError, read_metrics
+from jaxrl.config.parsing import read_config
+from jaxrl.config.sections import EvaluationConfig, ExperimentConfig
+from jaxrl.envs.build import protocol_label
+from jaxrl.errors import ConfigError
+from jaxrl.record.checkpoints import CheckpointError, Checkpoints, Restored
+from jaxrl.record.console import program
+from jaxrl.record.files import replace_json
+from jaxrl.record.meters import member_name
+from jaxrl.record.rundir import RunDir
+from jaxrl.record.video import Film, check_video_path, write_video
+from jaxrl.run.build import EVALUATION_KEY, INIT_KEY, Experiment, build, make_evaluation_env, make_evaluation_screen
+from jaxrl.runtime.actor import Act, make_act
+from jaxrl.runtime.episodes import act_randomly, play_episodes, summary
+from jaxrl.runtime.watchdog import Watchdog
+from jaxrl.types import TimeStep, TrainState
+
+SCORED_UNDER = ("env", "evaluation", "runtime", "seed")  # what a score may be taken under otherwise than the training
+
+
+def evaluate(
+    run: RunDir | str,
+    *,
+    episodes: int | None = None,
+    greedy: bool | None = None,
+    member: int | None = None,
+    video: Path | None = None,
+    overrides: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Play whole episodes with the newest checkpoint; arguments that are None are the config's.
+
+    `training_return` in the result is the training curve's last value: of the acting policy, so that a sampled score
+    under the same rules agrees with it, and a greedy one need not.
+
+    Args:
+        run: a run folder, or `latest`.
+        episodes: how many, at least one for each member of a population; 100 where the config has none. A config
+            that has fewer than members counts as one each.
+        greedy: take the most probable action instead of sampling.
+        member: of a population; without it all members share the episodes.
+        video: a file for the film of one of the episodes; .gif, .webp or .mp4.
+        overrides: settings of `SCORED_UNDER` as on the command line, such as `--env.protocol paper`.
+
+    Raises:
+        UserError: the run has no checkpoint, or cannot be read; a setting or the video cannot work.
+    """
+    if video is not None:
+        check_video_path(video)
+    run = run if isinstance(run, RunDir) else RunDir.find(run)
+    experiment, restored = restore(run, overrides)
+    config = experiment.config
+    greedy = config.evaluation.greedy if greedy is None else greedy
+    agent = experiment.single
+    publish = agent.publish_greedy if greedy else agent.publish
+    result: dict[str, Any] = {
+        "run": str(run),
+        "env": config.env.id,
+        "protocol": protocol_label(config.env),
+        "policy": "greedy" if greedy else "sampled",
+        "updates": int(restored.state.updates),
+        "env_steps": restored.counters.get("env_steps"),
+    }
+    label = f"{config.env.id} {result['policy']}"
+    states = member_states(experiment, restored.state, member)
+    shares = _shares(config, episodes, len(states))
+    film = None if video is None else _start_film(experiment, shares[0], label)
+    act = make_act(agent.act)  # compiled for all members, at most once for each of the two sizes of a share
+    played = [
+        _play(experiment, act, publish(state), agent.initial_actor_state, share, "policy", film)
+        for state, share in zip(states, shares, strict=True)
+    ]
+    returns, lengths = (np.concatenate(parts) for parts in zip(*played, strict=True))
+    result |= summary(returns, lengths)
+    if film is not None and video is not None:
+        film.screen.close()
+        write_video(video, film, film.screen.fps)
+        result |= {"video": str(video), "video_return": film.episode_return}
+    if member is not None:
+        result["member"] = member
+    elif len(states) > 1:
+        result["member_returns"] = [float(returns.mean()) for returns, _ in played]
+    trained = training_return(run, member)
+    if trained is not None:
+        result["training_return"] = trained
+    if config.evaluation.against_random:
+        result |= _against_random(experiment, sum(shares), result)
+    return result
+
+
+def _shares(config: ExperimentConfig, episodes: int | None, members: int) -> list[int]:
+    """How many episodes each member plays; the first ones play those that do not divide."""
+    if episodes is not None and episodes < members:
+        raise ConfigError(
+            f"--episodes {episodes} are too few for {members} members to share; set {members} or more, or name one "
+            "with --member"
+        )
+    total = max(members, episodes or config.evaluation.episodes or EvaluationConfig().episodes)
+    return [total // members + (member < total % members) for member in range(members)]
+
+
+def _against_random(experiment: Experiment, episodes: int, result: dict[str, Any]) -> dict[str, float]:
+    """What the random policy has, and how far above it `result` is where chance had a part in either."""
+    act = make_act(partial(act_randomly, num_actions=experiment.spec.num_actions))
+    random = summary(*_play(experiment, act, (), lambda num_envs: (), episodes, "random policy"))
+    error = np.hypot(result["standard_error"], random["standard_error"])
+    compared = {"random_return": random["mean_return"]}
+    if error > 0:
+        compared["standard_errors_above_random"] = float((result["mean_return"] - random["mean_return"]) / error)
+    return compared
+
+
+def restore(run: RunDir | str, overrides: Sequence[str] = ()) -> tuple[Experiment, Restored]:
+    """A run's parts and its newest checkpoint; raises and takes arguments like `evaluate`."""
+    run = run if isinstance(run, RunDir) else RunDir.find(run)
+    config, trained = read_config(run.config, overrides), read_config(run.config)
+    _check_overrides(config, trained)
+    experiment = build(config)
+    _check_interface(experiment, build(trained) if overrides else experiment)
+    restored = Checkpoints(run).restore(jax.eval_shape(experiment.agent.init, experiment.key(INIT_KEY)))
+    if restored is None:
+        raise CheckpointError(f"{run} has no checkpoint to evaluate; train it first")
+    return experiment, restored
+
+
+def training_return(run: RunDir, member: int | None = None) -> float | None:
+    """Mean raw return of the last 100 training episodes, acting policy; None where none finished or nothing tells."""
+    name = "episode/return" if member is None else member_name(member, "episode/return")
+    try:
+        curve = read_metrics(run.path).get(name)
+    except RunDataError:  # a score needs no curve: it was copied without one, or a line is damaged
+        return None
+    return None if curve is None or not np.isfinite(curve[-1]) else float(curve[-1])
+
+
+def _check_overrides(config: ExperimentConfig, trained: ExperimentConfig) -> None:
+    """The rest comes from the checkpoint, so that setting it would have no effect; raises `ConfigError`."""
+    for name in _changed(config, trained):
+        if name.partition(".")[0] not in SCORED_UNDER:
+            raise ConfigError(
+                f"{name} is part of what was trained, and evaluate cannot change it; it takes settings of "
+                f"{', '.join(SCORED_UNDER[:-1])} and {SCORED_UNDER[-1]}"
+            )
+
+
+def _changed(here: Any, there: Any, prefix: str = "") -> Iterator[str]:
+    """Dotted names of the settings that differ; of two agents only their name."""
+    if type(here) is not type(there):
+        yield f"{prefix}name"
+        return
+    for field in dataclasses.fields(here):
+        value, other = getattr(here, field.name), getattr(there, field.name)
+        if dataclasses.is_dataclass(value):
+            yield from _changed(value, other, f"{prefix}{field.name}.")
+        elif value != other:
+            yield f"{prefix}{field.name}"
+
+
+def _check_interface(experiment: Experiment, trained: Experiment) -> None:
+    """Other rules must leave what the network sees and does; raises `ConfigError`."""
+    for name in ("observation_shape", "num_actions"):
+        here, there = getattr(experiment.spec, name), getattr(trained.spec, name)
+        if here != there:
+            raise ConfigError(
+                f"the run was trained with {name.replace('_', ' ')} {there}, and these settings have {here}; "
+                "set env.frame_size and env.full_action_set too"
+            )
+
+
+def _num_envs(experiment: Experiment, episodes: int) -> int:
+    return min(experiment.config.evaluation.num_envs, episodes)
+
+
+def _start_film(experiment: Experiment, episodes: int, title: str) -> Film:
+    return Film(make_evaluation_screen(experiment, _num_envs(experiment, episodes)), title)
+
+
+def _play(
+    experiment: Experiment,
+    act: Act,
+    params: Any,
+    initial_state: Any,
+    episodes: int,
+    title: str,
+    film: Film | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns and lengths of some episodes; environments that hang end the process.
+
+    Shown meanwhile is a progress bar, or in a log, which cannot have one, a line at the start.
+    """
+    bar = sys.stderr.isatty()
+    if not bar:
+        print(f"evaluating: {title}, {episodes} episodes", file=sys.stderr, flush=True)
+    num_envs = _num_envs(experiment, episodes)
+    env = make_evaluation_env(experiment, num_envs)
+    timeout_s = experiment.config.runtime.timeout_s
+    sentence = (
+        f"the environments that score the policy made no step for {timeout_s:g} s (runtime.timeout_s); nothing is "
+        f"lost: `{program()} evaluate` tries again"
+    )
+
+    def watch(action: np.ndarray | None, timestep: TimeStep) -> None:
+        if action is not None:  # before the first one `act` is compiled
+            watchdog.step()
+        if film is not None:
+            film(action, timestep)
+
+    try:
+        with (
+            Watchdog(timeout_s, sentence, status=1) as watchdog,
+            Progress(console=Console(stderr=True), transient=True, disable=not bar) as progress,
+        ):
+            task = progress.add_task(f"evaluating: {title}", total=episodes)
+            return play_episodes(
+                act,
+                jax.device_put(params),
+                initial_state(num_envs),
+                env,
+                episodes,
+                experiment.key(EVALUATION_KEY),
+                lambda finished: progress.update(task, completed=finished),
+                watch,
+            )
+    finally:
+        env.close()
+
+
+def member_states(experiment: Experiment, state: TrainState, member: int | None) -> list[TrainState]:
+    """The states to score, each as a run of its own would have it."""
+    size = experiment.config.population.size
+    if member is not None and not 0 <= member < (size if size > 1 else 0):
+        there = f"members 0 to {size - 1}" if size > 1 else "no population, so leave --member out"
+        raise ConfigError(f"--member {member}: this run has {there}")
+    if size == 1:
+        return [state]
+    return [member_state(without_pbt(state), i) for i in (range(size) if member is None else [member])]
+
+
+def finish(config: ExperimentConfig, run: RunDir) -> None:
+    """Evaluate, draw the curve, and say where everything is and what to do next."""
+    lines = []
+    trained = training_return(run)
+    if trained is not None:
+        lines.append(f"training    {trained:.2f} over the last 100 training episodes (acting policy)")
+    if config.evaluation.episodes:
+        result = evaluate(run)
+        replace_json(run.path / "evaluation.json", result)
+        label = f", {result['protocol']} protocol" if result["protocol"] else ""
+        lines.append(
+            f"return      {result['mean_return']:.2f} +- {result['standard_error']:.2f} over {result['episodes']} "
+            f"episodes ({result['env']}{label}, {result['policy']} policy)"
+        )
+        if "random_return" in result:
+            distance = result.get("standard_errors_above_random")
+            so = "" if distance is None else f", so the policy is {distance:.0f} standard errors above it"
+            lines.append(f"random      {result['random_return']:.2f}{so}")
+    from jaxrl.analysis.figures.learning import plot_run  # matplotlib takes a second to load
+
+    curve: Path = plot_run(run.path)
+    lines += [
+        f"run folder  {run}",
+        f"curve       {curve}",
+        f"next        {program()} evaluate {run} --video episode.gif",
+    ]
+    print("\n".join(lines), flush=True)

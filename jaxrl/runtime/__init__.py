@@ -1,0 +1,1 @@
+"""Acting and learning, side by side or in one program."""

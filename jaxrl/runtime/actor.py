@@ -1,0 +1,188 @@
+"""The actor: `unroll` is a plain call that needs no thread; `actor_loop` is the thread around it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from itertools import count
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxrl.envs.base import BatchedEnv
+from jaxrl.runtime.exchange import ActorFailed, ParameterStore, Stopped, StopSignal, TrajectoryQueue
+from jaxrl.types import (
+    ActorOutput,
+    ActorParams,
+    ActorState,
+    Device,
+    Key,
+    PyTree,
+    Snapshot,
+    TimeStep,
+    Trajectory,
+    Unroll,
+)
+
+# Jitted once, shared by all actors: (params, state, timestep, key, row, pool) -> (state, output).
+Act = Callable[[ActorParams, ActorState, TimeStep, Key, int, int], tuple[ActorState, ActorOutput]]
+
+
+def make_act(act: Callable[..., Any]) -> Act:
+    """Jit an agent's `act`; the key of every row and pool is folded in on the device, not in Python."""
+
+    @jax.jit
+    def keyed_act(params: ActorParams, state: ActorState, timestep: TimeStep, key: Key, row: int, pool: int) -> Any:
+        return act(params, state, timestep, jax.random.fold_in(jax.random.fold_in(key, row), pool))
+
+    return keyed_act
+
+
+class Actor:
+    """Steps several pools of environments with one policy.
+
+    While the actions of one pool are computed, the other pools step. All pools together are the `B` of a trajectory.
+    """
+
+    def __init__(self, pools: Sequence[BatchedEnv], act: Act, initial_state: Callable[[int], ActorState], length: int):
+        self._pools = pools
+        self._act = act
+        self._length = length
+        self._states = [initial_state(pool.num_envs) for pool in pools]
+        self._timesteps: list[TimeStep] = []
+
+    def reset(self) -> None:
+        """Start every environment."""
+        self._timesteps = [pool.reset() for pool in self._pools]
+
+    def load(self, snapshot: Snapshot) -> None:
+        """Go on from `snapshot`; environments that cannot be restored start anew (their policy's memory with them)."""
+        if snapshot.env_state is None:
+            return self.reset()
+        self._timesteps = [pool.load_state(s) for pool, s in zip(self._pools, snapshot.env_state, strict=True)]
+        self._states = list(snapshot.actor_state)
+
+    def snapshot(self) -> Snapshot:
+        """Where this actor stands, between two unrolls."""
+        env_states = [pool.save_state() for pool in self._pools]
+        restorable = all(state is not None for state in env_states)
+        return Snapshot(env_states if restorable else None, jax.device_get(self._states))
+
+    def unroll(self, params: ActorParams, key: Key) -> tuple[Trajectory, dict[str, float]]:
+        """Act for `T` rows; returns the trajectory on the host and the seconds spent on environments and inference."""
+        if not self._timesteps:
+            self.reset()
+        num_pools, initial_state = len(self._pools), list(self._states)
+        timesteps: list[list[TimeStep]] = [[] for _ in range(num_pools)]
+        outputs: list[list[ActorOutput]] = [[] for _ in range(num_pools)]
+        env_s = inference_s = 0.0
+        for row in range(self._length):
+            for p, pool in enumerate(self._pools):
+                start = time.perf_counter()
+                timestep = self._timesteps[p] if row == 0 else pool.recv()
+                received = time.perf_counter()
+                self._states[p], output = self._act(params, self._states[p], timestep, key, row, p)
+                action = np.asarray(output.action)
+                inferred = time.perf_counter()
+                pool.send(action)
+                timesteps[p].append(timestep)
+                outputs[p].append(output)
+                env_s += received - start
+                inference_s += inferred - received
+        start = time.perf_counter()
+        self._timesteps = [pool.recv() for pool in self._pools]
+        for line, timestep in zip(timesteps, self._timesteps, strict=True):
+            line.append(timestep)
+        env_s += time.perf_counter() - start
+        trajectory = stack(timesteps, jax.device_get(outputs), jax.device_get(initial_state))
+        return trajectory, {"env": env_s, "inference": inference_s}
+
+    def close(self) -> None:
+        """Close the pools."""
+        for pool in self._pools:
+            pool.close()
+
+
+def stack(
+    timesteps: Sequence[Sequence[TimeStep]], outputs: Sequence[Sequence[ActorOutput]], initial_state: Sequence[PyTree]
+) -> Trajectory:
+    """One trajectory of the host from the records of every pool and row.
+
+    Args:
+        timesteps: [pool][T+1]; row t is what action t saw.
+        outputs: [pool][T]; row t was computed from time step t.
+        initial_state: [pool]; the actor state before row 0.
+    """
+    return align(join(timesteps), join(outputs), jax.tree.map(lambda *pools: np.concatenate(pools), *initial_state))
+
+
+def align(seen: TimeStep, output: ActorOutput, initial_state: PyTree) -> Trajectory:
+    """The one place where time is aligned (see `jaxrl.types`).
+
+    Args:
+        seen: leaves [T+1, B, ...]; row t is what action t saw.
+        output: leaves [T, B, ...]; row t was computed from time step t.
+        initial_state: the actor state before row 0, leaves [B, ...].
+    """
+    return Trajectory(
+        observation=seen.observation,
+        first=seen.first,
+        legal=seen.legal,
+        action=output.action,
+        behaviour_logits=output.behaviour_logits,
+        reward=seen.reward[1:],  # what followed action t stands in time step t + 1
+        discount=seen.discount[1:],
+        last=seen.last[1:],
+        episode_return=seen.episode_return[1:],
+        episode_length=seen.episode_length[1:],
+        actor_state=initial_state,
+        extras=output.extras,
+    )
+
+
+def join(lines: Sequence[Sequence[Any]]) -> Any:
+    """Records [pool][row] with leaves [b, ...] become one record with leaves [row, all pools' b, ...]."""
+    num_rows = len(lines[0])
+
+    def join_leaf(*leaves: np.ndarray) -> np.ndarray:
+        pools = [leaves[p * num_rows : (p + 1) * num_rows] for p in range(len(lines))]
+        widths = np.cumsum([0, *(len(pool[0]) for pool in pools)])
+        out = np.empty((num_rows, widths[-1], *leaves[0].shape[1:]), leaves[0].dtype)
+        for pool, start, stop in zip(pools, widths[:-1], widths[1:], strict=True):
+            for row, leaf in enumerate(pool):
+                out[row, start:stop] = leaf
+        return out
+
+    return jax.tree.map(join_leaf, *(record for line in lines for record in line))
+
+
+def actor_loop(
+    actor: Actor,
+    actor_id: int,
+    first_index: int,
+    device: Device,
+    store: ParameterStore,
+    queue: TrajectoryQueue,
+    key: Key,
+    signal: StopSignal,
+) -> None:
+    """Body of an actor thread: unroll k with version `max(0, k - lag)`, until the run stops."""
+    index = first_index
+    try:
+        for index in count(first_index):
+            start = time.perf_counter()
+            version, params = store.get(index)
+            waited = time.perf_counter() - start
+            trajectory, timings = actor.unroll(params[device], jax.random.fold_in(key, index))
+            timings["parameter_wait"] = waited
+            queue.put(Unroll(trajectory, actor_id, index, version, actor.snapshot(), timings))
+    except Stopped:
+        pass
+    except ActorFailed as error:  # a wait took too long: the sentence says for what
+        signal.fail(str(error))
+    except BaseException as error:  # whatever it is, it must reach the learner's thread and end the run
+        first_line = (str(error).splitlines() or [""])[0]
+        signal.fail(f"actor {actor_id} failed in unroll {index}: {type(error).__name__}: {first_line}", error)
+    finally:
+        actor.close()

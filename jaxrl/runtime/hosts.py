@@ -1,0 +1,152 @@
+"""Several hosts that train together: joining, agreeing, and ending when one of them is lost.
+
+Every host runs the same program on its own actors and devices. The gradient is that of the whole batch, so all hosts
+must make the same learner steps in the same order, and what ends a run, the number of env steps, a signal or a time
+limit, is agreed upon after every step. Host 0 writes; the others only work.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+
+import jax
+import numpy as np
+from jax._src import distributed  # the service's barrier has no public name
+
+from jaxrl.config.sections import HostsConfig
+from jaxrl.errors import ConfigError
+from jaxrl.record import leaves
+from jaxrl.runtime.watchdog import Watchdog
+from jaxrl.types import PyTree
+
+LOST = 75  # exit status when another host is lost: sysexits' "try again", which launchers requeue on
+PARTING_S = 10  # how long the hosts wait for each other at the end
+
+
+def join(config: HostsConfig) -> None:
+    """Wait for the other hosts; nothing where there is one. Must come before anything else that JAX does.
+
+    Raises:
+        ConfigError: the settings do not fit together, or the others did not come within `timeout_s`.
+    """
+    if not config.coordinator:
+        if config.num_processes > 1 or config.process_id:
+            raise ConfigError("hosts.num_processes needs hosts.coordinator, the address:port of host 0")
+        return
+    timeout_s = max(1, round(config.timeout_s))
+    # Otherwise JAX may abort this process when another one dies, before it can say what to do about it.
+    jax.config.update("jax_enable_recoverability", True)
+    where = {}
+    if config.coordinator != "auto":
+        if not 0 <= config.process_id < config.num_processes:
+            raise ConfigError(
+                f"hosts.process_id must be 0 to hosts.num_processes - 1, got {config.process_id} of "
+                f"{config.num_processes}"
+            )
+        where = {
+            "coordinator_address": config.coordinator,
+            "num_processes": config.num_processes,
+            "process_id": config.process_id,
+        }
+    try:
+        jax.distributed.initialize(
+            **where,
+            local_device_ids=[],  # all; None would be one under SLURM, whatever else the node has
+            initialization_timeout=timeout_s,
+            heartbeat_timeout_seconds=timeout_s,
+            shutdown_timeout_seconds=PARTING_S,
+        )
+    except (RuntimeError, ValueError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:300]
+        raise ConfigError(
+            f"cannot join the other hosts at {config.coordinator}: {reason}; start the same command on every host, "
+            "each with its own hosts.process_id"
+        ) from error
+    ctypes.CDLL(None).signal(signal.SIGABRT, _end_as_lost)
+
+
+@ctypes.CFUNCTYPE(None, ctypes.c_int)
+def _end_as_lost(number: int) -> None:
+    """What abort() does to a process that trains with others.
+
+    JAX's coordination service lives in host 0. When that dies, JAX aborts the other hosts from a thread of its own, and
+    no option of its prevents it. A handler of Python's own would never run: the main thread may hang in a collective
+    operation, and abort() does not return.
+    """
+    sentence = lost_sentence("JAX gave up, for the reason above")
+    os.write(2, f"jaxrl: error: {sentence}\n".encode())  # print() might wait for a lock of the main thread
+    os._exit(LOST)
+
+
+def leave() -> None:
+    """Part from the other hosts; what follows is this host's own.
+
+    Host 0 goes last: JAX aborts a host that leaves when the coordination service is gone.
+    """
+    client = distributed.global_state.client
+    if client is None:
+        return
+    # A barrier of the service, and no collective operation: a host that failed comes here while the others still train.
+    with suppress(jax.errors.JaxRuntimeError):  # they did not come in time
+        client.wait_at_barrier("jaxrl/leave", 1000 * PARTING_S)
+    if jax.process_index() == 0:
+        time.sleep(1.0)  # the barrier is open; the others need an instant to say goodbye
+    jax.distributed.shutdown()
+    signal.signal(signal.SIGABRT, signal.SIG_DFL)
+
+
+def totals(values: Sequence[float]) -> np.ndarray:
+    """float64 [N]: sums over the hosts, of which each must call this at the same point."""
+    if jax.process_count() == 1:
+        return np.asarray(values, np.float64)
+    from jax.experimental import multihost_utils
+
+    # Halves of 32 bits, which JAX carries exactly.
+    whole = np.asarray(values, np.float64)
+    gathered = np.asarray(multihost_utils.process_allgather(whole.view(np.uint32)))
+    return np.ascontiguousarray(gathered).view(np.float64).reshape(jax.process_count(), -1).sum(0)
+
+
+def from_first(tree: PyTree) -> PyTree:
+    """Host 0's `tree` on every host, as NumPy arrays and keys; the others give one of the same structure."""
+    if jax.process_count() == 1:
+        return tree
+    from jax.experimental import multihost_utils
+
+    flat = leaves.flatten(tree)
+    arrays = {leaf.path: leaf.array for leaf in flat if leaf.array is not None and leaf.array.size}
+    # As bytes: JAX would make float32 of float64.
+    sent = multihost_utils.broadcast_one_to_all([np.frombuffer(x.tobytes(), np.uint8) for x in arrays.values()])
+    for (path, here), there in zip(arrays.items(), sent, strict=True):
+        arrays[path] = np.frombuffer(np.asarray(there).tobytes(), here.dtype).reshape(here.shape)
+    return leaves.unflatten(tree, [leaf._replace(array=arrays.get(leaf.path, leaf.array)) for leaf in flat])
+
+
+@contextmanager
+def watched(timeout_s: float) -> Iterator[Callable[[], None]]:
+    """Ends the process with status `LOST` when the function it gives is not called for `timeout_s`, however it hangs.
+
+    A host that died is noticed by the others' next collective operation; one that hangs while it lives may not be.
+    Nothing is watched where there is one host.
+    """
+    if jax.process_count() == 1:
+        yield lambda: None
+        return
+    with Watchdog(timeout_s, lost_sentence(f"no step for {timeout_s:g} s"), LOST) as watchdog:
+        yield watchdog.step
+
+
+def is_loss(error: Exception) -> bool:
+    """Whether an error is that of a collective operation: XLA's own, or from JAX 0.12 a ValueError with its status."""
+    return isinstance(error, jax.errors.JaxRuntimeError) or re.match(r"[A-Z_]+: ", str(error)) is not None
+
+
+def lost_sentence(reason: str) -> str:
+    """What the user is told."""
+    return f"another host was lost ({reason}); start the job again with --resume: it goes on from the newest checkpoint"

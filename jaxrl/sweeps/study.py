@@ -1,0 +1,89 @@
+"""`launch/reproduce.sh`: plan, run what is not finished, report. Run again, it goes on where it stopped."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from jaxrl.errors import ConfigError
+from jaxrl.sweeps.costs import describe, estimate
+from jaxrl.sweeps.expand import expand
+from jaxrl.sweeps.launcher import add_execution, run_sweep
+from jaxrl.sweeps.report import write_report
+from jaxrl.sweeps.slots import make_slots, usable_cores, visible_gpus
+from jaxrl.sweeps.study_results import collect
+from jaxrl.sweeps.sweep_file import read_sweep
+from jaxrl.sweeps.sweep_folder import SweepFolder
+
+CONFIGS = Path("configs") / "reproduce"
+# Frames/s of one run that the plan assumes: two CPU cores with the CPU recipes, one data-centre GPU with a ResNet.
+ASSUMED = {"smoke": 2_000.0, "cpu": 5_000.0, "full": 20_000.0}
+ASKS = ("full",)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Returns the exit status of `launch/sweep.py`; the report is written in any case."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    options = make_parser().parse_args(arguments)
+    files = sorted((CONFIGS / options.scale).glob("*.yaml"))
+    if not files:
+        raise ConfigError(f"there is no study in {CONFIGS / options.scale}; run this in the project's folder")
+    runs = expand([read_sweep(path) for path in files])
+    folder = SweepFolder(options.out or Path("reproduce") / options.scale)
+    report = folder.path / "report.html"
+    command = f"launch/reproduce.sh {shlex.join(arguments)}"
+    with folder.locked():
+        todo = [run for run in runs if folder.state(run.id).status != "finished"]
+        if todo and not options.report_only:
+            rate = options.frames_per_second or ASSUMED[options.scale]
+            print(describe(estimate(todo, rate), options.scale, _device(options), _at_a_time(options)), flush=True)
+            if options.scale in ASKS and options.on == "local" and not visible_gpus():
+                print("  warning  no GPU is visible here; `jaxrl doctor --require gpu` says what to do", flush=True)
+            if options.scale in ASKS and not options.yes and not _agreed():
+                return 2
+        try:
+            status = 0 if options.report_only else run_sweep(folder, runs, options, metric="episode/return")
+        finally:
+            print(f"report: {write_report(report, options.scale, command, collect(folder, runs))}", flush=True)
+    return status
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="launch/reproduce.sh", allow_abbrev=False, description="Run agents x games x seeds, and write a report."
+    )
+    add = parser.add_argument
+    add(
+        "--scale",
+        choices=list(ASSUMED),
+        required=True,
+        help="smoke: minutes; cpu: the exploration study; full: Atari-57",
+    )
+    add("--out", type=Path, metavar="FOLDER", help="default: reproduce/<scale>")
+    add("--yes", action="store_true", help="do not ask before a large study")
+    add("--report-only", action="store_true", help="write the report of what has finished, and run nothing")
+    add("--frames-per-second", type=float, metavar="F", help="of one run, for the plan")
+    add_execution(parser)
+    parser.set_defaults(cores_per_run=1)  # these recipes use a second core badly, and a study has runs enough
+    return parser
+
+
+def _device(options: argparse.Namespace) -> str:
+    return "GPU" if options.gpus or options.scale == "full" or visible_gpus() else "CPU-slot"
+
+
+def _at_a_time(options: argparse.Namespace) -> int:
+    if options.on == "slurm":
+        return options.jobs or 256
+    return len(make_slots(options.jobs, options.cores_per_run, options.runs_per_gpu, usable_cores(), visible_gpus()))
+
+
+def _agreed() -> bool:
+    if not sys.stdin.isatty():
+        print("this is large, and there is nobody to ask; say --yes to go on", file=sys.stderr)
+        return False
+    return input("go on? [y/N] ").strip().lower() in ("y", "yes")

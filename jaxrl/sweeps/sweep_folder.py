@@ -1,0 +1,147 @@
+"""The folder of a sweep, and the manifest that makes it resumable.
+
+    manifest.json              the plan: every run, its config, settings and members; written by the launcher only
+    runs/<id>/state.json       how far one run is; written only by the process that looks after it
+    runs/<id>/output.log       what its attempts printed
+    runs/<id>/<run folder>     what `jaxrl train` made
+
+One writer a file and atomic replacement: nothing is locked but the launcher itself, also where every run is a job on
+another host, and a process killed at any moment leaves the state before or the state after.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import fcntl
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from jaxrl.errors import UserError
+from jaxrl.record.files import replace_json
+from jaxrl.record.rundir import write_error
+from jaxrl.sweeps.expand import Run
+
+Status = Literal["waiting", "queued", "running", "interrupted", "failed", "finished"]
+FORMAT = 1
+
+
+class SweepError(UserError, RuntimeError):
+    """A sweep cannot be started or gone on with; the message is one sentence that says what to do."""
+
+
+@dataclass(frozen=True)
+class State:
+    """How far one run is."""
+
+    status: Status = "waiting"
+    attempts: int = 0  # times it was started
+    exit_status: int | None = None  # of the last attempt; negative for a signal
+    seconds: float = 0.0  # over all attempts
+    job: str | None = None  # of the scheduler
+    last_lines: tuple[str, ...] = ()  # of a failed one
+
+
+@dataclass(frozen=True)
+class SweepFolder:
+    """Paths and records of one sweep."""
+
+    path: Path
+
+    def of(self, run_id: str) -> Path:
+        """The folder that belongs to one run."""
+        return self.path / "runs" / run_id
+
+    def log(self, run_id: str) -> Path:
+        """Everything that its attempts printed."""
+        return self.of(run_id) / "output.log"
+
+    def write_plan(self, runs: Sequence[Run]) -> None:
+        """Replace the plan; the states of runs that stay in it stay."""
+        rows = [dataclasses.asdict(run) for run in runs]
+        replace_json(self.path / "manifest.json", {"format": FORMAT, "runs": rows}, indent=1)
+
+    def plan(self) -> list[Run]:
+        """The runs of the plan, in order.
+
+        Raises:
+            SweepError: there is no sweep here, or another version wrote it.
+        """
+        path = self.path / "manifest.json"
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except OSError:
+            raise SweepError(f"there is no sweep in {self.path}; start one with launch/sweep.py FILE") from None
+        except ValueError:
+            raise SweepError(f"{path} is damaged; remove it and start the sweep again, finished runs stay") from None
+        if content.get("format") != FORMAT:
+            raise SweepError(
+                f"{path} has format {content.get('format')}, this version reads {FORMAT}; choose another --out"
+            )
+        return [_run(row) for row in content["runs"]]
+
+    def state(self, run_id: str) -> State:
+        """The state of one run; waiting where nothing was written yet."""
+        try:
+            content = json.loads((self.of(run_id) / "state.json").read_text(encoding="utf-8"))
+            return State(**{**content, "last_lines": tuple(content["last_lines"])})
+        except (OSError, ValueError, TypeError, KeyError):
+            return State()
+
+    def set_state(self, run_id: str, state: State) -> None:
+        """Replace the state of one run."""
+        replace_json(self.of(run_id) / "state.json", dataclasses.asdict(state), indent=1)
+
+    def change(self, run_id: str, **changes: Any) -> State:
+        """Replace some fields of a run's state."""
+        state = replace(self.state(run_id), **changes)
+        self.set_state(run_id, state)
+        return state
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """One launcher at a time; the lock ends with the process.
+
+        Raises:
+            SweepError: another one is at work here.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            file = (self.path / "launcher.lock").open("w")
+        except OSError as error:
+            raise write_error(self.path, error) from error
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise SweepError(
+                    f"a launcher is at work in {self.path} already; end it, or choose another --out"
+                ) from None
+            yield
+
+
+def _run(row: Mapping[str, Any]) -> Run:
+    members = tuple(_run(member) for member in row.get("members", ()))
+    return Run(**{**row, "words": tuple(row["words"]), "members": members})
+
+
+def tail(path: Path, lines: int = 8, length: int = 300, window: int = 16_384) -> tuple[str, ...]:
+    """The last lines of a log that say something, looked for in its last `window` bytes."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - window))
+            text = file.read().decode("utf-8", errors="replace")
+    except OSError:
+        return ()
+    return tuple(line.rstrip()[:length] for line in text.splitlines() if line.strip())[-lines:]
+
+
+def count(states: Iterable[State]) -> dict[Status, int]:
+    """How many runs have each status; those that none has are left out."""
+    counts: dict[Status, int] = {}
+    for state in states:
+        counts[state.status] = counts.get(state.status, 0) + 1
+    return counts

@@ -1,0 +1,53 @@
+"""The help of the command line: every setting with its meaning, its default and its agent."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_type_hints
+
+import pytest
+
+from jaxrl.config import registry
+from jaxrl.config.parsing import help_text, read_config
+from jaxrl.config.sections import ExperimentConfig
+
+
+def test_help_without_a_config_comes_from_the_docstrings() -> None:
+    text = help_text("usage", "description")
+    assert "--env.noop_max" in text and "up to so many no-ops start an episode" in text
+    assert "runtime: The actor/learner split" in text
+    assert "--agent" not in text
+
+
+def test_help_with_a_config_has_its_agent_and_its_values(pong: Path) -> None:
+    text = " ".join(help_text("usage", "description", read_config(pong)).split())
+    assert "--agent.hypers.learning_rate LEARNING_RATE size of a step. (type: float, default: 0.0005)" in text
+    assert "--agent.num_epochs NUM_EPOCHS how often each sample is trained. (type: int, default: 2)" in text
+    assert "default: [256, 128]" in text
+    assert "default: fake" in text
+
+
+def all_leaves(cls: type, prefix: str = "") -> Iterator[str]:
+    for name, hint in get_type_hints(cls).items():
+        if dataclasses.is_dataclass(hint):
+            yield from all_leaves(hint, f"{prefix}{name}.")
+        elif name != "agent":
+            yield f"{prefix}{name}"
+
+
+def test_every_setting_is_documented() -> None:
+    text = help_text("usage", "description")
+    for name in all_leaves(ExperimentConfig):
+        _, _, rest = text.partition(f"--{name} ")
+        assert rest, name
+        words = rest.partition("(type:")[0].split()
+        assert len(words) > 2, f"{name} has no line in its docstring"
+
+
+@pytest.mark.parametrize("name", ["casa", "impala"])
+def test_registered_agents_load_and_have_a_summary(name: str) -> None:
+    assert dataclasses.is_dataclass(registry.load(name).Config)
+    assert registry.name_of(registry.load(name).Config()) == name
+    assert registry.summary(name).startswith(name.upper())

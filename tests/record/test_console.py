@@ -1,0 +1,64 @@
+"""Progress for a person, on a terminal and in a log file."""
+
+from __future__ import annotations
+
+import io
+import threading
+
+from jaxrl.record.console import ConsoleSink, sparkline
+
+REPORT = {
+    "rate/env_steps": 2000.0,
+    "rate/frames": 8000.0,
+    "episode/return": -18.25,
+    "policy/entropy": 1.5,
+    "loss/total": 0.125,
+    "lag/versions": 1.0,
+}
+
+
+def test_plain_lines() -> None:
+    stream = io.StringIO()
+    sink = ConsoleSink(1_000_000, stream=stream)
+    sink.write(0, {})
+    sink.write(250_000, REPORT)
+    sink.close()
+    sink.close()
+    lines = stream.getvalue().splitlines()
+    assert lines[0] == "        0 of 1,000,000 env steps ( 0.0%)  left ?"
+    assert lines[1] == (
+        "  250,000 of 1,000,000 env steps (25.0%)  frames/s 8,000  steps/s 2,000  return -18.25  entropy 1.500  "
+        "loss 0.125  lag 1.0  left 6 min 15 s"
+    )
+    assert len(lines) == 2
+
+
+def test_lines_may_be_rare_but_the_last_one_is_shown() -> None:
+    stream = io.StringIO()
+    sink = ConsoleSink(100, stream=stream, every=3600.0)
+    for step in (10, 20, 30):
+        sink.write(step, {})
+    sink.close()
+    assert [line.split()[0] for line in stream.getvalue().splitlines()] == ["10", "30"]
+
+
+def test_the_live_panel() -> None:
+    stream = io.StringIO()
+    threads = threading.active_count()
+    sink = ConsoleSink(1_000_000, title="pong", stream=stream, interactive=True)
+    sink.write(1000, {})
+    assert "no episode has finished yet" in stream.getvalue()
+    for step in range(10):
+        sink.write(250_000, REPORT | {"episode/return": float(step)})
+    assert threading.active_count() == threads
+    sink.close()
+    text = stream.getvalue()
+    for part in ("pong", "25.0%", "250,000 of 1,000,000", "8,000", "9.00", "1.500", "6 min 15 s", "▁", "█"):
+        assert part in text, part
+
+
+def test_sparkline() -> None:
+    assert sparkline([]) == ""
+    assert sparkline([1.0]) == "▁"
+    assert sparkline([0, 1, 2, 3, 4, 5, 6, 7]) == "▁▂▃▄▅▆▇█"
+    assert sparkline([float(i) for i in range(1000)], width=8) == "▁▂▃▄▅▆▇█"

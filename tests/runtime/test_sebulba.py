@@ -1,0 +1,116 @@
+"""Same seed, same lag: the same bits, however the threads are scheduled. And no thread outlives the run."""
+
+import dataclasses
+import threading
+
+import pytest
+
+from jaxrl.run.build import make_actors
+from jaxrl.runtime.exchange import ActorFailed
+from tests.support.parts import (
+    CARTPOLE,
+    CATCH,
+    SleepyActor,
+    assert_same_bits,
+    experiment_of,
+    make_sebulba,
+    small_config,
+    state_after,
+    to_host,
+)
+
+
+@pytest.fixture(autouse=True)
+def no_thread_left():
+    yield
+    assert [thread.name for thread in threading.enumerate() if thread.name.startswith("actor-")] == []
+
+
+@pytest.mark.parametrize("env", [CATCH, CARTPOLE], ids=["jax", "envpool"])
+@pytest.mark.parametrize("lag", [0, 1, 2])
+def test_runs_are_bit_equal(env, lag):
+    config = small_config(env, policy_lag=lag)
+    first = state_after(config, 8)
+    assert_same_bits(state_after(config, 8), first)
+    sleepy = [SleepyActor(actor, seed) for seed, actor in enumerate(make_actors(experiment_of(config)))]
+    assert_same_bits(state_after(config, 8, actors=sleepy), first)
+
+
+def test_the_lag_and_the_seed_matter():
+    """Else the test above could not fail."""
+    config = small_config(policy_lag=0)
+    first = state_after(config, 4)
+    others = [small_config(policy_lag=1), dataclasses.replace(config, seed=1)]
+    for other in others:
+        with pytest.raises(AssertionError):
+            assert_same_bits(state_after(other, 4), first)
+
+
+def test_a_published_version_outlives_the_donated_state():
+    """Actors read version k while k + 1, k + 2 are made; donation must not take it from them, nor change it."""
+    config = small_config(policy_lag=3)
+    kept = []
+    with make_sebulba(config) as runtime:
+        for _ in runtime.updates():
+            for version, params in runtime.resumption().history.items():
+                kept.append((version, params, to_host(params)))
+            if runtime.updates_done == 8:
+                break
+    seen = {}
+    for version, params, copy in kept:
+        assert_same_bits(to_host(params), copy)
+        assert_same_bits(seen.setdefault(version, copy), copy)
+    assert sorted(seen) == list(range(9))
+
+
+def test_the_train_state_is_donated():
+    """The old one's memory is reused: if this fails, the test above shows nothing."""
+    with make_sebulba(small_config()) as runtime:
+        leaf = runtime.state.updates
+        next(runtime.updates())
+    assert leaf.is_deleted()
+
+
+def test_history_is_what_lagging_actors_need():
+    with make_sebulba(small_config(policy_lag=2)) as runtime:
+        for _ in runtime.updates():
+            done = runtime.updates_done
+            assert sorted(runtime.resumption().history) == list(range(max(0, done - 2), done + 1))
+            if done == 5:
+                break
+
+
+class FailingActor(SleepyActor):
+    """Raises in its third unroll."""
+
+    unrolls = 0
+
+    def unroll(self, params, key):
+        self.unrolls += 1
+        if self.unrolls == 3:
+            raise OSError("no emulator")
+        return super().unroll(params, key)
+
+
+@pytest.mark.parametrize("env", [CATCH, CARTPOLE], ids=["jax", "envpool"])
+def test_a_failure_leaves_a_complete_update_and_no_thread(env):
+    config = small_config(env, policy_lag=1)
+    actors = make_actors(experiment_of(config))
+    with make_sebulba(config, actors=[actors[0], FailingActor(actors[1], 0)]) as runtime:
+        with pytest.raises(ActorFailed, match=r"^actor 1 failed in unroll 2: OSError: no emulator$") as caught:
+            for _ in runtime.updates():
+                pass
+        assert isinstance(caught.value.__cause__, OSError)
+        assert runtime.updates_done == int(runtime.state.updates) <= 2
+        expected = to_host(runtime.state)
+    if runtime.updates_done:
+        assert_same_bits(state_after(config, runtime.updates_done), expected)
+
+
+def test_stop_ends_the_iteration():
+    with make_sebulba(small_config()) as runtime:
+        for update in runtime.updates():
+            assert update.queue_wait_s >= 0
+            if runtime.updates_done == 2:
+                runtime.signal.stop()
+    assert runtime.updates_done == 2
