@@ -11,7 +11,11 @@ from types import ModuleType
 
 from jaxrl.errors import ConfigError
 
-AGENTS: dict[str, str] = {"casa": "jaxrl.agents.casa", "impala": "jaxrl.agents.impala"}
+AGENTS: dict[str, str] = {
+    "a2c": "jaxrl.agents.a2c",
+    "casa": "jaxrl.agents.casa",
+    "impala": "jaxrl.agents.impala",
+}
 
 
 def load(name: str) -> ModuleType:

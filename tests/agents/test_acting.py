@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxrl.agents import casa, impala
+from jaxrl.agents import a2c, casa, impala
 from jaxrl.agents.base import Acting
 from jaxrl.agents.exploration import Drawn
 from jaxrl.types import TimeStep
@@ -16,6 +16,7 @@ from tests.support.linear import ACTIONS, FEATURES, SPEC, LinearNetwork
 WIDTH = 20_000
 STATE = Acting(Drawn(np.zeros(WIDTH, np.float32)))  # worth nothing: every environment starts an episode here
 AGENTS = {
+    "a2c": (a2c, a2c.Config(a2c.Hypers(temperature=1.3)), 1 / 1.3),
     "casa": (casa, casa.Config(casa.Hypers(temperature=0.7, advantage_scale=0.4)), 0.4 / 0.7),
     "impala": (impala, impala.Config(impala.Hypers(temperature=1.3)), 1 / 1.3),
 }

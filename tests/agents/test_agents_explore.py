@@ -10,7 +10,7 @@ import jax
 import numpy as np
 import pytest
 
-from jaxrl.agents import casa, impala
+from jaxrl.agents import a2c, casa, impala
 from jaxrl.agents.exploration import ExplorationConfig, Family
 from jaxrl.config.sections import NetworkConfig
 from jaxrl.envs.batched import BatchedJaxEnv
@@ -19,7 +19,7 @@ from jaxrl.networks.build import make_network
 from jaxrl.runtime.actor import Actor, make_act
 from tests.reference.bandits import policy_of
 
-AGENTS = {"casa": casa, "impala": impala}
+AGENTS = {"a2c": a2c, "casa": casa, "impala": impala}
 TEMPERATURE, NUM_ENVS, LENGTH = 0.3, 8, 25  # Catch's episodes last 9 steps, 10 with the reset row
 SOFTMAX = ("plain", "fixed", "bandit")  # families whose behaviour is a softmax at the sample's temperature
 each_agent = pytest.mark.parametrize("name", AGENTS)

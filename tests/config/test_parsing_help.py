@@ -46,7 +46,7 @@ def test_every_setting_is_documented() -> None:
         assert len(words) > 2, f"{name} has no line in its docstring"
 
 
-@pytest.mark.parametrize("name", ["casa", "impala"])
+@pytest.mark.parametrize("name", ["a2c", "casa", "impala"])
 def test_registered_agents_load_and_have_a_summary(name: str) -> None:
     assert dataclasses.is_dataclass(registry.load(name).Config)
     assert registry.name_of(registry.load(name).Config()) == name
