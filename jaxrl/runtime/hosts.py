@@ -21,7 +21,7 @@ from jax._src import distributed  # the service's barrier has no public name
 
 from jaxrl.config.sections import HostsConfig
 from jaxrl.errors import ConfigError
-from jaxrl.record import leaves
+from jaxrl.record.leaves import flatten, unflatten
 from jaxrl.runtime.watchdog import Watchdog
 from jaxrl.types import PyTree
 
@@ -119,13 +119,13 @@ def from_first(tree: PyTree) -> PyTree:
         return tree
     from jax.experimental import multihost_utils
 
-    flat = leaves.flatten(tree)
+    flat = flatten(tree)
     arrays = {leaf.path: leaf.array for leaf in flat if leaf.array is not None and leaf.array.size}
     # As bytes: JAX would make float32 of float64.
     sent = multihost_utils.broadcast_one_to_all([np.frombuffer(x.tobytes(), np.uint8) for x in arrays.values()])
     for (path, here), there in zip(arrays.items(), sent, strict=True):
         arrays[path] = np.frombuffer(np.asarray(there).tobytes(), here.dtype).reshape(here.shape)
-    return leaves.unflatten(tree, [leaf._replace(array=arrays.get(leaf.path, leaf.array)) for leaf in flat])
+    return unflatten(tree, [leaf._replace(array=arrays.get(leaf.path, leaf.array)) for leaf in flat])
 
 
 @contextmanager
