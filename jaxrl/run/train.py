@@ -9,8 +9,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -27,13 +26,10 @@ from jaxrl.record.versions import collect
 from jaxrl.run.build import ACTOR_KEY, Experiment, build, choose_devices, first_actor
 from jaxrl.run.evaluate import finish
 from jaxrl.run.resume import Start, fresh_start, join_start, resume_start, to_extras
+from jaxrl.run.signals import StopRequests, stop_requests
 from jaxrl.runtime import hosts
 from jaxrl.runtime.exchange import ActorFailed
 from jaxrl.runtime.sebulba import Sebulba
-
-# Ctrl-C; SIGTERM, with which machines and schedulers end a process; and what schedulers send before a time limit, by
-# choice of the job: `sbatch --signal=USR1@60`, submitit's USR2.
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 
 
 def train(config: ExperimentConfig, *, resume: str | None = None) -> int:
@@ -77,7 +73,7 @@ def run_training(config: ExperimentConfig, run: RunDir | None = None) -> tuple[i
     print(f"run folder: {run}\nenvironment: {config.env.id}{f', protocol {label}' if label else ''}", flush=True)
     recorder = Recorder(run, config, experiment.spec.frame_skip, dataclasses.asdict(config), start.counters)
     try:
-        with _stop_requests() as stop:
+        with stop_requests() as stop:
             status = _loop(config, run, runtime, start.counters, recorder, stop)
     finally:
         recorder.close()
@@ -91,7 +87,7 @@ def _assist(config: ExperimentConfig, *, resuming: bool) -> int:
     experiment = build(config)
     start = _start(experiment, None, resuming)
     runtime = _make_runtime(experiment, start)
-    with _stop_requests() as stop:
+    with stop_requests() as stop:
         status = _loop(config, None, runtime, start.counters, Tally(start.counters), stop)
     hosts.leave()
     return status
@@ -110,7 +106,7 @@ def _loop(
     runtime: Sebulba,
     counters: Mapping[str, Any],
     recorder: Recorder | Tally,
-    stop: _StopRequests,
+    stop: StopRequests,
 ) -> int:
     """Update until `env_steps` are done; whatever ends the run, the last complete update is saved."""
     saved = runtime.updates_done
@@ -193,34 +189,3 @@ def _make_runtime(experiment: Experiment, start: Start) -> Sebulba:
         first_actor=first_actor(runtime),
         resumption=start.resumption,
     )
-
-
-class _StopRequests:
-    """The first signal received; `on_request` is called from the handler.
-
-    A second Ctrl-C ends the run at once. Repeated others mean nothing new: schedulers send theirs again before they
-    kill, and a launcher and its scheduler may both send one.
-    """
-
-    def __init__(self) -> None:
-        self.number = 0
-        self.on_request: Callable[[], None] = lambda: None
-
-    def handle(self, number: int, frame: Any) -> None:
-        if self.number and number == signal.SIGINT:  # a person who asks twice does not want an orderly end
-            raise KeyboardInterrupt
-        if not self.number:
-            self.number = number
-            self.on_request()
-
-
-@contextmanager
-def _stop_requests() -> Iterator[_StopRequests]:
-    """Catch Ctrl-C and the signals of preemption, so that a run saves before it ends."""
-    requests = _StopRequests()
-    previous = {number: signal.signal(number, requests.handle) for number in STOP_SIGNALS}
-    try:
-        yield requests
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)

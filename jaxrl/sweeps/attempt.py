@@ -5,7 +5,7 @@ The same for a run on this machine and for one in a scheduler's job:
 | exit status | what it means | what the launcher does |
 |---|---|---|
 | 0 | finished, evaluated | never again |
-| 128 + n, or killed by n: SIGINT, SIGTERM, SIGUSR1, SIGUSR2 | preempted; saved if it had learnt | goes on |
+| 128 + n, or killed by n: SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2 | preempted; saved if it had learnt | goes on |
 | killed by SIGKILL | no time to save; what came after the last checkpoint is lost | goes on |
 | 75 | another host of the same training was lost | goes on |
 | anything else | failed | reports the last lines |
@@ -23,13 +23,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from jaxrl.record.rundir import RunDir, RunDirError
+from jaxrl.run.signals import STOP_SIGNALS
 from jaxrl.sweeps.expand import Run
 from jaxrl.sweeps.sweep_folder import State, Status, SweepFolder, tail
 
-PREEMPTIONS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 HOST_LOST = 75  # of a training on several hosts; jaxrl.runtime.hosts.LOST
 INTERRUPTED = frozenset(
-    {HOST_LOST, *(status for number in (*PREEMPTIONS, signal.SIGKILL) for status in (-number, 128 + number))}
+    {HOST_LOST, *(status for number in (*STOP_SIGNALS, signal.SIGKILL) for status in (-number, 128 + number))}
 )
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import signal
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 
+from jaxrl.run.signals import stop_requests
 from jaxrl.sweeps.attempt import Attempt
 from jaxrl.sweeps.expand import Run
 from jaxrl.sweeps.slots import Slot
@@ -27,8 +27,8 @@ def run_local(
 ) -> int:
     """Run them all; each is in a slot of its own, and its state is in the manifest.
 
-    A run that was killed goes on from its checkpoint, at most `max_restarts` times. Ctrl-C or SIGTERM lets every run
-    save; a second Ctrl-C kills them.
+    A run that was killed goes on from its checkpoint, at most `max_restarts` times. Ctrl-C and the other signals
+    of `jaxrl.run.signals` let every run save; a second Ctrl-C kills them.
 
     Args:
         tick: called several times a second, for a display.
@@ -39,20 +39,24 @@ def run_local(
     waiting, free = deque(runs), deque(slots)
     active: dict[str, tuple[Attempt, Slot]] = {}
     restarts = dict.fromkeys((run.id for run in runs), 0)
-    with _stop_requests() as requests:
+    with stop_requests() as stop:
+        stop.on_insistence = stop.end_grace
         try:
-            while active or (waiting and not requests.numbers):
-                while waiting and free and not requests.numbers:
+            while active or (waiting and not stop.number):
+                while waiting and free and not stop.number:
                     run, slot = waiting.popleft(), free.popleft()
                     active[run.id] = (_start(folder, run, slot), slot)
-                _forward(requests, [attempt for attempt, _ in active.values()])
                 for run_id, (attempt, slot) in list(active.items()):
+                    if stop.number:
+                        attempt.stop()
+                    if time.monotonic() > stop.since + GRACE_S:
+                        attempt.kill()
                     state = attempt.poll()
                     if state is None:
                         continue
                     del active[run_id]
                     free.append(slot)
-                    if state.status == "interrupted" and not requests.numbers and restarts[run_id] < max_restarts:
+                    if state.status == "interrupted" and not stop.number and restarts[run_id] < max_restarts:
                         restarts[run_id] += 1
                         waiting.append(attempt.run)
                 tick()
@@ -61,8 +65,8 @@ def run_local(
             for attempt, _ in active.values():
                 attempt.kill()
                 attempt.wait()
-    if requests.numbers:
-        return 128 + requests.numbers[0]
+    if stop.number:
+        return 128 + stop.number
     return 0 if all(folder.state(run.id).status == "finished" for run in runs) else 1
 
 
@@ -80,35 +84,3 @@ def _compile_once(folder: SweepFolder) -> dict[str, str]:
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.5",
     }
     return {name: value for name, value in shared.items() if name not in os.environ}
-
-
-def _forward(requests: _Requests, attempts: Sequence[Attempt]) -> None:
-    """The first request asks every run to save; the second, or the end of the grace, kills."""
-    for attempt in attempts if requests.numbers else ():
-        if len(requests.numbers) > 1 or time.monotonic() > requests.since + GRACE_S:
-            attempt.kill()
-        else:
-            attempt.stop()
-
-
-class _Requests:
-    """Signals that ask the launcher to end."""
-
-    def __init__(self) -> None:
-        self.numbers: list[int] = []
-        self.since = 0.0
-
-    def handle(self, number: int, frame: object) -> None:
-        self.since = self.since or time.monotonic()
-        self.numbers.append(number)
-
-
-@contextmanager
-def _stop_requests() -> Iterator[_Requests]:
-    requests = _Requests()
-    previous = {number: signal.signal(number, requests.handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield requests
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)

@@ -24,12 +24,14 @@ from pathlib import Path
 from typing import Any
 
 from jaxrl.record.files import replace_json
+from jaxrl.run.signals import stop_requests
 from jaxrl.sweeps.attempt import Attempt
 from jaxrl.sweeps.expand import Run
 from jaxrl.sweeps.sweep_folder import SweepError, SweepFolder
 
 MAX_ARRAY = 1000  # SLURM's MaxArraySize is 1001 unless the cluster says otherwise
 LOOK_S = 5.0  # between two questions to the scheduler
+TAKEN_AWAY = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}  # SLURM puts the job back, or somebody wants its end
 MAX_ATTEMPTS = 1000  # a job whose time limit is shorter than its start-up must not come back for ever
 
 
@@ -41,24 +43,19 @@ class Job:
 
     def __call__(self) -> str:
         """Train to the end, or until preempted; the exit status is the training's, so that SLURM shows it too."""
-        received: list[int] = []
-
-        def handle(number: int, frame: Any) -> None:
-            received.append(number)
-
-        for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):
-            signal.signal(number, handle)
-        attempt = Attempt(self._folder, self._run, job=job_id())
-        while (state := attempt.poll()) is None:
-            if received:
-                attempt.stop()
-            time.sleep(0.1)
-        if state.status == "finished":
-            return state.status
-        if state.status == "interrupted" and signal.SIGTERM not in received and state.attempts < MAX_ATTEMPTS:
-            self._folder.change(self._run.id, status="queued")
-            subprocess.run(["scontrol", "requeue", str(job_id())], check=True, timeout=60)
-        raise SystemExit(abs(state.exit_status or 1) % 256)
+        with stop_requests() as stop:
+            attempt = Attempt(self._folder, self._run, job=job_id())
+            while (state := attempt.poll()) is None:
+                if stop.number:
+                    attempt.stop()
+                time.sleep(0.1)
+            if state.status == "finished":
+                return state.status
+            preempted = state.status == "interrupted" and not stop.received & TAKEN_AWAY
+            if preempted and state.attempts < MAX_ATTEMPTS:
+                self._folder.change(self._run.id, status="queued")
+                subprocess.run(["scontrol", "requeue", str(job_id())], check=True, timeout=60)
+            raise SystemExit(abs(state.exit_status or 1) % 256)
 
 
 def job_id(environment: Mapping[str, str] = os.environ) -> str | None:

@@ -13,6 +13,7 @@ import jaxrl.record.manifest
 from jaxrl.record.checkpoints import Checkpoints
 from jaxrl.record.recorder import Recorder
 from jaxrl.record.rundir import RunDir
+from jaxrl.run.signals import STOP_SIGNALS
 from jaxrl.run.train import run_training
 from jaxrl.sweeps.attempt import Attempt
 from jaxrl.sweeps.expand import expand
@@ -33,6 +34,7 @@ def shared_agent(monkeypatch):
     ("numbers", "status"),
     [
         ([signal.SIGUSR2], 140),
+        ([signal.SIGHUP], 129),  # a terminal that was closed
         ([signal.SIGTERM, signal.SIGTERM], 143),  # a launcher and its scheduler both send it
         ([signal.SIGUSR1, signal.SIGTERM], 138),  # the time limit draws near, then it is there
     ],
@@ -46,13 +48,13 @@ def test_signals_of_preemption_save_and_have_their_status(tmp_path, monkeypatch,
             for number in numbers:
                 signal.raise_signal(number)
 
-    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)]
+    before = [signal.getsignal(number) for number in STOP_SIGNALS]
     with monkeypatch.context() as patch:
         patch.setattr(Recorder, "add", add_and_signal)
         ended, run = run_training(config)
     assert ended == status and newest(run, config)[2]["updates"] == 6
     assert f"stopped by {signal.Signals(numbers[0]).name}" in capsys.readouterr().out
-    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)] == before
+    assert [signal.getsignal(number) for number in STOP_SIGNALS] == before
     assert run_training(config, run)[0] == 0
 
 

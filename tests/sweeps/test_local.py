@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from jaxrl.run.signals import STOP_SIGNALS
 from jaxrl.runtime import hosts
 from jaxrl.sweeps import attempt, launcher, local
 from jaxrl.sweeps.attempt import Attempt, verdict
@@ -101,7 +102,7 @@ def test_a_run_that_is_always_killed_is_given_up(sweep, monkeypatch):
     assert sweep.state("a") == State("interrupted", 3, -9, sweep.state("a").seconds)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_asked_to_end_every_run_saves_and_none_starts(sweep, number):
     runs = [make_run("a", "stop"), make_run("b", "stop"), make_run("c")]
 
@@ -140,7 +141,7 @@ def test_a_second_ctrl_c_kills(sweep, monkeypatch):
 
 def test_verdicts():
     assert verdict(0) == "finished"
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGKILL):
+    for number in (*STOP_SIGNALS, signal.SIGKILL):
         assert verdict(-number) == verdict(128 + number) == "interrupted"
     assert attempt.HOST_LOST == hosts.LOST and verdict(hosts.LOST) == "interrupted"
     for status in (1, 2, -signal.SIGSEGV, -signal.SIGABRT, 128 + signal.SIGSEGV):
