@@ -18,7 +18,7 @@ MOST_ARROWS, MOST_LOOSE_FILES, MOST_FILES, MOST_LINES = 69, 4, 17, 350
 def read_floors() -> dict[str, int]:
     """Floor of each room, from the table in CONTRIBUTING.md."""
     page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| (\d) \| (`[^|]+`) \|", page, re.MULTILINE)
+    rows = re.findall(r"^\| (\d+) \| (`[^|]+`) \|", page, re.MULTILINE)
     return {name: int(floor) for floor, names in rows for name in re.findall(r"`(\w+)`", names)}
 
 
@@ -27,6 +27,7 @@ FLOORS = read_floors()
 # environment or network, and nothing of run folders.
 BLIND = {
     "runtime": {"agents", "networks", "record", "envs"},
+    "selfplay": {"agents", "networks", "record", "envs"},
     "analysis": {"types", "ops", "networks", "envs", "agents", "locm"},
 }
 EXCEPT = {"envs.base", "envs.batched", "record.leaves"}  # the seams themselves, and how a tree becomes arrays
