@@ -14,11 +14,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from jaxrl.analysis.figures.intervals import interval_figure
-from jaxrl.analysis.figures.learning import COLOURS, GREY
+from jaxrl.analysis.figures.style import COLOURS, GREY, canvas, panels
 from jaxrl.analysis.statistics import bootstrap, iqm, mean, probability_of_improvement, summarise
 from jaxrl.analysis.tables import Table
 
@@ -149,12 +148,12 @@ def course_figure(
     histories: Mapping[str, Any], entries: Mapping[str, Entry], tasks: Sequence[tuple[float, float]], per_point: int
 ) -> Figure:
     """Return, entropy and the mechanism's temperatures over time, a column per task."""
-    figure, panels = grid_of(3, len(tasks), (17, 8.2))
-    figure.suptitle("Acting return, behaviour entropy and the temperatures that the bandits chose", x=0.01, ha="left")
+    figure = canvas((17, 8.2), "Acting return, behaviour entropy and the temperatures that the bandits chose")
+    grid = panels(figure, 3, len(tasks))
     points = histories[MECHANISM].acting.shape[0]
     updates = per_point * np.arange(1, points + 1)
     for t, (near, far) in enumerate(tasks):
-        top, middle, bottom = panels[:, t]
+        top, middle, bottom = grid[:, t]
         for (name, history), colour in zip(histories.items(), COLOURS, strict=False):
             setting = entries[name].chosen[t]
             for axes, values in ((top, history.acting), (middle, history.entropy)):
@@ -168,9 +167,9 @@ def course_figure(
         bottom.set_yticks(np.log1p(INVERSE), [f"{value:g}" for value in INVERSE])
         bottom.grid(False)
         bottom.set_xlabel("updates")
-    for axes, label in zip(panels[:, 0], ("return / far, acting", "entropy, nats", "1 / temperature"), strict=True):
+    for axes, label in zip(grid[:, 0], ("return / far, acting", "entropy, nats", "1 / temperature"), strict=True):
         axes.set_ylabel(label)
-    handles, labels = panels[0, 0].get_legend_handles_labels()
+    handles, labels = grid[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
     return figure
 
@@ -187,10 +186,9 @@ def settings_figure(
 ) -> Figure:
     """Share of seeds that found the far reward: every setting on every task."""
     widths = [max(4, len(arms[name].settings)) for name in histories]  # of 4 the title is as wide
-    figure = Figure(figsize=(18, 4.2), layout="constrained", facecolor="white")
-    FigureCanvasAgg(figure)
-    panels = figure.subplots(1, len(histories), sharey=True, width_ratios=widths)
-    for axes, (name, history) in zip(panels, histories.items(), strict=True):
+    figure = canvas((18, 4.2), "Share of the seeds whose greedy policy takes the far reward")
+    row = panels(figure, 1, len(histories), sharey=True, width_ratios=widths)[0]
+    for axes, (name, history) in zip(row, histories.items(), strict=True):
         share = (score_of(history.greedy[-1], tasks) > 0.5).mean(-1).T  # [tasks, settings]
         axes.imshow(share, vmin=0, vmax=1, cmap="Blues", aspect="auto")
         for (t, s), value in np.ndenumerate(share):
@@ -198,11 +196,11 @@ def settings_figure(
                       color="white" if value > 0.6 else "black")  # fmt: skip
         keys = tried(arms[name])
         settings = ["\n".join(short(setting[key]) for key in keys) for setting in arms[name].settings]
+        axes.grid(False)
         axes.set_xticks(range(len(settings)), settings, fontsize=6.5)
         axes.set_xlabel(", ".join(keys) or "untuned", color=GREY, fontsize=9)
         axes.set_title(name.replace(", ", "\n").replace(" temp", "\ntemp"), fontsize=9, loc="left")
-    panels[0].set_yticks(range(len(tasks)), [f"far {far:g}, near {near:g}" for near, far in tasks])
-    figure.suptitle("Share of the seeds whose greedy policy takes the far reward", x=0.01, ha="left")
+    row[0].set_yticks(range(len(tasks)), [f"far {far:g}, near {near:g}" for near, far in tasks])
     return figure
 
 
@@ -218,8 +216,8 @@ def entropy_figure(place: np.ndarray, temperature: np.ndarray, log_mu: np.ndarra
     `A = temperature log mu` up to a constant, from one row of the place alone, and then for every temperature
     `H = log n - integral from temperature to infinity of Var_pi(A) / t^3 dt`.
     """
-    figure, panels = grid_of(1, 1, (7.5, 4.6))
-    axes = panels[0, 0]
+    figure = canvas((7.5, 4.6), "Entropy of a trained CASA agent's behaviour, and the closed form")
+    axes = panels(figure, 1, 1)[0, 0]
     measured = -np.sum(np.exp(log_mu) * log_mu, -1)
     inverse = np.linspace(0, 51, 5101)
     for number, colour in zip(np.unique(place), COLOURS, strict=False):
@@ -230,7 +228,6 @@ def entropy_figure(place: np.ndarray, temperature: np.ndarray, log_mu: np.ndarra
         axes.plot(1 / temperature[here], measured[here], ".", color=colour, markersize=7, alpha=0.7)
     axes.set_xscale("symlog", linthresh=1)
     axes.set(xlabel="1 / temperature", ylabel="entropy, nats", xlim=(0, 51))
-    axes.set_title("Entropy of a trained CASA agent's behaviour, and the closed form", loc="left", fontsize=11)
     axes.legend(frameon=False)
     return figure
 
@@ -244,16 +241,3 @@ def closed_form(advantages: np.ndarray, inverse: np.ndarray) -> np.ndarray:
     slope = -inverse * np.sum(policy * np.square(advantages - average[:, None]), -1)
     steps = 0.5 * (slope[1:] + slope[:-1]) * np.diff(inverse)
     return np.log(advantages.size) + np.concatenate([[0.0], np.cumsum(steps)])
-
-
-def grid_of(rows: int, columns: int, size: tuple[float, float]) -> tuple[Figure, np.ndarray]:
-    """Panels [rows, columns] in the look of `jaxrl.analysis.figures.learning`."""
-    figure = Figure(figsize=size, layout="constrained", facecolor="white")
-    FigureCanvasAgg(figure)
-    panels = figure.subplots(rows, columns, squeeze=False)
-    for axes in panels.flat:
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.grid(True, color="#e4e4e4", linewidth=0.8)
-        axes.set_axisbelow(True)
-        axes.tick_params(colors=GREY, labelsize=8)
-    return figure, panels

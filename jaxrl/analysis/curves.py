@@ -160,12 +160,6 @@ def aggregate(curves: Sequence[Curve], points: int = 200) -> Band:
     return Band(grid, values.mean(axis=0), values.min(axis=0), values.max(axis=0), error, count)
 
 
-def first_reaching(curve: Curve, level: float) -> float | None:
-    """Env steps at which the curve first is at `level` or above; None if it never is."""
-    reached = np.flatnonzero(curve.value >= level)
-    return float(curve.env_steps[reached[0]]) if reached.size else None
-
-
 def group_by_name(runs: Sequence[Run]) -> dict[str, list[Run]]:
     """Runs that differ in date and seed only, under the name they share, in order of appearance."""
     groups: dict[str, list[Run]] = {}

@@ -1,4 +1,4 @@
-"""Atari scores in context: random, human and world-record baselines of the 57 games, published scores, normalisation.
+"""Atari scores in context: random and human baselines of the 57 games, published scores, normalisation.
 
     human_normalised(21.0, "Pong-v5")                                          # 1.18: a little above the human
     scores, games = score_matrix({"Pong": [20.1, 20.8], "Breakout": [390, 410]})
@@ -97,11 +97,6 @@ def reference(game: str, baseline: Baseline = "usual") -> Reference:
     return Reference(_cell(game, f"random_{baseline}"), _cell(game, f"human_{baseline}"))
 
 
-def world_record(game: str) -> float:
-    """The human world record that the authors' tables list for a game."""
-    return _cell(game, "world_record")
-
-
 def human_normalised(scores: Any, games: str | Sequence[str], baseline: Baseline = "usual") -> Any:
     """`(score - random) / (human - random)`: 0 is random play, 1 the human.
 
@@ -113,22 +108,14 @@ def human_normalised(scores: Any, games: str | Sequence[str], baseline: Baseline
     Returns:
         float64 of the shape of `scores`.
     """
-    return _normalised(scores, games, lambda game: reference(game, baseline))
-
-
-def record_normalised(
-    scores: Any, games: str | Sequence[str], baseline: Baseline = "usual", cap: float | None = None
-) -> Any:
-    """`(score - random) / (record - random)`: 1 is the human world record (Toromanoff et al. 2019, arXiv 1908.04683).
-
-    Args:
-        scores: raw; [..., games], or of any shape for a single game.
-        games: of the last axis, or one game.
-        baseline: which random scores.
-        cap: upper bound of the result; 2 in the SABER benchmark of that paper.
-    """
-    result = _normalised(scores, games, lambda game: Reference(reference(game, baseline).random, world_record(game)))
-    return result if cap is None else np.minimum(result, cap)
+    scores = np.asarray(scores, np.float64)
+    if isinstance(games, str):
+        low, high = reference(games, baseline)
+    else:
+        if scores.ndim == 0 or scores.shape[-1] != len(games):
+            raise ScoreError(f"scores of shape {scores.shape} do not fit {len(games)} games, their last axis")
+        low, high = np.array([reference(game, baseline) for game in games]).T
+    return (scores - low) / (high - low)
 
 
 def published(agent: str) -> dict[str, float]:
@@ -171,17 +158,6 @@ def score_matrix(scores: Mapping[str, float | Sequence[float]]) -> ScoreMatrix:
         guilty = names[int(np.argmin(np.isfinite(matrix).all(axis=0)))]
         raise ScoreError(f"a score of {guilty} is not finite; leave that run out of every game")
     return ScoreMatrix(matrix, names)
-
-
-def _normalised(scores: Any, games: str | Sequence[str], ends: Any) -> Any:
-    scores = np.asarray(scores, np.float64)
-    if isinstance(games, str):
-        low, high = ends(games)
-    else:
-        if scores.ndim == 0 or scores.shape[-1] != len(games):
-            raise ScoreError(f"scores of shape {scores.shape} do not fit {len(games)} games, their last axis")
-        low, high = np.array([ends(game) for game in games]).T
-    return (scores - low) / (high - low)
 
 
 def _cell(game: str, column: str) -> float:

@@ -33,11 +33,6 @@ class UpdateSpeed(NamedTuple):
     plain_samples_per_s: float  # the same network in its plain form
     flops_per_sample: float  # of matrix products and convolutions, forward and backward
 
-    @property
-    def flops_per_s(self) -> float:
-        """What jaxrl's network achieves."""
-        return self.samples_per_s * self.flops_per_sample
-
 
 class PlainNatureNetwork(nn.Module):
     """The Nature CNN as most people write it: uint8 [N, 4, 84, 84] -> NetworkOutput."""

@@ -13,7 +13,6 @@ from jaxrl.analysis.curves import (
     Curve,
     RunDataError,
     aggregate,
-    first_reaching,
     frame_skip,
     group_by_name,
     learning_curve,
@@ -127,12 +126,6 @@ def test_aggregate_refuses_what_means_nothing() -> None:
     ):
         with pytest.raises(RunDataError, match=reason):
             aggregate(curves)
-
-
-def test_first_reaching() -> None:
-    curve = Curve(np.array([1.0, 2.0, 3.0]), np.array([0.0, 5.0, 4.0]))
-    assert first_reaching(curve, 4.0) == 2.0
-    assert first_reaching(curve, 6.0) is None
 
 
 def test_group_by_name() -> None:

@@ -70,7 +70,7 @@ def test_the_end_against_the_beginning(tmp_path):
     axes = figure.axes[0]
     np.testing.assert_allclose(axes.collections[0].get_offsets(), [[1e-3, 3], [1e-1, 13], [1e-3, 23]])
     np.testing.assert_allclose(axes.lines[0].get_ydata(), [13, 13], err_msg="means of the members with one value")
-    assert axes.get_xscale() == "log" and axes.get_title(loc="left") == "end"
+    assert axes.get_xscale() == "log" and figure.get_suptitle() == "end"
 
 
 def test_seeds_alone_are_told_apart_by_number(tmp_path):

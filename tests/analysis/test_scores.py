@@ -14,10 +14,8 @@ from jaxrl.analysis.scores import (
     is_atari,
     published,
     published_aggregates,
-    record_normalised,
     reference,
     score_matrix,
-    world_record,
 )
 
 
@@ -26,7 +24,7 @@ def test_every_game_can_be_normalised():
     for game in games():
         for baseline in ("usual", "authors"):
             random, human = reference(game, baseline)
-            assert math.isfinite(random) and random < human < world_record(game)
+            assert math.isfinite(random) and random < human
 
 
 def test_hand_computed():
@@ -36,8 +34,6 @@ def test_hand_computed():
     np.testing.assert_allclose(
         human_normalised([[14.6, 1.7], [-20.7, 59.3]], ["Pong-v5", "Breakout"]), [[1, 0], [0, 2]], atol=1e-12
     )
-    assert record_normalised(world_record("Breakout"), "Breakout") == 1
-    assert record_normalised(1e9, "Breakout", cap=2) == 2
 
 
 def test_the_baselines_differ_where_they_should():

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from jaxrl.bench.networks import ATARI, NATURE, PlainNatureNetwork, forward_flops, measure, update_flops
 from jaxrl.networks.build import make_network
 
@@ -27,4 +25,3 @@ def test_measure_returns_rates_of_both_forms() -> None:
     speed = measure(batch=8, repetitions=1)
     assert speed.samples_per_s > 0
     assert speed.plain_samples_per_s > 0
-    assert speed.flops_per_s == pytest.approx(speed.samples_per_s * speed.flops_per_sample)

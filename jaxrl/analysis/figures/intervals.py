@@ -3,8 +3,7 @@
     profiles = {name: performance_profile(scores, np.linspace(0, 4, 81)) for name, scores in normalised.items()}
     profile_figure(profiles, protocol="machado").savefig("profiles.png")
 
-Each returns a Figure on the Agg canvas and leaves pyplot's global state alone. The protocol label is required, because
-an Atari figure without it cannot be read; it is None for other environments.
+The protocol label is required, because an Atari figure without it cannot be read; it is None for other environments.
 """
 
 from __future__ import annotations
@@ -14,11 +13,10 @@ from itertools import cycle
 from math import isfinite
 
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from jaxrl.analysis.figures.learning import COLOURS, GREY
+from jaxrl.analysis.figures.style import COLOURS, GREY, canvas, panels
 from jaxrl.analysis.statistics import Interval, Profile, Summary
 
 LINES = ("-", "--", ":", "-.")  # the next one after all colours, so that no two agents look alike
@@ -48,7 +46,8 @@ def profile_figure(
         score: what the thresholds are, for the horizontal axis.
         log: thresholds on a logarithmic axis, for scores far beyond the human.
     """
-    figure, (axes,) = _figure((8, 4.8), 1, title, protocol)
+    figure = canvas((8, 4.8), title, protocol)
+    axes = panels(figure, 1, 1)[0, 0]
     for index, (agent, profile) in enumerate(profiles.items()):
         colour, line = COLOURS[index % len(COLOURS)], LINES[index // len(COLOURS) % len(LINES)]
         axes.fill_between(profile.thresholds, profile.low, profile.high, color=colour, alpha=0.18, linewidth=0)
@@ -75,13 +74,14 @@ def interval_figure(
     score: str = HUMAN_NORMALISED,
 ) -> Figure:
     """The four aggregates side by side, a bar per agent from the lower to the upper bound, marked at the estimate."""
-    figure, panels = _figure((11, 1.7 + 0.42 * len(summaries)), len(PANELS), title, protocol)
-    for axes, (name, (field, better)) in zip(panels, PANELS.items(), strict=True):
+    figure = canvas((11, 1.7 + 0.42 * len(summaries)), title, protocol)
+    row = panels(figure, 1, len(PANELS))[0]
+    for axes, (name, (field, better)) in zip(row, PANELS.items(), strict=True):
         _bars(axes, list(summaries), [getattr(summary, field) for summary in summaries.values()])
         axes.set_title(name, loc="left", fontsize=11)
         axes.set_xlabel(f"{score}\n{better}", color=GREY, fontsize=9)
         axes.xaxis.set_major_locator(MaxNLocator(4))
-        if axes is not panels[0]:
+        if axes is not row[0]:
             axes.set_yticklabels([])
     return figure
 
@@ -93,11 +93,12 @@ def improvement_figure(
     title: str = "Probability of improvement with 95 % intervals",
 ) -> Figure:
     """`P(first > second)`, a bar per pair; one that crosses the dashed line at 1/2 shows no difference."""
-    figure, (axes,) = _figure((8, 1.7 + 0.42 * len(pairs)), 1, title, protocol)
+    figure = canvas((8, 1.7 + 0.42 * len(pairs)), title, protocol)
+    axes = panels(figure, 1, 1)[0, 0]
     _bars(axes, [f"{x} > {y}" for x, y in pairs], list(pairs.values()))
     axes.axvline(0.5, color=GREY, linestyle="--", linewidth=1.2)
     axes.set_xlim(-0.02, 1.02)
-    axes.set_xlabel("probability that a run of the first scores higher, averaged over games", color=GREY, fontsize=9)
+    axes.set_xlabel("probability that a run of the first\nscores higher, averaged over games", color=GREY, fontsize=9)
     return figure
 
 
@@ -116,21 +117,3 @@ def _bars(axes: Axes, labels: Sequence[str], intervals: Sequence[Interval]) -> N
     axes.grid(False, axis="y")
     axes.use_sticky_edges = False  # bars would cling to the frame
     axes.margins(x=0.08)
-
-
-def _figure(size: tuple[float, float], panels: int, title: str, protocol: str | None) -> tuple[Figure, list[Axes]]:
-    figure = Figure(figsize=size, dpi=120, layout="constrained", facecolor="white")
-    FigureCanvasAgg(figure)
-    figure.suptitle(title, x=0.01, ha="left", fontsize=13, fontweight="bold")
-    if protocol is not None:
-        figure.text(0.99, 0.985, f"protocol: {protocol}", ha="right", va="top", fontsize=9, color=GREY)
-    row = [figure.add_subplot(1, panels, place + 1) for place in range(panels)]
-    for axes in row:
-        for side in ("top", "right"):
-            axes.spines[side].set_visible(False)
-        for side in ("left", "bottom"):
-            axes.spines[side].set_color(GREY)
-        axes.grid(True, color="#e4e4e4", linewidth=0.8)
-        axes.set_axisbelow(True)
-        axes.tick_params(colors=GREY, labelsize=9)
-    return figure, row

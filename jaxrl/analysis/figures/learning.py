@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter, MaxNLocator
+from matplotlib.ticker import EngFormatter
 
 from jaxrl.analysis.curves import (
     Curve,
@@ -24,13 +23,11 @@ from jaxrl.analysis.curves import (
     one_protocol,
     read_metrics,
 )
+from jaxrl.analysis.figures.style import COLOURS, GREY, TITLE, canvas, count_env_steps, panels, style
 from jaxrl.analysis.runs import check_one_game, group_by_name_and_game
 from jaxrl.record.files import replacing
 from jaxrl.record.metrics import METRICS
 
-# Okabe and Ito's palette: told apart with every common form of colour blindness.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-GREY = "#5f6368"
 SUFFIXES = (".png", ".pdf", ".svg")
 
 # Title, label of the vertical axis, {metric: label}.
@@ -62,17 +59,15 @@ def plot_run(run_dir: Run, out: str | Path | None = None) -> Path:
     """
     folder = Path(run_dir)
     metrics = read_metrics(folder)
-    panels = [panel for panel in PANELS if any(_present(metrics, name) for name in panel[2])]
-    rows = (len(panels) + 1) // 2
-    figure = Figure(figsize=(10, 4.2 + 2.4 * rows), layout="constrained", facecolor="white")
+    shown = [panel for panel in PANELS if any(_present(metrics, name) for name in panel[2])]
+    rows = (len(shown) + 1) // 2
+    figure = canvas((10, 4.2 + 2.4 * rows), folder.resolve().name, one_protocol([folder]))
     grid = figure.add_gridspec(1 + rows, 2, height_ratios=[1.7] + [1.0] * rows)
     top = figure.add_subplot(grid[0, :])
     _return_panel(top, folder, metrics)
-    for index, (title, unit, names) in enumerate(panels):
+    for index, (title, unit, names) in enumerate(shown):
         axes = figure.add_subplot(grid[1 + index // 2, index % 2])
         _metric_panel(axes, metrics, title, unit, names)
-    figure.suptitle(folder.resolve().name, x=0.01, ha="left", fontsize=13, fontweight="bold")
-    _say_protocol(figure, [folder])
     return _save(figure, Path(out) if out else folder / "curve.png")
 
 
@@ -100,8 +95,8 @@ def plot_comparison(
     if not groups:
         raise RunDataError("there is nothing to compare: name at least one run folder")
     groups = groups if isinstance(groups, Mapping) else group_by_name_and_game(groups)
-    figure = Figure(figsize=(9, 5), layout="constrained", facecolor="white")
-    axes = figure.add_subplot()
+    figure = canvas((9, 5), protocol=one_protocol(run for runs in groups.values() for run in runs))
+    axes = panels(figure, 1, 1)[0, 0]
     for colour, (label, runs) in zip(cycle(COLOURS), groups.items(), strict=False):
         try:
             check_one_game(runs)
@@ -117,10 +112,10 @@ def plot_comparison(
             linewidth=2,
             label=f"{label}: {band.mean[-1]:,.1f} at the end, {seeds}",
         )
-    _style(axes)
+    count_env_steps(axes)
     axes.set_xlabel("env steps")
     axes.set_ylabel(f"mean return of the last {window} episodes")
-    axes.set_title(title, loc="left", fontsize=13, fontweight="bold")
+    axes.set_title(title, loc="left", **TITLE)
     if len(groups) > 3:
         figure.set_figheight(5 + 0.22 * len(groups) / 2)
         figure.legend(frameon=False, loc="outside lower left", ncols=2, fontsize=9)
@@ -128,7 +123,6 @@ def plot_comparison(
         axes.legend(frameon=False, loc="lower right")  # where rising curves leave room for a few lines
     first = next(iter(groups.values()))[0]
     _frames_axis(axes, frames_per_env_step or frame_skip(read_metrics(first)))
-    _say_protocol(figure, [run for runs in groups.values() for run in runs])
     return _save(figure, Path(out))
 
 
@@ -148,24 +142,21 @@ def metrics_figure(
     columns = min(2, len(metrics))
     rows = -(-len(metrics) // columns)
     size = (10.5, 1.0 + 2.4 * rows) if columns > 1 else (9, 5.0)
-    figure = Figure(figsize=size, dpi=100, layout="constrained", facecolor="white")
-    FigureCanvasAgg(figure)
-    if title:
-        figure.suptitle(title, x=0.01, ha="left", fontsize=13, fontweight="bold")
+    figure = canvas(size, title, one_protocol(run for runs in groups.values() for run in runs))
     drawn: dict[str, Any] = {}
     for index, name in enumerate(metrics):
         axes = figure.add_subplot(rows, columns, index + 1)
         drawn |= _group_panel(axes, groups, name)
         if index >= len(metrics) - columns:
             axes.set_xlabel("env steps")
-    _say_protocol(figure, [run for runs in groups.values() for run in runs])
     figure.legend(drawn.values(), drawn.keys(), frameon=False, loc="outside lower left", ncols=2, fontsize=9)
     return figure
 
 
 def _group_panel(axes: Axes, groups: Mapping[str, Sequence[Run]], name: str) -> dict[str, Any]:
     """Draws one metric; returns the lines by label."""
-    _style(axes)
+    style(axes)
+    count_env_steps(axes)
     axes.set_title(name, loc="left", fontsize=11)
     unit = METRICS[name].unit if name in METRICS else "-"
     axes.set_ylabel("" if unit == "-" else unit, color=GREY)
@@ -198,7 +189,8 @@ def _return_curve(run: Run, window: int = 100) -> Curve:
 
 
 def _return_panel(axes: Axes, folder: Path, metrics: Mapping[str, np.ndarray]) -> None:
-    _style(axes)
+    style(axes)
+    count_env_steps(axes)
     axes.set_xlabel("env steps")
     axes.set_ylabel("raw return per episode")
     curve = _return_curve(folder)
@@ -218,7 +210,8 @@ def _return_panel(axes: Axes, folder: Path, metrics: Mapping[str, np.ndarray]) -
 def _metric_panel(
     axes: Axes, metrics: Mapping[str, np.ndarray], title: str, unit: str, names: Mapping[str, str]
 ) -> None:
-    _style(axes)
+    style(axes)
+    count_env_steps(axes)
     axes.set_title(title, loc="left", fontsize=11)
     axes.set_ylabel(unit, color=GREY)
     for colour, (name, label) in zip(COLOURS, names.items(), strict=False):
@@ -238,18 +231,6 @@ def _present(metrics: Mapping[str, np.ndarray], name: str) -> bool:
     return name in metrics and bool(np.isfinite(metrics[name]).any())
 
 
-def _style(axes: Axes) -> None:
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    for side in ("left", "bottom"):
-        axes.spines[side].set_color(GREY)
-    axes.grid(True, color="#e4e4e4", linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.tick_params(colors=GREY, labelsize=9)
-    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
-    axes.xaxis.set_major_locator(MaxNLocator(6))
-
-
 def _frames_axis(axes: Axes, frames_per_env_step: float | None) -> None:
     """A second horizontal axis in frames, where they differ from env steps."""
     if frames_per_env_step is None or frames_per_env_step == 1:
@@ -260,13 +241,6 @@ def _frames_axis(axes: Axes, frames_per_env_step: float | None) -> None:
     second.tick_params(colors=GREY, labelsize=9)
     second.spines["top"].set_visible(False)
     second.xaxis.set_major_formatter(EngFormatter(sep=""))
-
-
-def _say_protocol(figure: Figure, runs: Sequence[Run]) -> None:
-    """In the corner, because an Atari figure without its protocol cannot be read."""
-    label = one_protocol(runs)
-    if label is not None:
-        figure.text(0.99, 0.995, f"protocol: {label}", ha="right", va="top", fontsize=9, color=GREY)
 
 
 def _end_label(axes: Axes, env_steps: np.ndarray, value: np.ndarray, colour: str) -> None:
@@ -281,7 +255,6 @@ def _end_label(axes: Axes, env_steps: np.ndarray, value: np.ndarray, colour: str
 def _save(figure: Figure, path: Path) -> Path:
     if path.suffix.lower() not in SUFFIXES:
         raise RunDataError(f"cannot draw {path}: a figure's name must end in one of {', '.join(SUFFIXES)}")
-    FigureCanvasAgg(figure)
     with replacing(path) as scratch:
         figure.savefig(scratch, dpi=120)
     return path

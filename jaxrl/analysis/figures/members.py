@@ -14,14 +14,12 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import BoundaryNorm, ListedColormap, LogNorm, Normalize
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from jaxrl.analysis.curves import Curve, Run, RunDataError, read_metrics
-from jaxrl.analysis.figures.learning import GREY
+from jaxrl.analysis.figures.style import GREY, canvas, count_env_steps, panels
 from jaxrl.record.metrics import METRICS
 
 COLOURMAP = colormaps["viridis"]
@@ -75,7 +73,8 @@ def members_figure(run: Run, metric: str = "episode/return", *, by: str | None =
     """
     members = read_members(run, metric)
     name, values = _told_apart(members, by)
-    figure, axes = _figure((9, 4.8), title or f"{metric}, a line a member")
+    figure = canvas((9, 4.8), title or f"{metric}, a line a member")
+    axes = panels(figure, 1, 1)[0, 0]
     scale, places = _scale(values)
     for curve, colour in zip(members.curves, scale.to_rgba(places), strict=True):
         axes.plot(curve.env_steps, curve.value, color=colour, linewidth=1.6, alpha=0.9)
@@ -83,8 +82,7 @@ def members_figure(run: Run, metric: str = "episode/return", *, by: str | None =
         axes.set_yscale("log")
     axes.set_xlabel("env steps of all members")
     axes.set_ylabel(_axis_label(metric))
-    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
-    axes.xaxis.set_major_locator(MaxNLocator(6))
+    count_env_steps(axes)
     _colour_bar(figure, axes, scale, name, values)
     return figure
 
@@ -97,7 +95,8 @@ def final_figure(run: Run, metric: str = "episode/return", *, by: str | None = N
     members = read_members(run, metric)
     name, values = _told_apart(members, by)
     final = np.array([curve.value[-1] for curve in members.curves])
-    figure, axes = _figure((9, 4.2), title or f"{metric} at the end against {_words(name)}")
+    figure = canvas((9, 4.2), title or f"{metric} at the end against {_words(name)}")
+    axes = panels(figure, 1, 1)[0, 0]
     different = np.unique(values)
     means = [final[values == value].mean() for value in different]
     axes.plot(different, means, color=GREY, linewidth=1.2, zorder=1, label="mean of the members with one value")
@@ -160,16 +159,3 @@ def _axis_label(metric: str) -> str:
 
 def _words(name: str) -> str:
     return name.replace("_", " ")
-
-
-def _figure(size: tuple[float, float], title: str) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=size, dpi=100, layout="constrained", facecolor="white")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(GREY)
-    axes.grid(True, color="#e4e4e4", linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.tick_params(colors=GREY, labelsize=9)
-    axes.set_title(title, loc="left", fontsize=13, fontweight="bold")
-    return figure, axes

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from jaxrl.analysis.figures.learning import COLOURS, GREY
+from jaxrl.analysis.figures.style import COLOURS, GREY, canvas, panels
 from jaxrl.analysis.inspection import Inspection, entropy_at, moments
 
 
 def course_figure(inspection: Inspection) -> Figure:
     """Value, the entropy that acted, and the spread of the preferences along the episode; rewards as marks."""
-    figure, panels = _figure((10, 6.2), 3, f"{inspection.name}: one episode, return {inspection.episode_return:g}")
+    figure = canvas((10, 6.2), f"{inspection.name}: one episode, return {inspection.episode_return:g}")
+    column = panels(figure, 3, 1, sharex=True)[:, 0]
     rows = np.arange(len(inspection.action))
     entropy = -np.sum(inspection.policy * np.log(np.maximum(inspection.policy, 1e-30)), -1)
     lines = (
@@ -22,19 +22,19 @@ def course_figure(inspection: Inspection) -> Figure:
         ("entropy, nats", entropy),
         ("spread of preferences", inspection.preferences.std(-1)),
     )
-    for axes, (label, line), colour in zip(panels, lines, COLOURS, strict=False):
+    for axes, (label, line), colour in zip(column, lines, COLOURS, strict=False):
         axes.plot(rows, line, color=colour, linewidth=1.2)
         axes.set_ylabel(label)
         axes.margins(x=0)
     for sign, colour, word in ((1, "#2f8f4e", "reward above 0"), (-1, "#c0392b", "reward below 0")):
         at = rows[np.sign(inspection.reward) == sign]
-        for axes in panels:
+        for axes in column:
             axes.vlines(at, 0, 1, transform=axes.get_xaxis_transform(), color=colour, alpha=0.3, linewidth=1)
         if len(at):
-            panels[0].plot([], [], color=colour, alpha=0.6, label=word)
+            column[0].plot([], [], color=colour, alpha=0.6, label=word)
     if inspection.reward.any():  # above the axes, where no line runs through it
-        panels[0].legend(frameon=False, loc="lower right", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.2, ncols=2)
-    panels[-1].set_xlabel("env step")
+        column[0].legend(frameon=False, loc="lower right", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.2, ncols=2)
+    column[-1].set_xlabel("env step")
     return figure
 
 
@@ -51,10 +51,9 @@ def moments_figure(
     rows = moments(inspection) if rows is None else rows
     num_actions = inspection.policy.shape[1]
     names = [str(a) for a in range(num_actions)] if actions is None else list(actions)
-    figure = Figure(figsize=(3.1 * len(rows), 6.4), layout="constrained", facecolor="white")
-    FigureCanvasAgg(figure)
-    panels = figure.subplots(3, len(rows), squeeze=False, height_ratios=(2.2, 1, 1), sharey="row")
-    for (top, middle, bottom), row in zip(panels.T, rows, strict=True):
+    figure = canvas((3.1 * len(rows), 6.4))
+    grid = panels(figure, 3, len(rows), height_ratios=(2.2, 1, 1), sharey="row")
+    for (top, middle, bottom), row in zip(grid.T, rows, strict=True):
         top.imshow(inspection.picture[row], interpolation="nearest")
         top.set_title(f"step {row}, value {inspection.value[row]:.2f}", fontsize=10, loc="left")
         top.set_axis_off()
@@ -62,10 +61,9 @@ def moments_figure(
         preference = inspection.preferences[row] - inspection.preferences[row].mean()
         for axes, heights in ((middle, preference), (bottom, inspection.policy[row])):
             axes.bar(names, heights, color=colours)
-            axes.spines[["top", "right"]].set_visible(False)
-            axes.tick_params(colors=GREY, labelsize=8)
-    panels[1, 0].set_ylabel("preference")
-    panels[2, 0].set_ylabel("probability")
+            axes.grid(False, axis="x")
+    grid[1, 0].set_ylabel("preference")
+    grid[2, 0].set_ylabel("probability")
     figure.supxlabel("action; the one that was taken in the second colour", color=GREY, fontsize=9)
     return figure
 
@@ -74,7 +72,8 @@ def entropy_figure(inspection: Inspection) -> Figure:
     """Entropy of `softmax(preferences / temperature)` over all states of the episode: median, quartiles, extremes."""
     inverse = np.geomspace(0.1, 1000, 120)
     entropy = entropy_at(inspection.preferences, 1 / inverse)
-    figure, (axes,) = _figure((8, 4.4), 1, f"{inspection.name}: entropy follows from the temperature")
+    figure = canvas((8, 4.4), f"{inspection.name}: entropy follows from the temperature")
+    axes = panels(figure, 1, 1)[0, 0]
     for low, high, alpha, label in ((0, 100, 0.12, "all states"), (25, 75, 0.25, "half of them")):
         edges = np.percentile(entropy, [low, high], axis=1)
         axes.fill_between(inverse, *edges, color=COLOURS[0], alpha=alpha, linewidth=0, label=label)
@@ -87,16 +86,3 @@ def entropy_figure(inspection: Inspection) -> Figure:
     axes.set_ylabel("entropy, nats")
     axes.legend(frameon=False, loc="lower left")
     return figure
-
-
-def _figure(size: tuple[float, float], panels: int, title: str) -> tuple[Figure, list]:
-    figure = Figure(figsize=size, layout="constrained", facecolor="white")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots(panels, 1, sharex=True, squeeze=False)[:, 0]
-    for each in axes:
-        each.spines[["top", "right"]].set_visible(False)
-        each.grid(True, color="#e4e4e4", linewidth=0.8)
-        each.set_axisbelow(True)
-        each.tick_params(colors=GREY, labelsize=9)
-    axes[0].set_title(title, loc="left", fontsize=12)
-    return figure, list(axes)

@@ -1,0 +1,52 @@
+"""The look of every figure: palette, canvas, axes. Nothing here touches pyplot's global state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, MaxNLocator
+
+# Okabe and Ito's palette: told apart with every common form of colour blindness.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+GREY = "#5f6368"
+TITLE: Mapping[str, Any] = {"fontsize": 13, "fontweight": "bold"}
+
+
+def canvas(size: tuple[float, float], title: str = "", protocol: str | None = None) -> Figure:
+    """An empty figure, `size` in inches; its title on the left, and the protocol, without which no Atari figure can be
+    read, in the other corner."""
+    figure = Figure(figsize=size, dpi=100, layout="constrained", facecolor="white")
+    FigureCanvasAgg(figure)
+    if title:
+        figure.suptitle(title, x=0.01, ha="left", **TITLE)
+    if protocol is not None:
+        figure.text(0.99, 0.995, f"protocol: {protocol}", ha="right", va="top", fontsize=9, color=GREY)
+    return figure
+
+
+def panels(figure: Figure, rows: int, columns: int, **options: Any) -> np.ndarray:
+    """Axes [rows, columns] in this look; `options` are those of `Figure.subplots`."""
+    grid = figure.subplots(rows, columns, squeeze=False, **options)
+    for axes in grid.flat:
+        style(axes)
+    return grid
+
+
+def style(axes: Axes) -> None:
+    """Give axes that are there already this look."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(GREY)
+    axes.grid(True, color="#e4e4e4", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.tick_params(colors=GREY, labelsize=9)
+
+
+def count_env_steps(axes: Axes) -> None:
+    """Write 200k and 1.5M along the horizontal axis."""
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.xaxis.set_major_locator(MaxNLocator(6))
