@@ -1,4 +1,4 @@
-"""Groups of runs, or published agents, compared by their scores over the same environments.
+"""Groups of runs, or published agents, compared by their scores over the same environments: also what a report says.
 
 scores = compare(group_by_setting(runs, "agent.name"))
 interval_figure(summaries(scores), protocol=scores.protocol, score=scores.unit)
@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import combinations
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from jaxrl.analysis.curves import EVALUATED_UNDER, TRAINED_UNDER, Run, RunDataError, one_protocol
 from jaxrl.analysis.runs import evaluation_return, final_return, one_policy, raw_scores
-from jaxrl.analysis.scores import Baseline, ScoreError, games, human_normalised, is_atari, published, score_matrix
+from jaxrl.analysis.scores import Baseline, ScoreError, human_normalised, is_atari, published, score_matrix
 from jaxrl.analysis.statistics import (
     Interval,
     Profile,
@@ -24,15 +24,16 @@ from jaxrl.analysis.statistics import (
     probability_of_improvement,
     summarise,
 )
-from jaxrl.analysis.tables import PUBLISHED_PROTOCOL, Table, aggregate_table, games_table, published_summaries
+from jaxrl.analysis.tables import AGAINST, PUBLISHED_PROTOCOL, Table, aggregate_table, games_table, published_summaries
 
-AGAINST = ("Rainbow", "IMPALA", "LASER", "GDI-I3", "GDI-H3")
+BEYOND_HUMAN = 8.0  # scores that reach farther have thresholds that are even in the logarithm
+RawScores = Mapping[str, Mapping[str, Sequence[float]]]
 
 
 class Comparison(NamedTuple):
     """Scores of several groups of runs over the same environments."""
 
-    raw: dict[str, dict[str, list[float]]]  # group to environment to the raw scores of its runs
+    raw: RawScores  # group to environment to the raw scores of its runs
     scores: dict[str, np.ndarray]  # group to float64 [runs, environments], human-normalised if all are Atari games
     envs: tuple[str, ...]
     unit: str  # what an entry of `scores` is, for an axis
@@ -56,31 +57,41 @@ def compare(
         ScoreError: a group has more runs of one environment than of another.
     """
     raw = {label: raw_scores(runs, score) for label, runs in groups.items()}
+    evaluated = score is evaluation_return
+    every = [run for runs in groups.values() for run in runs]
+    protocol = one_protocol(every, EVALUATED_UNDER if evaluated else TRAINED_UNDER)
+    for runs in groups.values() if evaluated else ():
+        one_policy(runs)
+    return compare_scores(raw, protocol, baseline)
+
+
+def compare_scores(raw: RawScores, protocol: str | None, baseline: Baseline = "usual") -> Comparison:
+    """The same from scores that were read already, group to environment to one a run; errors as for `compare`."""
     envs = tuple(next(iter(raw.values()), ()))
     for label, scores in raw.items():
         if set(scores) != set(envs):
             raise RunDataError(f"{label} played {', '.join(scores)}, not {', '.join(envs)}; compare runs of the same")
     if not envs:
         raise RunDataError("there is nothing to compare: name at least one run folder")
-    evaluated = score is evaluation_return
-    label = one_protocol(
-        (run for runs in groups.values() for run in runs), EVALUATED_UNDER if evaluated else TRAINED_UNDER
-    )
-    if evaluated:
-        for runs in groups.values():
-            one_policy(runs)
-    raw = {group: {env: scores[env] for env in envs} for group, scores in raw.items()}
-    if not all(map(is_atari, envs)):
-        return Comparison(raw, {group: _matrix(scores) for group, scores in raw.items()}, envs, "return", label, None)
-    matrices = {group: human_normalised(*score_matrix(scores), baseline) for group, scores in raw.items()}
-    return Comparison(raw, matrices, envs, "human-normalised score", label, baseline)
+    raw = {label: {env: scores[env] for env in envs} for label, scores in raw.items()}
+    if all(map(is_atari, envs)):
+        matrices = {label: human_normalised(*score_matrix(scores), baseline) for label, scores in raw.items()}
+        return Comparison(raw, matrices, envs, "human-normalised score", protocol, baseline)
+    return Comparison(raw, {label: _matrix(of) for label, of in raw.items()}, envs, "return", protocol, None)
+
+
+def finished_by_all(raw: RawScores) -> RawScores:
+    """Of a study under way what can be compared: the environments of which every group has a score, in each group with
+    as many runs as the one has that has fewest; empty where they share none."""
+    shared = [env for env in next(iter(raw.values()), ()) if all(env in scores for scores in raw.values())]
+    fewest = {label: min((len(scores[env]) for env in shared), default=0) for label, scores in raw.items()}
+    return {label: {env: raw[label][env][:count] for env in shared} for label, count in fewest.items() if shared}
 
 
 def compare_published(agents: Iterable[str] = AGAINST, baseline: Baseline = "authors") -> Comparison:
     """Published agents over all 57 games, one run each."""
     raw = {agent: {game: [score] for game, score in published(agent).items()} for agent in agents}
-    matrices = {agent: human_normalised(*score_matrix(scores), baseline) for agent, scores in raw.items()}
-    return Comparison(raw, matrices, games(), "human-normalised score", PUBLISHED_PROTOCOL, baseline)
+    return compare_scores(raw, PUBLISHED_PROTOCOL, baseline)
 
 
 def summaries(comparison: Comparison) -> dict[str, Summary]:
@@ -101,10 +112,21 @@ def improvements(comparison: Comparison) -> dict[tuple[str, str], Interval]:
     return {(a, b): probability_of_improvement(x, y) for (a, x), (b, y) in pairs}
 
 
-def profiles(comparison: Comparison, thresholds: Any = None) -> dict[str, Profile]:
-    """Group to its performance profile; thresholds [K] are 0.01 to 100, even in the logarithm, unless given."""
-    thresholds = np.geomspace(0.01, 100, 161) if thresholds is None else thresholds
-    return {label: performance_profile(scores, thresholds) for label, scores in comparison.scores.items()}
+def thresholds(comparison: Comparison) -> np.ndarray:
+    """Those of a performance profile, float64 [K]: from random play, 0, or the lowest score if that is less, to the
+    highest; from 0.01 and even in the logarithm where that is far beyond the human."""
+    every = np.concatenate([scores.ravel() for scores in comparison.scores.values()])
+    high = float(every.max())
+    if high > BEYOND_HUMAN:
+        return np.geomspace(0.01, high, 201)
+    low = min(0.0, float(every.min()))
+    return np.linspace(low, max(high, low + 0.1), 201)  # not empty, even where nobody is better than random
+
+
+def profiles(comparison: Comparison) -> dict[str, Profile]:
+    """Group to its performance profile over `thresholds(comparison)`."""
+    levels = thresholds(comparison)
+    return {label: performance_profile(scores, levels) for label, scores in comparison.scores.items()}
 
 
 def score_table(comparison: Comparison, against: Sequence[str] = AGAINST) -> Table:

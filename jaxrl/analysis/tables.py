@@ -31,6 +31,7 @@ from jaxrl.analysis.scores import (
 from jaxrl.analysis.statistics import Interval, Summary, summarise
 
 PUBLISHED_PROTOCOL = "as published"
+AGAINST = ("Rainbow", "IMPALA", "LASER", "GDI-I3", "GDI-H3")  # agents that saw 200M frames, to stand beside
 AGGREGATES = {"IQM": "iqm", "Median": "median", "Mean": "mean", "Optimality gap": "optimality_gap"}  # header: field
 
 PUBLISHED_NUMBERS = ("mean, printed", "mean, recomputed", "median, printed", "median, recomputed")
@@ -86,7 +87,7 @@ def per_game_table(
     *,
     protocol: str,
     label: str = "this run",
-    against: Sequence[str] = ("Rainbow", "IMPALA", "LASER", "GDI-I3", "GDI-H3"),
+    against: Sequence[str] = AGAINST,
     baseline: Baseline = "usual",
 ) -> Table:
     """Raw scores of every game beside random play, the human and published agents.
@@ -126,7 +127,7 @@ def games_table(
     scores: Mapping[str, Mapping[str, float | Sequence[float]]],
     *,
     protocol: str,
-    against: Sequence[str] = ("Rainbow", "IMPALA", "LASER", "GDI-I3", "GDI-H3"),
+    against: Sequence[str] = AGAINST,
     baseline: Baseline = "usual",
 ) -> Table:
     """`per_game_table` of several agents in one, a row per game and agent.

@@ -4,21 +4,80 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+from jaxrl.analysis.comparison import (
+    Comparison,
+    RawScores,
+    aggregates,
+    compare_scores,
+    finished_by_all,
+    improvements,
+    profiles,
+    summaries,
+)
 from jaxrl.analysis.curves import RunDataError, read_episodes, read_versions
+from jaxrl.analysis.figures.intervals import improvement_figure, interval_figure, profile_figure
 from jaxrl.analysis.figures.learning import metrics_figure, plot_comparison
 from jaxrl.analysis.page import Page
-from jaxrl.analysis.scores import is_atari
-from jaxrl.analysis.study_aggregates import AGAINST, write_aggregates
-from jaxrl.analysis.tables import Table, games_table
+from jaxrl.analysis.runs import read_evaluation
+from jaxrl.analysis.scores import Baseline, is_atari
+from jaxrl.analysis.tables import AGAINST, Table, games_table
 from jaxrl.record.meters import format_duration
-from jaxrl.sweeps.study_results import Result, by_agent_and_env, protocols, raw_scores
-from jaxrl.sweeps.sweep_folder import count
+from jaxrl.sweeps.attempt import run_folder
+from jaxrl.sweeps.expand import Run
+from jaxrl.sweeps.sweep_folder import State, SweepFolder, count
 
 EXPLORATION = ("behaviour/entropy", "behaviour/inverse_temperature")
+FEW = 10  # runs a game, below which percentile intervals are too narrow
+BASELINES = (
+    "Two sets of random and human scores are in use, the usual one and that of CASA's authors; they differ in eight of "
+    "the 57 games. Compare rows within a table, never between the two."
+)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one run of a study came to."""
+
+    run: Run
+    state: State
+    folder: Path | None
+    evaluation: dict[str, Any] | None  # evaluation.json
+
+    @property
+    def finished(self) -> bool:
+        """Whether it has a score."""
+        return self.evaluation is not None and self.state.status == "finished"
+
+    @property
+    def score(self) -> float:
+        """Mean return of its evaluation; raises `TypeError` where there is none."""
+        return float((self.evaluation or {})["mean_return"])
+
+
+Groups = dict[str, dict[str, list[Result]]]  # agent, which is its sweep file's name, to environment to finished runs
+
+
+def collect(folder: SweepFolder, runs: Iterable[Run]) -> list[Result]:
+    """Every run of the plan, finished or not."""
+    results = []
+    for run in runs:
+        made = run_folder(folder, run)
+        results.append(Result(run, folder.state(run.id), made, None if made is None else read_evaluation(made)))
+    return results
+
+
+def by_agent_and_env(results: Iterable[Result]) -> Groups:
+    """Finished results in the order of the plan."""
+    groups: Groups = {}
+    for result in results:
+        if result.finished:
+            groups.setdefault(result.run.sweep, {}).setdefault(result.run.env, []).append(result)
+    return groups
 
 
 def write_report(path: Path, scale: str, command: str, results: Sequence[Result]) -> Path:
@@ -26,26 +85,30 @@ def write_report(path: Path, scale: str, command: str, results: Sequence[Result]
     page = Page(f"Reproduction, scale {scale}")
     groups = by_agent_and_env(results)
     done = sum(result.finished for result in results)
-    labels = protocols(results)
+    labels = sorted({str((result.evaluation or {}).get("protocol")) for result in results if result.finished})
     label = ", ".join(labels) or "unknown"
+    agents, envs = ({getattr(result.run, name) for result in results} for name in ("sweep", "env"))
     page.paragraph(
-        f"{done} of {len(results)} runs are finished. Planned: {len({result.agent for result in results})} agents on "
-        f"{len({result.env for result in results})} games. Protocol: {label}."
+        f"{done} of {len(results)} runs are finished. Planned: {len(agents)} agents on {len(envs)} games. "
+        f"Protocol: {label}."
     )
     if len(labels) > 1:
         page.paragraph("The runs have different protocols; their scores must not be compared with each other.")
     if done:
         _curves(page, groups)
         _exploration(page, groups)
-        scores = {agent: raw_scores(by_env) for agent, by_env in groups.items()}
-        write_aggregates(page, scores, label)
-        _games(page, scores, label)
+        scores = {agent: {env: [run.score for run in of[env]] for env in of} for agent, of in groups.items()}
+        atari = {agent: {env: of[env] for env in of if is_atari(env)} for agent, of in scores.items()}
+        atari = {agent: of for agent, of in atari.items() if of}
+        if atari:
+            _aggregates(page, atari, label)
+        _games(page, scores, atari, label)
     _runs(page, results)
     _circumstances(page, command, results)
     return page.write(path)
 
 
-def _curves(page: Page, groups: dict[str, dict[str, list[Result]]]) -> None:
+def _curves(page: Page, groups: Groups) -> None:
     page.heading("Learning curves")
     page.paragraph(
         "Mean raw return of the last 100 training episodes, acting policy: the line is the mean over seeds, the band "
@@ -62,7 +125,7 @@ def _curves(page: Page, groups: dict[str, dict[str, list[Result]]]) -> None:
                 page.paragraph(f"{env}: no episode finished during training.")
 
 
-def _exploration(page: Page, groups: dict[str, dict[str, list[Result]]]) -> None:
+def _exploration(page: Page, groups: Groups) -> None:
     page.heading("Exploration")
     page.paragraph(
         "Entropy of the policy that acted, and 1/temperature of its samples, means over the rows of a report.",
@@ -80,7 +143,7 @@ def _exploration(page: Page, groups: dict[str, dict[str, list[Result]]]) -> None
             page.paragraph(f"{env}: {error}.")
 
 
-def _envs(groups: dict[str, dict[str, list[Result]]]) -> list[str]:
+def _envs(groups: Groups) -> list[str]:
     return list(dict.fromkeys(env for by_env in groups.values() for env in by_env))
 
 
@@ -96,10 +159,44 @@ def _with_episodes(page: Page, results: Sequence[Result]) -> list[Path]:
     return found
 
 
-def _games(page: Page, scores: dict[str, dict[str, list[float]]], label: str) -> None:
+def _aggregates(page: Page, scores: RawScores, label: str) -> None:
+    """Over the games that every agent has finished: tables with both baselines, intervals, profiles, improvements."""
+    page.heading("Aggregate scores")
+    shared = finished_by_all(scores)
+    games = {env for by_env in scores.values() for env in by_env}
+    common = len(next(iter(shared.values()), ()))
+    if common < len(games):
+        page.paragraph(f"The agents have finished different games; {common} of {len(games)} are common to all of them.")
+    if not shared:
+        return
+    page.paragraph(BASELINES, note=True)
+    compared = {baseline: compare_scores(shared, label, baseline) for baseline in get_args(Baseline)}
+    for comparison in compared.values():
+        page.table(aggregates(comparison, AGAINST))
+    few = min(map(len, compared["usual"].scores.values()))
+    if few < FEW:
+        page.paragraph(
+            f"With {few} run{'s' if few > 1 else ''} a game the intervals are too narrow, or missing: read them as an "
+            "indication, not as evidence.",
+            note=True,
+        )
+    _comparison_figures(page, compared["usual"])
+
+
+def _comparison_figures(page: Page, usual: Comparison) -> None:
+    label = usual.protocol
+    title = "Aggregates with 95 % intervals, usual baselines"
+    page.figure(interval_figure(summaries(usual), protocol=label, title=title), "Aggregates with intervals")
+    title = "Performance profiles with 95 % bands, usual baselines"
+    page.figure(profile_figure(profiles(usual), protocol=label, title=title), "Performance profiles")
+    try:
+        page.figure(improvement_figure(improvements(usual), protocol=label), "Probability of improvement")
+    except RunDataError as error:
+        page.paragraph(f"Left out: {error}.")
+
+
+def _games(page: Page, scores: RawScores, atari: RawScores, label: str) -> None:
     page.heading("Games")
-    atari = {agent: {env: runs for env, runs in of.items() if is_atari(env)} for agent, of in scores.items()}
-    atari = {agent: of for agent, of in atari.items() if of}
     if atari:
         page.table(games_table(atari, protocol=label, against=AGAINST))
     rows = tuple(
@@ -120,7 +217,7 @@ def _runs(page: Page, results: Sequence[Result]) -> None:
     page.paragraph(", ".join(f"{number} {status}" for status, number in counts.items()))
     rows = tuple(
         {
-            "agent": result.agent,
+            "agent": result.run.sweep,
             "settings": result.run.label,
             "state": result.state.status,
             "starts": result.state.attempts,
@@ -137,7 +234,7 @@ def _runs(page: Page, results: Sequence[Result]) -> None:
     )
     for result in results:
         if result.state.status == "failed":
-            page.code("\n".join([f"{result.agent} {result.run.label} failed:", *result.state.last_lines]))
+            page.code("\n".join([f"{result.run.sweep} {result.run.label} failed:", *result.state.last_lines]))
 
 
 def _circumstances(page: Page, command: str, results: Sequence[Result]) -> None:

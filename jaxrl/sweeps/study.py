@@ -12,9 +12,8 @@ from jaxrl.errors import ConfigError
 from jaxrl.sweeps.costs import describe, estimate
 from jaxrl.sweeps.expand import expand
 from jaxrl.sweeps.launcher import add_execution, run_sweep
-from jaxrl.sweeps.report import write_report
+from jaxrl.sweeps.report import collect, write_report
 from jaxrl.sweeps.slots import make_slots, usable_cores, visible_gpus
-from jaxrl.sweeps.study_results import collect
 from jaxrl.sweeps.sweep_file import read_sweep
 from jaxrl.sweeps.sweep_folder import SweepFolder
 

@@ -8,18 +8,22 @@ import numpy as np
 import pytest
 
 from jaxrl.analysis.comparison import (
+    Comparison,
     aggregates,
     compare,
     compare_published,
+    compare_scores,
+    finished_by_all,
     improvements,
     profiles,
     score_table,
     summaries,
+    thresholds,
 )
 from jaxrl.analysis.curves import RunDataError
 from jaxrl.analysis.figures.intervals import improvement_figure, interval_figure, profile_figure
 from jaxrl.analysis.runs import evaluation_return
-from jaxrl.analysis.scores import ScoreError, published_aggregates
+from jaxrl.analysis.scores import ScoreError, human_normalised, published_aggregates
 from tests.analysis.test_runs import record
 
 
@@ -101,6 +105,38 @@ def test_a_single_run_says_nothing_of_improvement(groups):
         improvements(compare({name: groups[name] for name in ("good", "alone")}))
 
 
+def test_scores_that_were_read_already():
+    """Human-normalised by either baseline; the eight games in which these differ have other numbers."""
+    games = {"Pong-v5": [10.0, 11.0], "Breakout-v5": [100.0, 101.0]}
+    scores = compare_scores({"casa": games, "impala": dict(reversed(games.items()))}, "cpu")
+    expected = [[human_normalised(10.0 + s, "Pong"), human_normalised(100.0 + s, "Breakout")] for s in (0, 1)]
+    for label in ("casa", "impala"):
+        np.testing.assert_allclose(scores.scores[label], expected, err_msg="columns in one order")
+    for baseline in ("usual", "authors"):
+        climber = compare_scores({"a": {"CrazyClimber-v5": [20_000.0]}}, None, baseline)
+        assert climber.scores["a"] == [[human_normalised(20_000.0, "CrazyClimber", baseline)]]
+
+
+def test_of_a_study_under_way_only_what_all_have_finished_is_compared():
+    casa, impala = {"a": [1.0, 2.0], "b": [3.0], "c": [4.0]}, {"b": [5.0, 6.0], "a": [7.0, 8.0, 9.0]}
+    shared = finished_by_all({"casa": casa, "impala": impala})
+    assert shared == {"casa": {"a": [1.0], "b": [3.0]}, "impala": {"a": [7.0, 8.0], "b": [5.0, 6.0]}}
+    assert compare_scores(shared, None).envs == ("a", "b")
+    assert finished_by_all({"casa": {"a": [1.0]}, "impala": {"b": [1.0]}}) == {} == finished_by_all({})
+
+
+def test_profiles_reach_from_random_play_to_the_best_score():
+    def levels(*scores):
+        return thresholds(Comparison({}, dict(enumerate(map(np.array, scores))), (), "", None, None))
+
+    low = levels([[0.2, 0.4]], [[0.1], [0.3]])
+    assert (low[0], low[-1]) == (0.0, 0.4) and (np.diff(low) > 0).all()
+    assert levels([[-0.1, 0.4]])[0] == -0.1 and levels([[-0.1, -0.1]])[-1] > -0.1
+    far = levels([[0.5, 30.0]])
+    assert far[0] == pytest.approx(0.01) and far[-1] == pytest.approx(30.0)
+    np.testing.assert_allclose(far[1:] / far[:-1], far[1] / far[0])
+
+
 def test_tables(groups):
     scores = compare(groups)
     table = score_table(scores, against=["IMPALA"])
@@ -130,6 +166,7 @@ def test_figures(groups):
     for figure in (
         interval_figure(summaries(scores), protocol=scores.protocol, score=scores.unit),
         improvement_figure(improvements(scores), protocol=scores.protocol),
-        profile_figure(profiles(agents), protocol=agents.protocol, log=True),
+        profile_figure(profiles(agents), protocol=agents.protocol),
     ):
         figure.canvas.draw()
+    assert figure.axes[0].get_xscale() == "log", "scores far beyond the human"

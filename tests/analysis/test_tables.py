@@ -143,7 +143,6 @@ def test_figures(summaries):
     pairs = {("CASA", "IMPALA"): probability_of_improvement(x, y, resamples=50)}
     for figure in (
         profile_figure(profiles, protocol="machado"),
-        profile_figure(profiles, protocol="machado", log=True),
         interval_figure(summaries | single, protocol="machado"),
         improvement_figure(pairs, protocol="machado"),
     ):

@@ -10,13 +10,11 @@ import pytest
 from matplotlib.image import imread
 
 from jaxrl.analysis.scores import human_normalised, reference
-from jaxrl.analysis.study_aggregates import normalised, thresholds
 from jaxrl.errors import ConfigError
 from jaxrl.sweeps import study as study_command
 from jaxrl.sweeps.costs import describe, estimate
 from jaxrl.sweeps.expand import Run
-from jaxrl.sweeps.report import write_report
-from jaxrl.sweeps.study_results import by_agent_and_env, collect, protocols, raw_scores
+from jaxrl.sweeps.report import by_agent_and_env, collect, write_report
 from jaxrl.sweeps.sweep_folder import State, SweepFolder
 
 GAMES = {"Pong-v5": 10.0, "Breakout-v5": 100.0}
@@ -81,22 +79,12 @@ def test_a_damaged_run_does_not_cost_the_report(study, tmp_path):
     assert "Left out: " in page and "is no object of numbers" in page
 
 
-def test_scores_by_agent_and_game(study):
+def test_results_by_agent_and_game(study):
     sweep, runs = study
     groups = by_agent_and_env(collect(sweep, runs))
-    assert raw_scores(groups["casa"]) == {"Pong-v5": [10.0, 11.0], "Breakout-v5": [100.0, 101.0]}
-    assert raw_scores(groups["impala"]) == {"Pong-v5": [10.0, 11.0]}, "what has not finished has no score"
-    matrix = normalised(raw_scores(groups["casa"]))
-    assert matrix.games == ("Pong", "Breakout")
-    expected = [[human_normalised(10.0 + s, "Pong"), human_normalised(100.0 + s, "Breakout")] for s in (0, 1)]
-    np.testing.assert_allclose(matrix.scores, expected)
-    assert normalised({"Pong-v5": [1.0, 2.0], "Breakout-v5": [3.0]}).scores.shape == (1, 2)
-    assert normalised({"catch": [1.0]}) is None
-    climber = {"CrazyClimber-v5": [20_000.0]}  # one of the eight games whose human differs
-    for baseline in ("usual", "authors"):
-        expected = human_normalised(20_000.0, "CrazyClimber", baseline)
-        assert normalised(climber, baseline).scores == [[expected]]
-    assert protocols(collect(sweep, runs)) == ["cpu"]
+    scores = {agent: {env: [result.score for result in of[env]] for env in of} for agent, of in groups.items()}
+    assert scores["casa"] == {"Pong-v5": [10.0, 11.0], "Breakout-v5": [100.0, 101.0]}
+    assert scores["impala"] == {"Pong-v5": [10.0, 11.0]}, "what has not finished has no score"
 
 
 def test_the_report_holds_everything_and_its_pictures_open(study, tmp_path):
@@ -104,20 +92,22 @@ def test_the_report_holds_everything_and_its_pictures_open(study, tmp_path):
     path = write_report(tmp_path / "report.html", "smoke", "launch/reproduce.sh --scale smoke", collect(sweep, runs))
     text = path.read_text()
     pictures = re.findall(r'src="data:image/png;base64,([^"]+)"', text)
-    assert len(pictures) == 5, "a curve and the exploration of each game, and the aggregates"
+    assert len(pictures) == 7, "a curve and the exploration of each game, and three of the aggregates"
     assert {file.name for file in (tmp_path / "figures").iterdir()} == {
         "learning_curves_on_pong_v5.png",
         "learning_curves_on_breakout_v5.png",
         "exploration_on_pong_v5.png",
         "exploration_on_breakout_v5.png",
         "aggregates_with_intervals.png",
+        "performance_profiles.png",
+        "probability_of_improvement.png",
     }
     for picture in pictures:
         pixels = imread(io.BytesIO(base64.b64decode(picture)))
         assert min(pixels.shape[:2]) > 100 and np.ptp(pixels[..., :3]) > 0.5
     assert "6 of 8 runs are finished" in text and "6 finished, 1 waiting, 1 failed" in text
     assert "error: &lt;no&gt; luck" in text and "<no>" not in text
-    assert "GDI-H3 (published)" in text and "finished different games" in text
+    assert "GDI-H3 (published)" in text and "different games; 1 of 2 are common to all of them" in text
     commands = re.findall(r"^.*jaxrl train (.*?)(?:</pre>)?$", text, re.MULTILINE)
     example = "configs/atari/pong_cpu.yaml --env.id={} --seed=0"
     assert commands == [example.format(env) for _ in ("casa", "impala") for env in GAMES], "one a sweep file"
@@ -159,16 +149,6 @@ def test_a_whole_study_has_both_baselines_profiles_and_improvement(tmp_path):
         ["Pong", "casa"], ["Pong", "impala"], ["CrazyClimber", "casa"], ["CrazyClimber", "impala"],
     ]  # fmt: skip
     assert [row[-1] for row in games] == ["1.00", "0.00"] * 2 and len(section(text, "Runs")[0]) == 8
-
-
-def test_profiles_reach_from_random_play_to_the_best_score():
-    low = thresholds([np.array([[0.2, 0.4]]), np.array([[0.1], [0.3]])])
-    assert (low[0], low[-1]) == (0.0, 0.4) and (np.diff(low) > 0).all()
-    assert thresholds([np.array([[-0.1, 0.4]])])[0] == -0.1
-    assert thresholds([np.array([[-0.1, -0.1]])])[-1] > -0.1
-    far = thresholds([np.array([[0.5, 30.0]])])
-    assert far[0] == pytest.approx(0.01) and far[-1] == pytest.approx(30.0)
-    np.testing.assert_allclose(far[1:] / far[:-1], far[1] / far[0])
 
 
 def test_a_report_before_anything_has_finished(tmp_path):

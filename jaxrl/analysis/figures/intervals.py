@@ -1,7 +1,7 @@
 """Figures of what `jaxrl.analysis.statistics` computes: profiles, intervals, probabilities of improvement.
 
-    profiles = {name: performance_profile(scores, np.linspace(0, 4, 81)) for name, scores in normalised.items()}
-    profile_figure(profiles, protocol="machado").savefig("profiles.png")
+    scores = compare(groups)
+    profile_figure(profiles(scores), protocol=scores.protocol).savefig("profiles.png")
 
 The protocol label is required, because an Atari figure without it cannot be read; it is None for other environments.
 """
@@ -16,6 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from jaxrl.analysis.comparison import BEYOND_HUMAN
 from jaxrl.analysis.figures.style import COLOURS, GREY, canvas, panels
 from jaxrl.analysis.statistics import Interval, Profile, Summary
 
@@ -35,16 +36,16 @@ def profile_figure(
     protocol: str | None,
     title: str = "Performance profiles",
     score: str = HUMAN_NORMALISED,
-    log: bool = False,
 ) -> Figure:
     """Share of runs above each threshold, a line per agent in its band; the higher line is better.
+
+    Thresholds above 0 that reach far beyond the human are on a logarithmic axis.
 
     Args:
         profiles: agent to profile.
         protocol: label of the scores' protocol.
         title: of the figure.
         score: what the thresholds are, for the horizontal axis.
-        log: thresholds on a logarithmic axis, for scores far beyond the human.
     """
     figure = canvas((8, 4.8), title, protocol)
     axes = panels(figure, 1, 1)[0, 0]
@@ -56,7 +57,7 @@ def profile_figure(
     axes.set_ylabel("share of runs with score > τ")
     axes.set_ylim(0, 1.02)
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
-    if log:
+    if all(profile.thresholds[0] > 0 and profile.thresholds[-1] > BEYOND_HUMAN for profile in profiles.values()):
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter("{x:g}")
     else:
