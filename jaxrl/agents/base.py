@@ -126,12 +126,13 @@ def masked_mean(x: jax.Array, mask: jax.Array) -> jax.Array:
     return jnp.sum(jnp.where(mask, x, 0)) / jnp.maximum(jnp.sum(mask), 1)
 
 
-def decayed_clip(ratio: jax.Array, c_clip: Scalar, trace_lambda: Scalar) -> jax.Array:
-    """The bound [T, B] with which a trace has `c = trace_lambda min(ratio, c_clip)`, for lambda in [0, 1].
+def decayed_clip(ratio: jax.Array, hypers: Any) -> jax.Array:
+    """The bound [T, B] with which a trace has `c = trace_lambda min(ratio, c_clip, rho_clip)`, for lambda in [0, 1].
 
-    The operators know no lambda: they take `c = min(ratio, bound)`, and this bound is never above the ratio.
+    The operators know no lambda: they take `c = min(ratio, bound)`, and this bound is never above the ratio. The
+    papers ask for `c_clip <= rho_clip`, which holds here whatever the two are.
     """
-    return trace_lambda * jnp.minimum(ratio, c_clip)
+    return hypers.trace_lambda * jnp.minimum(ratio, jnp.minimum(hypers.c_clip, hypers.rho_clip))
 
 
 def policy_metrics(logits: jax.Array, value: jax.Array, ratio: jax.Array, rho_clip: Scalar, mask: jax.Array) -> Metrics:

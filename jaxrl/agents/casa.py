@@ -11,16 +11,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from jaxrl import ops
 from jaxrl.agents import base
-from jaxrl.agents.exploration import ExplorationConfig
+from jaxrl.agents.exploration import TEMPERATURES, ExplorationConfig
 from jaxrl.agents.optimiser import OptimiserConfig
 from jaxrl.agents.replay_buffer import ReplayConfig
+from jaxrl.config.ranges import HUGE, TINY, AtLeast, Between
 from jaxrl.ops.rewards import RewardTransform
 from jaxrl.ops.values import ValueTransform
 from jaxrl.types import Agent, EnvSpec, Metrics, Params, Trajectory
@@ -44,23 +45,23 @@ class Hypers:
         policy_cost: beta, weight of the policy gradient.
         entropy_cost: weight of an entropy bonus. CASA has none; it is here to be compared with the temperature.
         rho_clip: upper bound of the importance ratio in DR-Trace and in the policy gradient.
-        c_clip: upper bound of the trace's ratio; at most rho_clip.
-        trace_lambda: decay of the trace, `c = trace_lambda min(ratio, c_clip)`, as in Retrace(lambda).
+        c_clip: upper bound of the trace's ratio; above rho_clip it is rho_clip.
+        trace_lambda: decay of the trace, `c = trace_lambda min(ratio, c_clip, rho_clip)`, as in Retrace(lambda).
         reward_scale: factor on transformed rewards.
     """
 
-    learning_rate: float = 5e-4
-    weight_decay: float = 0.0
-    discount_factor: float = 0.99
-    temperature: float = 0.1
-    advantage_scale: float = 0.1
+    learning_rate: Annotated[float, Between(0, HUGE)] = 5e-4
+    weight_decay: Annotated[float, Between(0, HUGE)] = 0.0
+    discount_factor: Annotated[float, Between(0, 1)] = 0.99
+    temperature: Annotated[float, TEMPERATURES] = 0.1
+    advantage_scale: Annotated[float, Between(TINY, HUGE)] = 0.1
     value_cost: float = 1.0
     q_cost: float = 10.0
     policy_cost: float = 10.0
     entropy_cost: float = 0.0
-    rho_clip: float = 1.05
-    c_clip: float = 1.05
-    trace_lambda: float = 1.0
+    rho_clip: Annotated[float, AtLeast(TINY)] = 1.05
+    c_clip: Annotated[float, AtLeast(TINY)] = 1.05
+    trace_lambda: Annotated[float, Between(0, 1)] = 1.0
     reward_scale: float = 1.0
 
 
@@ -85,12 +86,12 @@ class Config:
     hypers: Hypers = field(default_factory=Hypers)
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     reward_transform: RewardTransform = "clip"
-    num_epochs: int = 1
-    num_minibatches: int = 1
+    num_epochs: Annotated[int, AtLeast(1)] = 1
+    num_minibatches: Annotated[int, AtLeast(1)] = 1
     temperature_factor: bool = False
     exploration: ExplorationConfig = field(default_factory=ExplorationConfig)
     value_transform: ValueTransform = "identity"
-    burn_in: int = 0
+    burn_in: Annotated[int, AtLeast(0)] = 0
     replay: ReplayConfig = field(default_factory=ReplayConfig)
 
 
@@ -141,7 +142,7 @@ def loss(
         ratio,
         mask,
         rho_clip=hypers.rho_clip,
-        c_clip=base.decayed_clip(ratio, hypers.c_clip, hypers.trace_lambda),
+        c_clip=base.decayed_clip(ratio, hypers),
     )
     # An ignored row's target means nothing, and 0 times NaN is NaN in the gradient of a masked mean.
     target = jax.tree.map(lambda x: jax.lax.stop_gradient(jnp.where(mask, x, 0)), target)

@@ -23,13 +23,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jaxrl import ops
+from jaxrl.config.ranges import HUGE, AtLeast, Between
 from jaxrl.ops import bandits
 from jaxrl.types import Key, Trajectory
 
@@ -38,6 +39,9 @@ Family = Literal["plain", "fixed", "bandit", "mixture", "ladder"]
 
 EPSILON_BLOCKS = 10  # in which a mixture's vote divides [0, 1]; the accuracy is published
 GREEDY_TEMPERATURE = 1e-6  # a softmax this cold is the argmax; ties share their probability
+# Of the hypers' temperature. Where logits reach 1e9 the rounding of a colder one overflows the softmax; a hotter one is
+# uniform, and the loss of `temperature_factor` overflows.
+TEMPERATURES = Between(GREEDY_TEMPERATURE, 1e20)
 MAX_TEMPERATURE = 1e3  # finite, where x = 0 says infinity
 DRAW_STREAM = 0x6472_6177  # apart from the numbers that actions are drawn with
 
@@ -59,13 +63,13 @@ class ExplorationConfig:
     """
 
     family: Family = "fixed"
-    max_inverse_temperature: float = 50.0
-    num_blocks: int = 50
-    num_bandits: int = 7
-    num_candidates: int = 3
-    ucb: float = 1.0
-    ladder_epsilon: float = 0.4
-    ladder_exponent: float = 7.0
+    max_inverse_temperature: Annotated[float, Between(1e-20, 1e6)] = 50.0  # below 1e-3 all temperatures are the hottest
+    num_blocks: Annotated[int, AtLeast(1)] = 50
+    num_bandits: Annotated[int, AtLeast(1)] = 7
+    num_candidates: Annotated[int, AtLeast(1)] = 3
+    ucb: Annotated[float, Between(0, HUGE)] = 1.0
+    ladder_epsilon: Annotated[float, Between(0, 1)] = 0.4
+    ladder_exponent: Annotated[float, Between(0, HUGE)] = 7.0
 
 
 class Drawn(NamedTuple):

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
 
 from jaxrl import ops
 from jaxrl.agents import base
-from jaxrl.agents.exploration import ExplorationConfig
+from jaxrl.agents.exploration import TEMPERATURES, ExplorationConfig
 from jaxrl.agents.optimiser import OptimiserConfig
 from jaxrl.agents.replay_buffer import ReplayConfig
+from jaxrl.config.ranges import HUGE, TINY, AtLeast, Between
 from jaxrl.ops.rewards import RewardTransform
 from jaxrl.ops.values import ValueTransform
 from jaxrl.types import Agent, EnvSpec, Metrics, Params, Trajectory
@@ -31,20 +33,20 @@ class Hypers:
         value_cost: weight of the value's regression.
         entropy_cost: weight of the entropy bonus.
         rho_clip: upper bound of the importance ratio.
-        c_clip: upper bound of the trace's ratio; at most rho_clip.
-        trace_lambda: decay of the trace, `c = trace_lambda min(ratio, c_clip)`, as in Retrace(lambda).
+        c_clip: upper bound of the trace's ratio; above rho_clip it is rho_clip.
+        trace_lambda: decay of the trace, `c = trace_lambda min(ratio, c_clip, rho_clip)`, as in Retrace(lambda).
         reward_scale: factor on transformed rewards.
     """
 
-    learning_rate: float = 5e-4
-    weight_decay: float = 0.0
-    discount_factor: float = 0.99
-    temperature: float = 1.0
+    learning_rate: Annotated[float, Between(0, HUGE)] = 5e-4
+    weight_decay: Annotated[float, Between(0, HUGE)] = 0.0
+    discount_factor: Annotated[float, Between(0, 1)] = 0.99
+    temperature: Annotated[float, TEMPERATURES] = 1.0
     value_cost: float = 0.5
     entropy_cost: float = 0.01
-    rho_clip: float = 1.0
-    c_clip: float = 1.0
-    trace_lambda: float = 1.0
+    rho_clip: Annotated[float, AtLeast(TINY)] = 1.0
+    c_clip: Annotated[float, AtLeast(TINY)] = 1.0
+    trace_lambda: Annotated[float, Between(0, 1)] = 1.0
     reward_scale: float = 1.0
 
 
@@ -68,12 +70,12 @@ class Config:
     hypers: Hypers = field(default_factory=Hypers)
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     reward_transform: RewardTransform = "clip"
-    num_epochs: int = 1
-    num_minibatches: int = 1
+    num_epochs: Annotated[int, AtLeast(1)] = 1
+    num_minibatches: Annotated[int, AtLeast(1)] = 1
     temperature_factor: bool = False
     exploration: ExplorationConfig = field(default_factory=ExplorationConfig)
     value_transform: ValueTransform = "identity"
-    burn_in: int = 0
+    burn_in: Annotated[int, AtLeast(0)] = 0
     replay: ReplayConfig = field(default_factory=ReplayConfig)
 
 
@@ -102,7 +104,7 @@ def loss(
         ratio,
         mask,
         rho_clip=hypers.rho_clip,
-        c_clip=base.decayed_clip(ratio, hypers.c_clip, hypers.trace_lambda),
+        c_clip=base.decayed_clip(ratio, hypers),
     )
     target = jax.lax.stop_gradient(target)
 

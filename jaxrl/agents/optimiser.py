@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import jax
 import jax.numpy as jnp
 import optax
 
+from jaxrl.config.ranges import HUGE, TINY, AtLeast, Between
 from jaxrl.types import Params, PyTree
 
 
@@ -30,9 +31,9 @@ class OptimiserConfig:
     name: Literal["adam", "rmsprop"] = "adam"
     beta1: float = 0.9
     beta2: float = 0.999
-    epsilon: float = 1e-6
-    max_grad_norm: float = 40.0
-    warmup_updates: int = 0
+    epsilon: Annotated[float, Between(0, HUGE)] = 1e-6
+    max_grad_norm: Annotated[float, AtLeast(TINY)] = 40.0
+    warmup_updates: Annotated[int, AtLeast(0)] = 0
     schedule: Literal["constant", "linear"] = "constant"
 
 

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxrl.config.ranges import bounds_of
+from jaxrl.config.ranges import FINITE, ranges
 from jaxrl.config.sections import PBTConfig
 from jaxrl.types import Agent, Key, Metrics, PyTree, TrainState, Trajectory
 
@@ -121,16 +121,12 @@ def succeed(score: jax.Array, key: Key, fraction: float) -> Succession:
 def perturb(hypers: PyTree, replaced: jax.Array, key: Key, config: PBTConfig) -> PyTree:
     """Multiply each hyper-parameter in `config.perturb`, where `replaced` [P], by one of `config.factors`.
 
-    A product outside the range of the hyper-parameter becomes the end that it passed, and a `c_clip` above its member's
-    `rho_clip` becomes equal to it.
+    A product outside the range of the hyper-parameter becomes the end that it passed.
     """
-    moved = {}
+    moved, limits = {}, ranges(type(hypers))
     for i, name in enumerate(config.perturb):
         chosen = jax.random.choice(jax.random.fold_in(key, i), jnp.asarray(config.factors), replaced.shape)
         value = getattr(hypers, name)
-        bounds = bounds_of(name)
-        moved[name] = jnp.where(replaced, jnp.clip(value * chosen, bounds.low, bounds.high), value)
-    hypers = replace(hypers, **moved)
-    if hasattr(hypers, "c_clip") and hasattr(hypers, "rho_clip"):
-        hypers = replace(hypers, c_clip=jnp.minimum(hypers.c_clip, hypers.rho_clip))
-    return hypers
+        within = limits.get(name, FINITE)
+        moved[name] = jnp.where(replaced, jnp.clip(value * chosen, within.low, within.high), value)
+    return replace(hypers, **moved)

@@ -24,8 +24,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrl.config.ranges import MAX_SEED, check_hyper
-from jaxrl.config.sections import PopulationConfig
+from jaxrl.config.ranges import FINITE, check_range, ranges
+from jaxrl.config.sections import MAX_SEED, PopulationConfig
 from jaxrl.errors import ConfigError
 from jaxrl.types import (
     ActorOutput,
@@ -206,24 +206,7 @@ def make_members(config: PopulationConfig, hypers: Any) -> Members:
     for name in table.keys() & listed.keys():
         raise ConfigError(f"population.vary and population.members both give {name}; leave it out of one of them")
     seeds = listed.pop(SEED, np.arange(config.size, dtype=np.uint32))
-    members = Members({**table, **listed}, seeds)
-    _check_clips(members.hypers, config.size, hypers)
-    return members
-
-
-def _check_clips(table: Table, size: int, hypers: Any) -> None:
-    """`c_clip` is at most `rho_clip` in every member, wherever the two come from."""
-    if not (hasattr(hypers, "c_clip") and hasattr(hypers, "rho_clip")):
-        return
-    c_clip, rho_clip = (
-        np.broadcast_to(np.asarray(table.get(name, getattr(hypers, name)), np.float32), size)
-        for name in ("c_clip", "rho_clip")
-    )
-    for i in np.flatnonzero(c_clip > rho_clip)[:1]:
-        raise ConfigError(
-            f"population.vary and population.members must give each member a c_clip of at most its rho_clip, and "
-            f"member {i} has {c_clip[i]!s} and {rho_clip[i]!s}"
-        )
+    return Members({**table, **listed}, seeds)
 
 
 def make_table(vary: tuple[str, ...], size: int, hypers: Any) -> dict[str, np.ndarray]:
@@ -275,8 +258,9 @@ def _read_all(
         if name in lists:
             raise ConfigError(f"{setting} names {name} twice; write all its values in one entry")
         lists[name] = _read_seeds(setting, text) if name == SEED else _read_floats(setting, entry, text)
-        for value in lists[name]:
-            check_hyper(setting, name, float(str(value)))  # as it was written: float32 rounds a bound of 1e-6 down
+        for value in lists[name] if name != SEED else ():
+            # As it was written: float32 rounds a bound of 1e-6 down.
+            check_range(f"{setting}: {name}", float(str(value)), ranges(type(hypers)).get(name, FINITE))
     return lists
 
 

@@ -15,10 +15,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
 
+from jaxrl.config.ranges import AtLeast
 from jaxrl.types import Agent, EnvSpec, Key, Metrics, PyTree, TimeStep, TrainState, Trajectory
 
 REPLAY_STREAM = 0x7265_706C  # apart from the numbers that minibatches are drawn with
@@ -34,8 +36,8 @@ class ReplayConfig:
             expectation; a minibatch grows by as much.
     """
 
-    capacity: int = 0
-    per_fresh: int = 1
+    capacity: Annotated[int, AtLeast(0)] = 0
+    per_fresh: Annotated[int, AtLeast(1)] = 1
 
 
 def with_replay(agent: Agent, config: ReplayConfig, spec: EnvSpec, unroll_length: int, num_envs: int) -> Agent:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from jaxrl.config.ranges import check_bounds
+from jaxrl.config.ranges import check_ranges
 from jaxrl.config.sections import ExperimentConfig, RuntimeConfig
 from jaxrl.errors import ConfigError
 
@@ -28,7 +28,7 @@ def make_plan(config: ExperimentConfig, num_hosts: int = 1) -> Plan:
         num_hosts: that train together.
     """
     runtime, agent = config.runtime, config.agent
-    check_bounds(config)
+    check_ranges(config)
     _check_sequences(config, num_hosts)
     _check_devices(runtime)
     envs_per_actor = runtime.pools_per_actor * runtime.envs_per_pool
@@ -43,7 +43,7 @@ def make_plan(config: ExperimentConfig, num_hosts: int = 1) -> Plan:
             f"devices; change runtime.envs_per_pool"
         )
     _check_population(config, num_envs // len(runtime.learner_devices))
-    _check_ladder(config)
+    _check_exploration(config)
     samples = runtime.unroll_length * num_envs
     return Plan(envs_per_actor, num_envs, samples, math.ceil(config.env_steps / samples))
 
@@ -107,16 +107,22 @@ def _check_population(config: ExperimentConfig, envs_per_device: int) -> None:
                 + (f" of {config.agent.num_minibatches} minibatches each" if least > population.size else "")
                 + f"; make runtime.envs_per_pool a multiple of {least}"
             )
-    if pbt.every and not 0 < pbt.fraction <= 0.5:
-        raise ConfigError(f"population.pbt.fraction must be above 0 and at most 0.5, got {pbt.fraction}")
-    if pbt.every and not (pbt.factors and all(0 < factor < math.inf for factor in pbt.factors)):
-        raise ConfigError(f"population.pbt.factors must be finite numbers above 0, got {list(pbt.factors)}")
+    if pbt.every and not pbt.factors:
+        raise ConfigError("population.pbt.factors must hold at least one number, such as [0.8, 1.25]")
 
 
-def _check_ladder(config: ExperimentConfig) -> None:
-    """A ladder has rungs: the environments of one pool and one member are numbered by themselves."""
+def _check_exploration(config: ExperimentConfig) -> None:
+    """A ladder has rungs, in each pool and each member; a bandit has no more candidates than blocks."""
+    exploration = getattr(config.agent, "exploration", None)
+    if exploration is None:
+        return
+    if exploration.num_candidates > exploration.num_blocks:
+        raise ConfigError(
+            f"agent.exploration.num_candidates must be at most agent.exploration.num_blocks, got "
+            f"{exploration.num_candidates} and {exploration.num_blocks}"
+        )
     envs, size = config.runtime.envs_per_pool, config.population.size
-    if getattr(getattr(config.agent, "exploration", None), "family", "") == "ladder" and envs < 2 * size:
+    if exploration.family == "ladder" and envs < 2 * size:
         raise ConfigError(
             f"runtime.envs_per_pool must be at least {2 * size}, 2 for each member, where agent.exploration.family is "
             f"ladder, got {envs}"

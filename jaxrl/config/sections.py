@@ -8,7 +8,11 @@ line into these classes. Nothing changes a config after it was read; what follow
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from jaxrl.config.ranges import HUGE, Above, AtLeast, Between
+
+MAX_SEED = 2**32 - 1  # a JAX key keeps 32 bits: 2**32 would be seed 0 again
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ class NetworkConfig:
     input: Literal["plain", "motion"] = "plain"
     dtype: Literal["float32", "bfloat16"] = "float32"
     core: Literal["none", "lstm"] = "none"
-    core_size: int = 256
+    core_size: Annotated[int, AtLeast(1)] = 256
 
 
 @dataclass(frozen=True)
@@ -74,15 +78,15 @@ class RuntimeConfig:
         timeout_s: no wait between actors and learner lasts longer; a run that waits so long is broken and ends.
     """
 
-    num_actors: int = 1
-    pools_per_actor: int = 2
-    envs_per_pool: int = 16
-    threads_per_pool: int = 1
-    unroll_length: int = 16
-    policy_lag: int = 1
+    num_actors: Annotated[int, AtLeast(1)] = 1
+    pools_per_actor: Annotated[int, AtLeast(1)] = 2
+    envs_per_pool: Annotated[int, AtLeast(1)] = 16
+    threads_per_pool: Annotated[int, AtLeast(0)] = 1
+    unroll_length: Annotated[int, AtLeast(1)] = 16
+    policy_lag: Annotated[int, AtLeast(0)] = 1
     actor_devices: tuple[int, ...] = (0,)
     learner_devices: tuple[int, ...] = (0,)
-    timeout_s: float = 120.0
+    timeout_s: Annotated[float, Above(0)] = 120.0
 
 
 @dataclass(frozen=True)
@@ -99,9 +103,9 @@ class RecordConfig:
     """
 
     runs_dir: str = "runs"
-    report_every: int = 50
-    checkpoint_every: int = 1000
-    keep_checkpoints: int = 2
+    report_every: Annotated[int, AtLeast(1)] = 50
+    checkpoint_every: Annotated[int, AtLeast(1)] = 1000
+    keep_checkpoints: Annotated[int, AtLeast(1)] = 2
     wandb: Literal["auto", "online", "offline", "off"] = "auto"
     wandb_project: str = "jaxrl"
 
@@ -117,8 +121,8 @@ class EvaluationConfig:
         against_random: also score the uniformly random policy, and report the distance in standard errors.
     """
 
-    episodes: int = 100
-    num_envs: int = 20
+    episodes: Annotated[int, AtLeast(0)] = 100
+    num_envs: Annotated[int, AtLeast(1)] = 20
     greedy: bool = False
     against_random: bool = False
 
@@ -137,7 +141,7 @@ class HostsConfig:
     coordinator: str = ""
     num_processes: int = 0
     process_id: int = 0
-    timeout_s: float = 120.0
+    timeout_s: Annotated[float, Above(0)] = 120.0
 
 
 @dataclass(frozen=True)
@@ -146,15 +150,15 @@ class PBTConfig:
 
     Args:
         every: updates between two rankings by the mean return of the episodes since; 0 for no ranking.
-        fraction: of the members that is replaced, and from which the replacements come; at most 0.5.
+        fraction: of the members that is replaced, and from which the replacements come.
         perturb: names in agent.hypers, such as [learning_rate, entropy_cost].
         factors: a copied hyper-parameter is multiplied by one of them, all equally likely.
     """
 
-    every: int = 0
-    fraction: float = 0.25
+    every: Annotated[int, AtLeast(0)] = 0
+    fraction: Annotated[float, Above(0, 0.5)] = 0.25
     perturb: tuple[str, ...] = ("learning_rate",)
-    factors: tuple[float, ...] = (0.8, 1.25)
+    factors: tuple[Annotated[float, Above(0, HUGE)], ...] = (0.8, 1.25)
 
 
 @dataclass(frozen=True)
@@ -169,7 +173,7 @@ class PopulationConfig:
         pbt: see below.
     """
 
-    size: int = 1
+    size: Annotated[int, AtLeast(1)] = 1
     vary: tuple[str, ...] = ()
     members: tuple[str, ...] = ()
     pbt: PBTConfig = field(default_factory=PBTConfig)
@@ -197,9 +201,9 @@ class ExperimentConfig:
 
     agent: Any
     name: str = "run"
-    seed: int = 0
-    env_steps: int = 1_000_000
-    max_minutes: float = 0.0
+    seed: Annotated[int, Between(0, MAX_SEED)] = 0
+    env_steps: Annotated[int, AtLeast(1)] = 1_000_000
+    max_minutes: Annotated[float, AtLeast(0)] = 0.0
     env: EnvConfig = field(default_factory=EnvConfig)
     network: NetworkConfig = field(default_factory=NetworkConfig)
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)

@@ -58,6 +58,17 @@ def test_loss_and_gradient_by_hand(name, legality, double):
             np.testing.assert_allclose(gradient[leaf], values, rtol=1e-8, atol=1e-12, err_msg=leaf)
 
 
+@pytest.mark.parametrize("name", ["casa", "impala"])
+def test_a_c_clip_above_rho_clip_is_rho_clip(name, double):
+    config, params, trajectory = CONFIGS[name], draw_params(0), draw_trajectory(0)
+    (above, equal, below) = (
+        compiled(config)(params, replace(config.hypers, rho_clip=1.0, c_clip=c_clip), trajectory)[1]
+        for c_clip in (5.0, 1.0, 0.5)
+    )
+    jax.tree.map(np.testing.assert_array_equal, above, equal)
+    assert not np.array_equal(jax.tree.leaves(below)[-1], jax.tree.leaves(equal)[-1])
+
+
 @pytest.mark.parametrize("name", CONFIGS)
 def test_the_reference_gradient_is_a_gradient(name):
     """The hand-written formulas against finite differences where no stop-gradient is involved: a T = 1 episode that

@@ -85,16 +85,6 @@ def test_no_value_leaves_its_range():
     np.testing.assert_allclose(np.unique(moved.learning_rate), [0.45, 1.8])
 
 
-@pytest.mark.parametrize(("name", "factor"), [("rho_clip", 0.5), ("c_clip", 2.0)])
-def test_c_clip_stays_at_most_rho_clip(name, factor):
-    config, replaced = PBTConfig(every=1, perturb=(name,), factors=(factor,)), jnp.arange(4) < 2
-    moved = perturb(
-        casa.Hypers(rho_clip=jnp.full(4, 1.2), c_clip=jnp.full(4, 1.0)), replaced, jax.random.key(0), config
-    )
-    assert (moved.c_clip <= moved.rho_clip).all()
-    np.testing.assert_allclose(moved.c_clip, [0.6, 0.6, 1, 1] if name == "rho_clip" else [1.2, 1.2, 1, 1])
-
-
 def test_without_episodes_the_last_score_counts_and_before_there_is_one_nobody_moves():
     kept, replaced = compete(state_of(4, [1, 0, 1, 1], [1, 0, 2, 3]), CONFIG)
     assert not replaced.any() and (kept.params["w"] == jnp.arange(4) + 100).all()

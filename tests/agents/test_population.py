@@ -130,20 +130,6 @@ def test_a_seed_that_is_listed_takes_the_place_of_the_number():
     assert (state.key[0] != state.key[1]).any()
 
 
-@pytest.mark.parametrize("entry", ["c_clip=1,5", "rho_clip=1,2", "c_clip=1,1.05"])
-@pytest.mark.parametrize("field", ["vary", "members"])
-def test_no_member_has_a_c_clip_above_its_rho_clip(field, entry):
-    """The agent's own are 1.05 and 1.05; float32 does not make them differ."""
-    population = PopulationConfig(2, **{field: (entry,)})
-    if entry == "c_clip=1,1.05":
-        make_members(population, casa.Hypers())
-    else:
-        member, got = {"c_clip=1,5": (1, "5.0 and 1.05"), "rho_clip=1,2": (0, "1.05 and 1.0")}[entry]
-        with pytest.raises(ConfigError, match=rf"c_clip of at most its rho_clip, and member {member} has {got}$"):
-            make_members(population, casa.Hypers())
-    make_members(PopulationConfig(2, members=("c_clip=1,5", "rho_clip=1,6")), casa.Hypers())
-
-
 @pytest.mark.parametrize(
     ("members", "word"),
     [
@@ -195,7 +181,7 @@ def test_a_wrong_call_is_one_sentence():
         (PopulationConfig(pbt=PBTConfig(every=5)), "raise population.size"),
         (PopulationConfig(size=2, pbt=PBTConfig(every=5, fraction=0.6)), "fraction"),
         (PopulationConfig(size=2, pbt=PBTConfig(every=5, factors=(0.0, 2.0))), "factors"),
-        (PopulationConfig(size=2, pbt=PBTConfig(every=5, factors=(0.5, math.inf))), "factors must be finite"),
+        (PopulationConfig(size=2, pbt=PBTConfig(every=5, factors=(0.5, math.inf))), "factors must be above 0"),
         (PopulationConfig(size=2, pbt=PBTConfig(every=-1)), "every"),
     ],
 )

@@ -2,17 +2,18 @@
 
 import dataclasses
 import math
+from typing import Annotated
 
 import jax
 import numpy as np
 import pytest
 
 from jaxrl.agents import casa, impala
-from jaxrl.agents.exploration import ExplorationConfig
+from jaxrl.agents.exploration import TEMPERATURES, ExplorationConfig
 from jaxrl.agents.population import make_members, set_hypers
 from jaxrl.config.parsing import read_config
 from jaxrl.config.plan import make_plan
-from jaxrl.config.ranges import BOUNDS, HYPERS, check_bounds
+from jaxrl.config.ranges import Above, AtLeast, Between, check_ranges, ranges
 from jaxrl.config.sections import NetworkConfig
 from jaxrl.envs.batched import BatchedJaxEnv
 from jaxrl.envs.catch import Catch
@@ -25,7 +26,7 @@ PRESETS = ("configs/catch.yaml", "configs/catch_impala.yaml", "configs/atari/cas
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_presets_are_within(preset):
-    check_bounds(read_config(preset))
+    check_ranges(read_config(preset))
 
 
 @pytest.mark.parametrize(
@@ -40,7 +41,9 @@ def test_presets_are_within(preset):
             "agent.hypers.temperature must be at least 1e-06 and at most 1e+20, got nan",
         ),
         ("--agent.hypers.trace_lambda 1.1", "agent.hypers.trace_lambda must be at least 0 and at most 1, got 1.1"),
-        ("--agent.hypers.c_clip 2", "agent.hypers.c_clip must be at most agent.hypers.rho_clip, got 2.0 and 1.05"),
+        ("--agent.optimiser.beta1 .nan", "agent.optimiser.beta1 must be at least -3e+38 and at most 3e+38, got nan"),
+        ("--population.pbt.factors [1,0]", "population.pbt.factors must be above 0 and at most 3e+38, got 0.0"),
+        ("--population.pbt.fraction 0.6", "population.pbt.fraction must be above 0 and at most 0.5, got 0.6"),
         ("--agent.optimiser.max_grad_norm 0", "agent.optimiser.max_grad_norm must be at least 1e-37, got 0"),
         ("--agent.exploration.num_blocks 0", "agent.exploration.num_blocks must be at least 1, got 0"),
         ("--agent.exploration.num_bandits 0", "agent.exploration.num_bandits must be at least 1, got 0"),
@@ -85,7 +88,7 @@ def test_what_float32_cannot_hold_is_one_sentence(words):
     """1e-50 would be 0 there, and 1e40 infinity."""
     name = words.split()[0].removeprefix("--")
     with pytest.raises(ConfigError, match=f"^{name} must be at least "):
-        check_bounds(read_config("configs/catch.yaml", words.split()))
+        check_ranges(read_config("configs/catch.yaml", words.split()))
 
 
 @pytest.mark.parametrize("family", ["fixed", "bandit"])
@@ -93,13 +96,12 @@ def test_what_float32_cannot_hold_is_one_sentence(words):
 def test_the_ends_of_the_temperatures_can_be_learnt(module, family):
     """Behaviour, loss and gradient are finite there, with preferences of some hundreds."""
     settings = ExplorationConfig(
-        family, max_inverse_temperature=BOUNDS["agent.exploration.max_inverse_temperature"].high
+        family, max_inverse_temperature=ranges(ExplorationConfig)["max_inverse_temperature"].high
     )
     network = make_network(NetworkConfig(torso="mlp", hidden_sizes=(8,)), Catch.spec)
     agent = module.make(module.Config(exploration=settings, temperature_factor=True), network, Catch.spec, 10)
     act, update, start = make_act(agent.act), jax.jit(agent.update), agent.init(jax.random.key(0))
-    ends = HYPERS["temperature"]
-    for temperature in (ends.low, ends.high) if family == "fixed" else (1.0,):
+    for temperature in (TEMPERATURES.low, TEMPERATURES.high) if family == "fixed" else (1.0,):
         state = set_hypers(start, {"temperature": temperature, "entropy_cost": 0.01})
         state = state.replace(params=jax.tree.map(lambda x: 30 * x, state.params))
         actor = Actor([BatchedJaxEnv(Catch(), 8, jax.random.key(1))], act, agent.initial_actor_state, 12)
@@ -113,7 +115,7 @@ def test_the_ends_of_the_temperatures_can_be_learnt(module, family):
 def test_infinite_bounds_can_be_written_as_people_write_them():
     config = read_config("configs/catch.yaml", ["--agent.hypers.rho_clip=inf", "--agent.hypers.c_clip", "inf"])
     assert config.agent.hypers.rho_clip == math.inf
-    check_bounds(config)
+    check_ranges(config)
 
 
 @pytest.mark.parametrize("field", ["vary", "members"])
@@ -131,15 +133,31 @@ def test_the_ends_of_a_range_can_be_listed():
     assert make_members(config.population, config.agent.hypers).hypers["temperature"][0] == np.float32(1e-6)
 
 
-def test_every_name_is_a_setting_of_some_agent():
-    known = set()
-    for preset in PRESETS:
-        known |= set(_dotted(dataclasses.asdict(read_config(preset))))
-    assert set(BOUNDS) <= known
+@dataclasses.dataclass(frozen=True)
+class Inner:
+    widths: tuple[Annotated[int, AtLeast(1)], ...] = (1,)
+    scale: float = 1.0
 
 
-def _dotted(tree, prefix=""):
-    for name, value in tree.items():
-        yield f"{prefix}{name}"
-        if isinstance(value, dict):
-            yield from _dotted(value, f"{prefix}{name}.")
+@dataclasses.dataclass(frozen=True)
+class Outer:
+    inner: Inner = dataclasses.field(default_factory=Inner)
+    count: Annotated[int, Between(1, 3)] | None = None
+    name: str = ""
+    rate: Annotated[float, Above(0)] = math.inf
+
+
+def test_any_dataclass_can_have_ranges():
+    """A config that is built in Python is checked as one that is read; NaN is in no range."""
+    assert set(ranges(Outer)) == {"count", "rate"}
+    check_ranges(Outer(count=3))
+    for wrong, message in [
+        (Outer(Inner((2, 0))), "inner.widths must be at least 1, got 0"),
+        (Outer(Inner(scale=math.inf)), "inner.scale must be at least -3e+38 and at most 3e+38, got inf"),
+        (Outer(count=4), "count must be at least 1 and at most 3, got 4"),
+        (Outer(rate=0.0), "rate must be above 0, got 0.0"),
+        (Outer(rate=math.nan), "rate must be above 0, got nan"),
+    ]:
+        with pytest.raises(ConfigError) as caught:
+            check_ranges(wrong)
+        assert str(caught.value) == message
