@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from importlib.util import find_spec
-from netrc import NetrcParseError, netrc
 from pathlib import Path
 from typing import Literal
 
@@ -22,6 +21,7 @@ from rich.text import Text
 import jaxrl
 from jaxrl.config.sections import RecordConfig
 from jaxrl.record.versions import package_versions, usable_cores
+from jaxrl.record.wandb import choose_mode, has_api_key
 
 GIB = 2**30
 STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
@@ -182,13 +182,12 @@ def check_wandb() -> Iterator[Finding]:
     if find_spec("wandb") is None:
         yield Finding("ok", "wandb", "not installed: metrics stay in the run folder")
         return
-    try:
-        logged_in = "WANDB_API_KEY" in os.environ or "api.wandb.ai" in netrc().hosts
-    except (OSError, NetrcParseError):
-        logged_in = False
-    mode = os.environ.get("WANDB_MODE")
-    state = "a key is set: --record.wandb auto logs online" if logged_in else "no key: --record.wandb auto logs offline"
-    yield Finding("ok", "wandb", f"{metadata.version('wandb')}; {state}" + (f" (WANDB_MODE={mode})" if mode else ""))
+    key, mode = "a key is set" if has_api_key() else "no key", choose_mode("auto")
+    does = "is off" if mode == "disabled" else f"logs {mode}"
+    told = ", ".join(f"{name}={os.environ[name]}" for name in ("WANDB_MODE", "WANDB_DISABLED") if name in os.environ)
+    yield Finding(
+        "ok", "wandb", f"{metadata.version('wandb')}; {key}: --record.wandb auto {does}{told and f' ({told})'}"
+    )
 
 
 def check_flags() -> Iterator[Finding]:

@@ -49,9 +49,7 @@ class Tally:
 class Recorder:
     """Counters, meters and sinks of one run; called from the learner's thread between updates."""
 
-    def __init__(
-        self, run: RunDir, config: ExperimentConfig, frame_skip: int, settings: Mapping[str, Any], counters: Any = None
-    ):
+    def __init__(self, run: RunDir, config: ExperimentConfig, frame_skip: int, counters: Any = None):
         counters = counters or {}
         self.env_steps = int(counters.get("env_steps", 0))
         self.updates = int(counters.get("updates", 0))
@@ -67,7 +65,7 @@ class Recorder:
             ),
         ]
         if config.record.wandb != "off":
-            sinks.append(WandbSink(run.path, config.record.wandb_project, settings, config.record.wandb))
+            sinks.append(WandbSink(run.path, config.record.wandb_project, config.record.wandb))
         self._sink = ManySinks(sinks)
         self._window = EpisodeWindow(count=int(counters.get("episodes", 0)))
         self._window.refill(last_episodes(run.episodes))

@@ -1,147 +1,108 @@
-"""Reports to Weights & Biases, in a process of its own: whatever W&B or the network does, the run goes on.
+"""Reports to Weights & Biases, by a process that follows metrics.jsonl: whatever W&B does, the run goes on.
 
-`WandbSink` only puts reports into a bounded queue. A daemon thread feeds them through a pipe to a child process (`main`
-below), which alone imports wandb. A thread would not be enough: wandb installs exit hooks that can hold up the end of
-the interpreter for as long as its own service hangs. A child can be killed.
+The child (`main` below, which alone imports wandb) hands on every line until its standard input closes, so nothing is
+queued and nothing dropped. A thread would not do: wandb installs exit hooks that can hold up the end of the interpreter
+for as long as its own service hangs. A child can be killed.
+
+`wandb.json` in the run folder keeps W&B's id of the run and how far each mode has got, so that a resumed run goes on
+under the same id, and one that was logged offline can still be uploaded. No step is logged twice: where a resumed run
+falls back to a checkpoint, W&B keeps what it has of the steps that are trained again, and goes on after them.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import logging
-import math
 import netrc
 import os
-import queue
+import secrets
+import select
 import signal
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urlparse
 
+import yaml
+
 _log = logging.getLogger(__name__)
-_QUEUE_SIZE = 1000  # reports that wait while W&B is slow; beyond that they are dropped and counted
+LOOK_S = 1.0  # between two looks at the file
 
 
 class WandbSink:
-    """Sends each report to W&B; never raises, and never waits except in `close`.
+    """Starts the process that sends each report to W&B; never raises, and never waits except in `close`.
 
     Args:
-        run_dir: W&B's files go to its `wandb` folder, its messages to `wandb.log`.
+        run_dir: whose reports are sent. W&B's files go to its `wandb` folder, its messages to `wandb.log`.
         project: that the run is filed under.
-        config: the resolved config, for W&B's table of runs; must be writable as JSON.
-        mode: `auto` is `online` where an API key is set and `offline` otherwise. Offline makes no connection at all.
-        close_timeout: seconds that `close` waits for W&B to finish.
+        mode: of `choose_mode`. Offline makes no connection at all.
+        close_timeout: seconds that W&B has to finish.
     """
 
-    def __init__(
-        self,
-        run_dir: Path,
-        project: str,
-        config: Mapping[str, Any] | None = None,
-        mode: Literal["auto", "online", "offline"] = "auto",
-        close_timeout: float = 15.0,
-    ):
-        self.dropped = 0
-        self._folder = run_dir
-        self._log_path = run_dir / "wandb.log"
-        self._close_timeout = close_timeout
-        self._queue: queue.Queue[str | None] = queue.Queue(_QUEUE_SIZE)
-        self._warned = False
-        self._closed = False
-        self._child: subprocess.Popen[str] | None = None
-        self.mode = ("online" if has_api_key() else "offline") if mode == "auto" else mode
-        first = {
-            "project": project,
-            "name": run_dir.name,
-            "dir": str(run_dir),
-            "mode": self.mode,
-            "config": config or {},
-        }
+    def __init__(self, run_dir: Path, project: str, mode: str = "auto", close_timeout: float = 15.0):
+        self.mode = choose_mode(mode)
+        self.complete = True  # as far as is known
+        self._folder, self._close_timeout = run_dir, close_timeout
+        self._child: subprocess.Popen[bytes] | None = None
+        if self.mode == "disabled":
+            return
         try:
-            greeting = json.dumps(first, default=str)
-            with self._log_path.open("a") as log:
+            with (run_dir / "wandb.log").open("a") as log:
                 self._child = subprocess.Popen(
-                    [sys.executable, "-m", "jaxrl.record.wandb"],
+                    [sys.executable, "-m", "jaxrl.record.wandb", run_dir, project, self.mode, str(close_timeout)],
                     stdin=subprocess.PIPE,
                     stdout=log,
                     stderr=log,
-                    text=True,
                     env=_environment(self.mode),
                     start_new_session=True,  # Ctrl-C is for the run, which then closes W&B in order
                 )
-        except (OSError, ValueError) as error:
-            self._warn(f"cannot start: {error}")
-            return
-        self._queue.put(greeting)
-        self._thread = threading.Thread(target=self._feed, name="wandb", daemon=True)
-        self._thread.start()
+        except OSError as error:
+            self._warn(f"W&B cannot start: {error}")
 
     def write(self, env_steps: int, values: Mapping[str, float]) -> None:
-        """Hand over one report; dropped and counted in `dropped` where W&B is too far behind."""
-        if self._closed or self._child is None:
-            return
-        finite = {name: float(value) for name, value in values.items() if math.isfinite(value)}
-        try:
-            self._queue.put_nowait(json.dumps({"env_steps": int(env_steps), **finite}))
-        except queue.Full:
-            self.dropped += 1
+        """Look after the child, which finds the report in the file."""
+        if self._child is not None and (status := self._child.poll()) is not None:
+            self._warn(f"W&B ended with status {status} ({self._last_message()})")
 
     def close(self) -> None:
         """Let W&B finish, for at most `close_timeout` seconds, then end it; a second call does nothing."""
-        if self._closed or self._child is None:
+        child, self._child = self._child, None
+        if child is None or child.stdin is None:
             return
-        self._closed = True
-        deadline = time.monotonic() + self._close_timeout
-        if self._thread.is_alive():
-            with contextlib.suppress(queue.Full):
-                self._queue.put(None, timeout=self._close_timeout)
-        self._thread.join(max(0.0, deadline - time.monotonic()))
+        child.stdin.close()
         try:
-            status = self._child.wait(max(0.0, deadline - time.monotonic()))
-            if status != 0:
+            if status := child.wait(self._close_timeout):
                 self._warn(f"W&B ended with status {status} ({self._last_message()})")
         except subprocess.TimeoutExpired:
             self._warn(f"W&B did not finish within {self._close_timeout:g} s and was ended")
         # Also after a good end: W&B's own service process belongs to the group and must not outlive the run.
         with contextlib.suppress(OSError):
-            os.killpg(self._child.pid, signal.SIGKILL)
-        self._child.wait()
-        self._thread.join(5.0)  # returns at once: nobody reads the pipe any more, so that the thread's write fails
-        if self.dropped:
-            self._warn(f"W&B was too slow and missed {self.dropped} reports")
-
-    def _feed(self) -> None:
-        """Body of the thread: pass the queue on, until None or until the child is gone."""
-        assert self._child is not None and self._child.stdin is not None
-        pipe = self._child.stdin
-        try:
-            while (line := self._queue.get()) is not None:
-                pipe.write(line + "\n")
-                pipe.flush()
-        except OSError:  # nobody reads any more
-            if not self._closed:
-                self._warn(f"W&B has ended ({self._last_message()})")
-        finally:
-            with contextlib.suppress(OSError):
-                pipe.close()
+            os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
 
     def _warn(self, reason: str) -> None:
-        if not self._warned:
-            self._warned = True
+        if self.complete:
+            self.complete = False
             _log.warning("W&B logging is incomplete: %s; the run folder %s has everything.", reason, self._folder)
 
     def _last_message(self) -> str:
-        try:
-            lines = self._log_path.read_text(errors="replace").strip().splitlines()
-        except OSError:
-            lines = []
+        lines = (self._folder / "wandb.log").read_text(errors="replace").strip().splitlines()
         return lines[-1] if lines else "no message"
+
+
+def choose_mode(setting: str) -> str:
+    """`disabled` where WANDB_DISABLED or WANDB_MODE says so, else `setting`: `online`, `offline`, or `auto`, which is
+    online where there is an API key and WANDB_MODE is not offline."""
+    told = os.environ.get("WANDB_MODE", "")
+    if told == "disabled" or os.environ.get("WANDB_DISABLED", "").lower() not in ("", "0", "false", "no"):
+        return "disabled"
+    if setting != "auto":
+        return setting
+    return "online" if has_api_key() and told not in ("offline", "dryrun") else "offline"
 
 
 def has_api_key() -> bool:
@@ -162,20 +123,43 @@ def _environment(mode: str) -> dict[str, str]:
     return {**os.environ, **quiet, "PYTHONPATH": search_path}
 
 
-def main() -> None:
-    """Body of the child: the first line of standard input says how to start, every other one is a report."""
-    first = json.loads(sys.stdin.readline())
+def follow(path: Path, is_over: Callable[[], bool]) -> Iterator[dict[str, Any]]:
+    """The whole lines of a JSONL file that grows; ends with the file once `is_over()`."""
+    part, over = b"", False
+    with path.open("rb") as file:
+        while not over:
+            over = is_over()  # asked first: what was written before must still be read
+            for line in file:
+                part += line
+                if part.endswith(b"\n"):
+                    yield json.loads(part)
+                    part = b""
+
+
+def main(run_dir: str, project: str, mode: str, close_timeout: str) -> None:
+    """Body of the child; its standard input closes when the run has ended, in order or not."""
+    folder = Path(run_dir)
+    file = os.open(folder / "wandb.json", os.O_RDWR | os.O_CREAT, 0o666)
+    with contextlib.suppress(OSError):  # a file system without locks
+        fcntl.flock(file, fcntl.LOCK_EX)  # the child of a run that was killed may still be at work
+    progress = json.loads(os.read(file, 1000) or "{}")
+    progress.setdefault("id", os.environ.get("WANDB_RUN_ID") or secrets.token_hex(4))
+    os.pwrite(file, f"{json.dumps(progress):120}\n".encode(), 0)  # one call, which no signal divides
+    config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
     import wandb  # here only: slow to import, and optional
 
-    run = wandb.init(
-        project=first["project"], name=first["name"], dir=first["dir"], config=first["config"], mode=first["mode"]
-    )
+    settings: dict[str, Any] = {"mode": mode, "id": progress["id"], "resume": "allow" if mode == "online" else None}
+    run = wandb.init(project=project, name=folder.name, dir=run_dir, config=config, **settings)
     run.define_metric("env_steps")
     run.define_metric("*", step_metric="env_steps")
-    for line in sys.stdin:
-        run.log(json.loads(line))
+    for row in follow(folder / "metrics.jsonl", lambda: bool(select.select([sys.stdin], [], [], LOOK_S)[0])):
+        if row["env_steps"] > progress.get(mode, -1):
+            run.log({name: value for name, value in row.items() if value is not None}, row["env_steps"], commit=True)
+            progress[mode] = row["env_steps"]
+            os.pwrite(file, f"{json.dumps(progress):120}\n".encode(), 0)
+    signal.alarm(round(float(close_timeout)) + 1)  # whoever would end it may have been killed
     run.finish()
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import os
 import signal
@@ -71,7 +70,7 @@ def run_training(config: ExperimentConfig, run: RunDir | None = None) -> tuple[i
         run = RunDir.create(config.record.runs_dir, config.name, config.seed, write_config(config), circumstances)
     label = protocol_label(config.env)
     print(f"run folder: {run}\nenvironment: {config.env.id}{f', protocol {label}' if label else ''}", flush=True)
-    recorder = Recorder(run, config, experiment.spec.frame_skip, dataclasses.asdict(config), start.counters)
+    recorder = Recorder(run, config, experiment.spec.frame_skip, start.counters)
     try:
         with stop_requests() as stop:
             status = _loop(config, run, runtime, start.counters, recorder, stop)

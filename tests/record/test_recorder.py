@@ -31,7 +31,7 @@ def recorded(tmp_path):
 
 def test_the_recorder_counts(recorded):
     run, config = recorded
-    recorder = Recorder(run, config, 4, {}, {})
+    recorder = Recorder(run, config, 4, {})
     update = make_update([2, 3], version=0)
     first = update.unrolls[1].trajectory
     first.first[2, 1] = True  # row 1 of this environment was thrown away
@@ -49,7 +49,7 @@ def test_the_recorder_counts(recorded):
     assert rows(run.episodes) == [{"env_steps": 14, "episode_return": 7.0, "episode_length": 11, "actor": 1, "env": 1}]
     recorder.close()
     assert len(rows(run.metrics)) == 1, "nothing was left to report"
-    again = Recorder(run, config, 4, {}, recorder.counters())
+    again = Recorder(run, config, 4, recorder.counters())
     again.add(make_update([2, 3], version=2))
     assert (again.env_steps, again.updates, again.episodes) == (44, 3, 1)
     assert again.wall >= recorder.wall - 1.0
@@ -60,7 +60,7 @@ def test_the_recorder_counts(recorded):
 def test_episodes_that_a_checkpoint_counts_are_on_disk(recorded):
     """A process killed after a checkpoint and before the next report must not lose them."""
     run, config = recorded
-    recorder = Recorder(run, config, 1, {}, {})
+    recorder = Recorder(run, config, 1, {})
     update = make_update([2], version=0)
     update.unrolls[0].trajectory.last[0, 0] = True
     recorder.add(update)
@@ -71,7 +71,7 @@ def test_episodes_that_a_checkpoint_counts_are_on_disk(recorded):
 
 def test_a_loss_that_is_not_finite_ends_the_run_and_is_not_saved(recorded):
     run, config = recorded
-    recorder = Recorder(run, config, 1, {}, {})
+    recorder = Recorder(run, config, 1, {})
     lost = {"loss/total": np.float32(np.nan)}
     recorder.add(make_update([2], version=0))
     recorder.add(make_update([2], version=1))
@@ -89,7 +89,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_is_not_saved(recorded):
 def test_of_a_population_one_member_may_be_lost(recorded):
     run, config = recorded
     config = dataclasses.replace(config, population=PopulationConfig(size=2))
-    recorder = Recorder(run, config, 1, {}, {})
+    recorder = Recorder(run, config, 1, {})
     recorder.before_checkpoint({"w": np.array([[np.nan, 1.0], [1.0, 1.0]]), "b": np.zeros(2)})
     with pytest.raises(Diverged):
         recorder.before_checkpoint({"w": np.array([[np.nan, 1.0], [1.0, 1.0]]), "b": np.array([0.0, np.nan])})

@@ -5,29 +5,39 @@ from __future__ import annotations
 import importlib.util
 import json
 import logging
+import os
 import socket
+import subprocess
+import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from jaxrl.record.wandb import WandbSink, has_api_key
+from jaxrl.record.sinks import JsonlSink, ManySinks
+from jaxrl.record.wandb import WandbSink, choose_mode, follow, has_api_key
 
 FAKE = """
-import json, os, pathlib, sys, time
+import json, os, pathlib, time
 
 class Run:
     def define_metric(self, name, step_metric=None): pass
-    def log(self, values):
-        with open(pathlib.Path(os.environ["FAKE_LOG"]), "a") as file:
-            file.write(json.dumps(values) + "\\n")
+    def log(self, values, step, commit):
+        assert commit and step == values["env_steps"]
         {on_log}
+        note(values)
     def finish(self):
         {on_finish}
 
+def note(values):
+    with open(os.environ["FAKE_LOG"], "a") as file:
+        file.write(json.dumps(values) + "\\n")
+
 def init(**settings):
-    pathlib.Path(os.environ["FAKE_LOG"]).write_text(json.dumps(settings) + "\\n")
+    note(settings)
     {on_init}
     return Run()
 """
@@ -35,82 +45,163 @@ def init(**settings):
 
 @pytest.fixture
 def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What the fake was told; the run folder is `tmp_path`."""
+    (tmp_path / "config.yaml").write_text("seed: 1\n")
     monkeypatch.setenv("FAKE_LOG", str(tmp_path / "fake.jsonl"))
-    monkeypatch.delenv("WANDB_API_KEY", raising=False)
     monkeypatch.setenv("NETRC", str(tmp_path / "no_netrc"))
+    for name in ("WANDB_API_KEY", "WANDB_MODE", "WANDB_DISABLED", "WANDB_RUN_ID", "WANDB_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
     return tmp_path / "fake.jsonl"
 
 
 def fake_wandb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str | None = None, **bodies: str) -> None:
     folder = tmp_path / "fake"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     parts = {"on_init": "pass", "on_log": "pass", "on_finish": "pass"} | bodies
     (folder / "wandb.py").write_text(FAKE.format(**parts) if text is None else text)
     monkeypatch.syspath_prepend(str(folder))
 
 
-def no_thread_left() -> bool:
-    return all(thread.name != "wandb" for thread in threading.enumerate())
+def rows(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def steps(log: Path) -> list[int]:
+    return [row["env_steps"] for row in rows(log) if "env_steps" in row]
+
+
+def train(run_dir: Path, reports: range, resume_at: int | None = None, **options: Any) -> WandbSink:
+    """What the recorder does in a run that makes these reports."""
+    wandb = WandbSink(run_dir, "project", **options)
+    sinks = ManySinks([JsonlSink(run_dir / "metrics.jsonl", resume_at), wandb])
+    for step in reports:
+        sinks.write(step, {"episode/return": step / 2, "bad": float("nan")})
+    sinks.close()
+    sinks.close()
+    return wandb
+
+
+def wait_for(what: Any) -> None:
+    deadline = time.monotonic() + 30
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_reports_arrive_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: Path, caplog) -> None:
     fake_wandb(tmp_path, monkeypatch)
-    sink = WandbSink(tmp_path, "project", {"seed": 1, "path": Path("a")})
-    for step in range(50):
-        sink.write(step, {"episode/return": step / 2, "bad": float("nan")})
-    sink.close()
-    sink.close()
-    sink.write(99, {})
-    lines = [json.loads(line) for line in log.read_text().splitlines()]
-    assert lines[0] == {
+    assert train(tmp_path, range(50)).complete and not caplog.records
+    first, *others = rows(log)
+    assert len(first.pop("id")) == 8
+    assert first == {
         "project": "project",
         "name": tmp_path.name,
         "dir": str(tmp_path),
-        "config": {"seed": 1, "path": "a"},
+        "config": {"seed": 1},
         "mode": "offline",
+        "resume": None,
     }
-    assert lines[1:] == [{"env_steps": step, "episode/return": step / 2} for step in range(50)]
-    assert not caplog.records and sink.dropped == 0 and no_thread_left()
+    assert others == [{"env_steps": step, "episode/return": step / 2} for step in range(50)]
+    assert threading.active_count() == 1
+
+
+def test_a_line_is_read_when_it_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_text('{"env_steps": 1}\n{"env_st')
+
+    def grows() -> Iterator[bool]:
+        yield False
+        with path.open("a") as file:
+            file.write('eps": 2}\n{"env_steps": 3}\n{"lost')
+        yield True
+
+    assert [row["env_steps"] for row in follow(path, grows().__next__)] == [1, 2, 3]
+
+
+def test_a_resumed_run_goes_on_and_no_step_is_logged_twice(tmp_path, monkeypatch, log, caplog) -> None:
+    fake_wandb(tmp_path, monkeypatch)
+    train(tmp_path, range(0, 50, 10))
+    train(tmp_path, range(25, 65, 10), resume_at=20)  # steps 30 and 40 are trained again
+    assert steps(log) == [0, 10, 20, 30, 40, 45, 55] and not caplog.records
+    assert [row["env_steps"] for row in rows(tmp_path / "metrics.jsonl")] == [0, 10, 20, 25, 35, 45, 55]
+    first, second = (row["id"] for row in rows(log) if "id" in row)
+    assert first == second
+    monkeypatch.setenv("WANDB_RUN_ID", "of-a-sweep")  # set by W&B's own agent
+    (tmp_path / "wandb.json").unlink()
+    train(tmp_path, range(0))
+    assert [row["id"] for row in rows(log) if "id" in row][-1] == "of-a-sweep"
+
+
+def test_what_was_logged_offline_can_be_uploaded(tmp_path, monkeypatch, log, caplog) -> None:
+    fake_wandb(tmp_path, monkeypatch)
+    train(tmp_path, range(3))
+    for _ in range(2):
+        train(tmp_path, range(0), mode="online")
+    assert steps(log) == [0, 1, 2, 0, 1, 2] and not caplog.records
+    assert [row["resume"] for row in rows(log) if "id" in row] == [None, "allow", "allow"]
+
+
+TRAINING = """
+import sys, time
+from pathlib import Path
+from jaxrl.record.sinks import JsonlSink
+from jaxrl.record.wandb import WandbSink
+sink = JsonlSink(Path(sys.argv[1], "metrics.jsonl"))
+wandb = WandbSink(Path(sys.argv[1]), "project", close_timeout=1.0)
+for step in range(5):
+    sink.write(step, {})
+print("ready", wandb._child.pid, flush=True)
+time.sleep(1000)
+"""
+
+
+@pytest.mark.parametrize("hangs", [False, True])
+def test_a_killed_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: Path, caplog, hangs: bool) -> None:
+    """Its child finishes without it, or gives up, and the run that goes on waits for its turn."""
+    fake_wandb(tmp_path, monkeypatch, on_finish="time.sleep(1000)" if hangs else "time.sleep(1)")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    command = [sys.executable, "-c", TRAINING, str(tmp_path)]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as training:
+        assert training.stdout is not None
+        child = int(training.stdout.readline().split()[1])
+        training.kill()
+    fake_wandb(tmp_path, monkeypatch)
+    train(tmp_path, range(5, 9), resume_at=4, close_timeout=30.0)
+    assert steps(log) == list(range(9)) and not caplog.records
+    wait_for(lambda: not Path(f"/proc/{child}").exists() or "Z" in Path(f"/proc/{child}/stat").read_text().split())
 
 
 @pytest.mark.parametrize("where", ["on_init", "on_log", "on_finish"])
 def test_a_hanging_wandb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: Path, caplog, where: str) -> None:
     fake_wandb(tmp_path, monkeypatch, **{where: "time.sleep(1000)"})
-    sink = WandbSink(tmp_path, "project", close_timeout=2.0)
-    child = sink._child
-    assert child is not None
     start = time.perf_counter()
-    for step in range(5000):  # far more than queue and pipe hold
-        sink.write(step, {"a/long_name_to_fill_the_pipe": 1.0})
-    assert time.perf_counter() - start < 1.5
-    if where != "on_finish":
-        assert sink.dropped > 1000
     with caplog.at_level(logging.WARNING):
-        sink.close()
-    assert time.perf_counter() - start < 8.0
-    assert len(caplog.records) == 1 and "W&B did not finish within 2 s" in caplog.text
-    assert child.returncode is not None and no_thread_left()
+        sink = train(tmp_path, range(5000), close_timeout=2.0)
+    assert time.perf_counter() - start < 10.0
+    assert len(caplog.records) == 1 and "W&B did not finish within 2 s" in caplog.text and not sink.complete
+    assert len(rows(tmp_path / "metrics.jsonl")) == 5000
+    if where != "on_finish":
+        fake_wandb(tmp_path, monkeypatch)
+        train(tmp_path, range(0), close_timeout=30.0)
+        assert steps(log) == list(range(5000)), "what it missed comes with the next part of the run"
 
 
 @pytest.mark.parametrize("where", ["on_init", "on_log", "on_finish"])
 def test_a_raising_wandb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: Path, caplog, where: str) -> None:
     fake_wandb(tmp_path, monkeypatch, **{where: "raise RuntimeError('no such project')"})
     with caplog.at_level(logging.WARNING):
-        sink = WandbSink(tmp_path, "project")
-        for step in range(20):
-            sink.write(step, {"a": 1.0})
-            time.sleep(0.01)
-        sink.close()
+        train(tmp_path, range(20))
     assert len(caplog.records) == 1
     assert "RuntimeError: no such project" in caplog.text and "the run folder" in caplog.text
-    assert no_thread_left()
 
 
-def test_wandb_cannot_be_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: Path, caplog) -> None:
+def test_it_is_said_at_once_that_wandb_cannot_be_imported(tmp_path, monkeypatch, log, caplog) -> None:
     fake_wandb(tmp_path, monkeypatch, text="raise ImportError('not installed')")
+    (tmp_path / "metrics.jsonl").touch()
     sink = WandbSink(tmp_path, "project")
-    sink.write(1, {"a": 1.0})
-    sink.close()
+    with caplog.at_level(logging.WARNING):
+        wait_for(lambda: sink.write(1, {"a": 1.0}) or caplog.records)
+        sink.close()
     assert len(caplog.records) == 1 and "not installed" in caplog.text
 
 
@@ -121,18 +212,36 @@ def test_the_child_cannot_start(tmp_path: Path, log: Path, caplog) -> None:
     assert len(caplog.records) == 1 and "cannot start" in caplog.text
 
 
-def test_auto_is_offline_without_a_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: Path) -> None:
-    monkeypatch.delenv("WANDB_BASE_URL", raising=False)
-    assert not has_api_key()
+def test_the_key_decides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: Path) -> None:
+    assert not has_api_key() and choose_mode("auto") == "offline" and choose_mode("online") == "online"
     netrc = tmp_path / "netrc"
     netrc.write_text("machine api.wandb.ai login user password x\n")
     netrc.chmod(0o600)
     monkeypatch.setenv("NETRC", str(netrc))
-    assert has_api_key()
+    assert has_api_key() and choose_mode("auto") == "online"
     monkeypatch.setenv("WANDB_BASE_URL", "https://wandb.example.org")
     assert not has_api_key()
     monkeypatch.setenv("WANDB_API_KEY", "x")
     assert has_api_key()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "modes"),
+    [
+        ("WANDB_MODE", "offline", ("offline", "online")),
+        ("WANDB_MODE", "online", ("online", "online")),
+        ("WANDB_MODE", "disabled", ("disabled", "disabled")),
+        ("WANDB_DISABLED", "true", ("disabled", "disabled")),
+        ("WANDB_DISABLED", "false", ("online", "online")),
+    ],
+)
+def test_the_variables_of_wandb_are_obeyed(tmp_path, monkeypatch, log, name, value, modes) -> None:
+    monkeypatch.setenv("WANDB_API_KEY", "x")
+    monkeypatch.setenv(name, value)
+    assert (choose_mode("auto"), choose_mode("online")) == modes
+    if "disabled" in modes:
+        train(tmp_path, range(3))
+        assert not log.exists() and not (tmp_path / "wandb.log").exists()
 
 
 @pytest.mark.skipif(importlib.util.find_spec("wandb") is None, reason="wandb is not installed")
@@ -155,17 +264,13 @@ def test_the_real_wandb_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
         for name in ("WANDB_BASE_URL", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY"):
             monkeypatch.setenv(name, address)
         monkeypatch.setenv("NO_PROXY", "")
-        run_dir = tmp_path / "run"
-        run_dir.mkdir()
-        sink = WandbSink(run_dir, "project", {"seed": 1}, close_timeout=60.0)
-        assert sink.mode == "offline"
-        for step in range(10):
-            sink.write(step, {"episode/return": step})
         with caplog.at_level(logging.WARNING):
-            sink.close()
+            for part in (range(10), range(10, 20)):
+                sink = train(tmp_path, part, close_timeout=60.0)
         stop.set()
         listener.join()
-    assert not caplog.records, caplog.text + (run_dir / "wandb.log").read_text()
+    assert sink.mode == "offline" and not caplog.records, caplog.text + (tmp_path / "wandb.log").read_text()
     assert not calls, "offline mode made a connection"
-    assert list(run_dir.glob("wandb/offline-run-*/*.wandb"))
+    progress = json.loads((tmp_path / "wandb.json").read_text())
+    assert progress["offline"] == 19 and len(list(tmp_path.glob(f"wandb/offline-run-*-{progress['id']}/*.wandb"))) == 2
     assert not (Path.cwd() / "wandb").exists()
