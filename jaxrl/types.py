@@ -5,7 +5,7 @@
 Shape letters: `T` unroll length, `B` environments, `A` actions.
 
 **Alignment.** Row `t` of a trajectory saw `observation[t]`, did `action[t]`, then received `reward[t]` and
-`discount[t]`, and saw `observation[t + 1]`. The shift happens once, in `jaxrl.runtime.actor.align`, and nowhere else.
+`discount[t]`, and saw `observation[t + 1]`. The shift happens once, in `align`, and nowhere else.
 
 **Episode boundaries** need three signals only:
 
@@ -88,8 +88,42 @@ class Trajectory(NamedTuple):
         return ~self.first[1:]
 
 
+def align(seen: TimeStep, output: ActorOutput, initial_state: PyTree) -> Trajectory:
+    """The one place where time is aligned (see the top of this file).
+
+    Args:
+        seen: leaves [T+1, B, ...]; row t is what action t saw.
+        output: leaves [T, B, ...]; row t was computed from time step t.
+        initial_state: the actor state before row 0, leaves [B, ...].
+    """
+    return Trajectory(
+        observation=seen.observation,
+        first=seen.first,
+        legal=seen.legal,
+        action=output.action,
+        behaviour_logits=output.behaviour_logits,
+        reward=seen.reward[1:],  # what followed action t stands in time step t + 1
+        discount=seen.discount[1:],
+        last=seen.last[1:],
+        episode_return=seen.episode_return[1:],
+        episode_length=seen.episode_length[1:],
+        actor_state=initial_state,
+        extras=output.extras,
+    )
+
+
+def map_trajectory(
+    rows: Callable[..., Any], state: Callable[..., Any], trajectory: Trajectory, *others: Trajectory
+) -> Trajectory:
+    """Trajectories rearranged leaf by leaf: `rows` of the leaves [T, B, ...], and `state` of those of the actor state
+    [B, ...], of every trajectory one."""
+    parts = [t._replace(actor_state=()) for t in (trajectory, *others)]
+    states = [t.actor_state for t in (trajectory, *others)]
+    return jax.tree.map(rows, *parts)._replace(actor_state=jax.tree.map(state, *states))
+
+
 class TrainState(struct.PyTreeNode):
-    """All that a learner owns; the only record that is replaced and saved."""
+    """All that a learner owns; replaced at every update, and saved."""
 
     params: Params
     opt_state: PyTree
@@ -135,7 +169,7 @@ class UpdateFn(Protocol):
 
 
 class Agent(NamedTuple):
-    """An algorithm: pure functions over the records above, made by `make(config, network, spec)` of its file."""
+    """An algorithm: pure functions over the records above, made by `make` of its file."""
 
     init: Callable[[Key], TrainState]
     publish: Callable[[TrainState], ActorParams]  # for acting while training

@@ -27,6 +27,7 @@ from jaxrl.types import (
     TimeStep,
     TrainState,
     Trajectory,
+    map_trajectory,
 )
 
 Scalar = jax.Array | float  # hyper-parameters: floats in a config, arrays in a train state
@@ -93,11 +94,11 @@ def warm_up(network: Network, params: Params, trajectory: Trajectory, burn_in: i
     """
     if burn_in == 0:
         return trajectory
-    rest = jax.tree.map(lambda x: x[burn_in:], trajectory._replace(actor_state=()))
+    rest = map_trajectory(lambda x: x[burn_in:], lambda x: x, trajectory)
     observation = jax.tree.map(lambda x: x[:burn_in], trajectory.observation)
     params = jax.lax.stop_gradient(params)  # before, not after: then no backward pass is computed
     memory = _unroll(network, params, observation, trajectory.first[:burn_in], _memory_of(network, trajectory)).memory
-    return rest._replace(actor_state=trajectory.actor_state._replace(memory=memory))
+    return rest._replace(actor_state=rest.actor_state._replace(memory=memory))
 
 
 def has_memory(network: Network) -> bool:

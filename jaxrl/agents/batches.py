@@ -12,7 +12,7 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from jaxrl.types import Key, Trajectory
+from jaxrl.types import Key, Trajectory, map_trajectory
 
 
 def check_trajectory(trajectory: Trajectory) -> None:
@@ -38,8 +38,7 @@ def minibatch_indices(key: Key, num_envs: int, num_minibatches: int) -> jax.Arra
 
 def take_environments(trajectory: Trajectory, indices: jax.Array) -> Trajectory:
     """The trajectory of some environments only."""
-    rows = jax.tree.map(lambda x: x[:, indices], trajectory._replace(actor_state=()))
-    return rows._replace(actor_state=jax.tree.map(lambda x: x[indices], trajectory.actor_state))
+    return map_trajectory(lambda x: x[:, indices], lambda x: x[indices], trajectory)
 
 
 def side_by_side(trajectories: Sequence[Trajectory]) -> Trajectory:
@@ -52,5 +51,4 @@ def side_by_side(trajectories: Sequence[Trajectory]) -> Trajectory:
         x = jnp.stack(leaves, axis + 1)
         return x.reshape(*x.shape[:axis], -1, *x.shape[axis + 2 :])
 
-    rows = jax.tree.map(partial(merge, 1), *(t._replace(actor_state=()) for t in trajectories))
-    return rows._replace(actor_state=jax.tree.map(partial(merge, 0), *(t.actor_state for t in trajectories)))
+    return map_trajectory(partial(merge, 1), partial(merge, 0), *trajectories)

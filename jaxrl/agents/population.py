@@ -39,6 +39,7 @@ from jaxrl.types import (
     TimeStep,
     TrainState,
     Trajectory,
+    map_trajectory,
 )
 
 Table = Mapping[str, Array]  # hyper-parameter to its value for each member, [P]
@@ -148,8 +149,7 @@ def split(tree: PyTree, size: int, axis: int = 0) -> PyTree:
 
 def split_trajectory(trajectory: Trajectory, size: int) -> Trajectory:
     """Every member's part, [P, T, B/P, ...]."""
-    rows = split(trajectory._replace(actor_state=()), size, axis=1)
-    return rows._replace(actor_state=split(trajectory.actor_state, size))
+    return map_trajectory(lambda x: split(x, size, axis=1), lambda x: split(x, size), trajectory)
 
 
 def merge(tree: PyTree) -> PyTree:

@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxrl.config.ranges import AtLeast
-from jaxrl.types import Agent, EnvSpec, Key, Metrics, PyTree, TimeStep, TrainState, Trajectory
+from jaxrl.types import Agent, EnvSpec, Key, Metrics, PyTree, TimeStep, TrainState, Trajectory, align
 
 REPLAY_STREAM = 0x7265_706C  # apart from the numbers that minibatches are drawn with
 
@@ -87,21 +87,7 @@ def unroll_like(agent: Agent, spec: EnvSpec, unroll_length: int, num_envs: int) 
         def rows(count: int, tree: PyTree) -> PyTree:
             return jax.tree.map(lambda x: jnp.stack([x] * count), tree)
 
-        seen, done = rows(unroll_length + 1, timestep), rows(unroll_length, (timestep, output))
-        return Trajectory(
-            observation=seen.observation,
-            first=seen.first,
-            legal=seen.legal,
-            action=done[1].action,
-            behaviour_logits=done[1].behaviour_logits,
-            reward=done[0].reward,
-            discount=done[0].discount,
-            last=done[0].last,
-            episode_return=done[0].episode_return,
-            episode_length=done[0].episode_length,
-            actor_state=acting,
-            extras=done[1].extras,
-        )
+        return align(rows(unroll_length + 1, timestep), rows(unroll_length, output), acting)
 
     return jax.eval_shape(play, jax.random.key(0))
 

@@ -23,6 +23,7 @@ from jaxrl.types import (
     TimeStep,
     Trajectory,
     Unroll,
+    align,
 )
 
 # Jitted once, shared by all actors: (params, state, timestep, key, row, pool) -> (state, output).
@@ -115,30 +116,6 @@ def stack(
         initial_state: [pool]; the actor state before row 0.
     """
     return align(join(timesteps), join(outputs), jax.tree.map(lambda *pools: np.concatenate(pools), *initial_state))
-
-
-def align(seen: TimeStep, output: ActorOutput, initial_state: PyTree) -> Trajectory:
-    """The one place where time is aligned (see `jaxrl.types`).
-
-    Args:
-        seen: leaves [T+1, B, ...]; row t is what action t saw.
-        output: leaves [T, B, ...]; row t was computed from time step t.
-        initial_state: the actor state before row 0, leaves [B, ...].
-    """
-    return Trajectory(
-        observation=seen.observation,
-        first=seen.first,
-        legal=seen.legal,
-        action=output.action,
-        behaviour_logits=output.behaviour_logits,
-        reward=seen.reward[1:],  # what followed action t stands in time step t + 1
-        discount=seen.discount[1:],
-        last=seen.last[1:],
-        episode_return=seen.episode_return[1:],
-        episode_length=seen.episode_length[1:],
-        actor_state=initial_state,
-        extras=output.extras,
-    )
 
 
 def join(lines: Sequence[Sequence[Any]]) -> Any:

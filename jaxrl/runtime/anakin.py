@@ -19,8 +19,7 @@ import jax.numpy as jnp
 
 from jaxrl.envs import batched
 from jaxrl.envs.base import JaxEnv
-from jaxrl.runtime.actor import align
-from jaxrl.types import ActorParams, ActorState, Agent, Key, Metrics, PyTree, TimeStep, TrainState, Trajectory
+from jaxrl.types import ActorParams, ActorState, Agent, Key, Metrics, PyTree, TimeStep, TrainState, Trajectory, align
 
 
 class Carry(NamedTuple):

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from jaxrl.types import ActorParams, Agent, Device, Metrics, PyTree, TrainState, Trajectory
+from jaxrl.types import ActorParams, Agent, Device, Metrics, PyTree, TrainState, Trajectory, map_trajectory
 
 LearnerStep = Callable[[TrainState, Trajectory], tuple[TrainState, Metrics]]
 
@@ -51,13 +51,9 @@ def place_batch(trajectories: Sequence[Trajectory], mesh: Mesh) -> Trajectory:
 
     With several hosts each brings its own actors' part, in the order of the hosts, to its own devices.
     """
-    if len(trajectories) == 1:
-        joined = trajectories[0]
-    else:
-        rows = [t._replace(actor_state=()) for t in trajectories]
-        joined = jax.tree.map(lambda *x: np.concatenate(x, axis=1), *rows)
-        actor_state = jax.tree.map(lambda *x: np.concatenate(x), *(t.actor_state for t in trajectories))
-        joined = joined._replace(actor_state=actor_state)
+    joined = trajectories[0]
+    if len(trajectories) > 1:
+        joined = map_trajectory(lambda *x: np.concatenate(x, axis=1), lambda *x: np.concatenate(x), *trajectories)
     shardings = batch_sharding(joined, mesh)
     if mesh.is_multi_process:
         return jax.tree.map(jax.make_array_from_process_local_data, shardings, joined)
@@ -69,9 +65,9 @@ def batch_sharding(trajectory: Trajectory, mesh: Mesh, *leading: None) -> Any:
 
     `leading` stands for the axes before those, one None each.
     """
-    rows = jax.tree.map(lambda _: NamedSharding(mesh, PartitionSpec(*leading, None, "batch")), trajectory)
-    state = jax.tree.map(lambda _: NamedSharding(mesh, PartitionSpec(*leading, "batch")), trajectory.actor_state)
-    return rows._replace(actor_state=state)
+    rows = NamedSharding(mesh, PartitionSpec(*leading, None, "batch"))
+    state = NamedSharding(mesh, PartitionSpec(*leading, "batch"))
+    return map_trajectory(lambda _: rows, lambda _: state, trajectory)
 
 
 def make_publish(agent: Agent, actor_devices: Sequence[Device]) -> Callable[[TrainState], dict[Any, ActorParams]]:
