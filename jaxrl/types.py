@@ -128,7 +128,7 @@ class TrainState(struct.PyTreeNode):
     params: Params
     opt_state: PyTree
     hypers: PyTree  # the agent's floats: leaves, so that they can be swept, perturbed and vmapped
-    extra: PyTree  # the agent's own: target parameters, behaviour controller, moments
+    agent_state: PyTree  # the agent's own: target parameters, behaviour controller, moments
     key: Key
     updates: jax.Array  # int32 []; also the version of the published parameters
     replay: PyTree = ()  # past unrolls: a `Trajectory` with one more leading axis, split over learner devices like one

@@ -156,7 +156,7 @@ def init_state(network: Network, config: OptimiserConfig, hypers: PyTree, observ
         params=params,
         opt_state=make_transform(config).init(params),
         hypers=hypers,
-        extra=(),
+        agent_state=(),
         key=state_key,
         updates=jnp.zeros((), jnp.int32),
     )
@@ -214,19 +214,19 @@ def make_agent(
     """An agent whose family acts on the preferences `scale(hypers) * policy`, and that learns by `loss`.
 
     `config` has `hypers` (with `learning_rate`, `weight_decay`, `temperature`), `exploration`, `optimiser`,
-    `num_epochs` and `num_minibatches`. `TrainState.extra` is the family's controller. The loss sees the rows after the
-    first `burn_in`; the controller and the metrics of behaviour those of the fresh trajectory, all of them.
+    `num_epochs` and `num_minibatches`. `TrainState.agent_state` is the family's controller. The loss sees the rows
+    after the first `burn_in`; the controller and the metrics of behaviour those of the fresh trajectory, all of them.
     """
     family = exploration.make_exploration(config.exploration)
 
     def init(key: Key) -> TrainState:
         observation = jnp.zeros((1, *spec.observation_shape), spec.observation_dtype)
         state = init_state(network, config.optimiser, config.hypers, observation, key)
-        return state.replace(extra=family.init(jax.random.fold_in(key, exploration.DRAW_STREAM)))
+        return state.replace(agent_state=family.init(jax.random.fold_in(key, exploration.DRAW_STREAM)))
 
     def publish(state: TrainState) -> Behaviour:
         hypers = state.hypers
-        return Behaviour(state.params, scale(hypers), hypers.temperature, state.extra, jnp.asarray(False))
+        return Behaviour(state.params, scale(hypers), hypers.temperature, state.agent_state, jnp.asarray(False))
 
     def publish_greedy(state: TrainState) -> Behaviour:
         return publish(state)._replace(greedy=jnp.asarray(True))
@@ -249,8 +249,8 @@ def make_agent(
         state: TrainState, trajectory: Trajectory, past: Sequence[Trajectory] = ()
     ) -> tuple[TrainState, Metrics]:
         state, metrics = improve(state, side_by_side((trajectory, *past)) if past else trajectory)
-        controller = family.update(state.extra, trajectory.extras, trajectory.episode_return, trajectory.last)
-        return state.replace(extra=controller), {**metrics, **exploration.exploration_metrics(trajectory)}
+        controller = family.update(state.agent_state, trajectory.extras, trajectory.episode_return, trajectory.last)
+        return state.replace(agent_state=controller), {**metrics, **exploration.exploration_metrics(trajectory)}
 
     # One program: operation by operation it would take twice as long to compile.
     return Agent(jax.jit(init), publish, publish_greedy, initial_actor_state, partial(act, network, family), update)

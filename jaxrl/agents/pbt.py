@@ -27,7 +27,7 @@ PBT_STREAM = 0x7062_74  # apart from the keys that members are made with
 
 
 class Contest(NamedTuple):
-    """`TrainState.extra` of a population that competes; leaves [P, ...] like all others."""
+    """`TrainState.agent_state` of a population that competes; leaves [P, ...] like all others."""
 
     members: PyTree  # the agents' own state
     total: jax.Array  # float32 [P], summed returns of the episodes since the last ranking
@@ -50,18 +50,19 @@ def with_pbt(population: Agent, size: int, config: PBTConfig) -> Agent:
         state = population.init(key)
         zero, root = jnp.zeros(size), jax.random.fold_in(key, PBT_STREAM)
         keys = jax.vmap(lambda _: root)(zero)
-        return state.replace(extra=Contest(state.extra, zero, jnp.zeros(size, jnp.int32), zero - jnp.inf, keys))
+        contest = Contest(state.agent_state, zero, jnp.zeros(size, jnp.int32), zero - jnp.inf, keys)
+        return state.replace(agent_state=contest)
 
     def update(
         state: TrainState, trajectory: Trajectory, past: Sequence[Trajectory] = ()
     ) -> tuple[TrainState, Metrics]:
-        contest: Contest = state.extra
+        contest: Contest = state.agent_state
         state, metrics = population.update(without_pbt(state), trajectory, past)
         total, episodes = (x.reshape(-1, size).sum(0) for x in episode_sums(trajectory))
         contest = contest._replace(
-            members=state.extra, total=contest.total + total, episodes=contest.episodes + episodes
+            members=state.agent_state, total=contest.total + total, episodes=contest.episodes + episodes
         )
-        state = state.replace(extra=contest)
+        state = state.replace(agent_state=contest)
         due = state.updates % config.every == 0
         state, replaced = jax.lax.cond(due, lambda: compete(state, config), lambda: (state, jnp.zeros(size, bool)))
         return state, {**metrics, "population/replaced": replaced.astype(jnp.float32)}
@@ -76,7 +77,7 @@ def with_pbt(population: Agent, size: int, config: PBTConfig) -> Agent:
 
 def without_pbt(state: TrainState) -> TrainState:
     """The population's own state, as it is where nobody competes."""
-    return state.replace(extra=state.extra.members) if isinstance(state.extra, Contest) else state
+    return state.replace(agent_state=state.agent_state.members) if isinstance(state.agent_state, Contest) else state
 
 
 def episode_sums(trajectory: Trajectory) -> tuple[jax.Array, jax.Array]:
@@ -87,7 +88,7 @@ def episode_sums(trajectory: Trajectory) -> tuple[jax.Array, jax.Array]:
 
 def compete(state: TrainState, config: PBTConfig) -> tuple[TrainState, jax.Array]:
     """Rank, copy, perturb; returns the new state and who was replaced, bool [P]."""
-    contest: Contest = state.extra
+    contest: Contest = state.agent_state
     score = jnp.where(contest.episodes > 0, contest.total / jnp.maximum(contest.episodes, 1), contest.score)
     copy_key, perturb_key = jax.random.split(jax.random.fold_in(contest.key[0], state.updates))
     parent, replaced = succeed(score, copy_key, config.fraction)
@@ -103,7 +104,7 @@ def compete(state: TrainState, config: PBTConfig) -> tuple[TrainState, jax.Array
         score=score[parent],
     )
     params, opt_state = jax.tree.map(inherit, (state.params, state.opt_state))
-    return state.replace(params=params, opt_state=opt_state, hypers=perturbed, extra=contest), replaced
+    return state.replace(params=params, opt_state=opt_state, hypers=perturbed, agent_state=contest), replaced
 
 
 def succeed(score: jax.Array, key: Key, fraction: float) -> Succession:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -104,6 +105,7 @@ def _stored(leaf: Leaf) -> bool:
 
 def _empty(entry: Mapping[str, Any]) -> Leaf:
     """A leaf with the right dtype and shape, its numbers still to be read."""
+    path = re.sub(r"^state/extra(?=/|$)", "state/agent_state", entry["path"])  # its name before
     if "shape" not in entry:
-        return Leaf(entry["path"], entry["kind"], None)
-    return Leaf(entry["path"], entry["kind"], np.empty(entry["shape"], np.dtype(entry["dtype"])))
+        return Leaf(path, entry["kind"], None)
+    return Leaf(path, entry["kind"], np.empty(entry["shape"], np.dtype(entry["dtype"])))

@@ -70,8 +70,8 @@ def test_a_sample_is_learnt_at_the_temperature_that_acted(name, family):
 @each_family
 def test_the_controller_lives_in_the_train_state_and_learns_in_the_update(name, family):
     before, trajectory, after, metrics, _ = learnt(name, family)
-    assert len(after.extra) == {"bandit": 1, "mixture": 3}.get(family, 0)
-    for bandits, old in zip(after.extra, before.extra, strict=True):
+    assert len(after.agent_state) == {"bandit": 1, "mixture": 3}.get(family, 0)
+    for bandits, old in zip(after.agent_state, before.agent_state, strict=True):
         assert not old.count.any()
         per_bandit = np.asarray(bandits.count).sum((1, 2)) / bandits.count.shape[1]
         assert trajectory.last.any() and (per_bandit == trajectory.last.sum()).all()

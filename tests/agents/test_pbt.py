@@ -35,7 +35,7 @@ def state_of(size, episodes, total, score=None) -> TrainState:
         params={"w": number + 100},
         opt_state=number[:, None] + 200,
         hypers=Hypers(rate=2.0**number, other=number + 400),
-        extra=contest,
+        agent_state=contest,
         key=jax.random.split(jax.random.key(0), size),
         updates=jnp.int32(5),
     )
@@ -51,14 +51,14 @@ def test_the_worst_copy_everything_of_the_best_and_nobody_else_moves(seed):
     parent = np.asarray(after.params["w"] - 100, int)
     assert (parent[~replaced] == np.arange(8)[~replaced]).all() and set(parent[replaced]) <= {4, 7}
     np.testing.assert_array_equal(after.opt_state[:, 0], parent + 200)
-    np.testing.assert_array_equal(after.extra.members, parent + 300)
+    np.testing.assert_array_equal(after.agent_state.members, parent + 300)
     np.testing.assert_array_equal(after.hypers.other, parent + 400)
     np.testing.assert_array_equal(after.hypers.rate[~replaced], state.hypers.rate[~replaced])
     assert set(np.asarray(after.hypers.rate[replaced] / 2.0 ** parent[replaced])) <= {0.5, 2.0}
     assert (jax.random.key_data(after.key) == jax.random.key_data(state.key)).all(), "no two members act alike"
     means = np.array(total) / np.array(episodes)
-    np.testing.assert_allclose(after.extra.score, means[parent])
-    assert not np.asarray(after.extra.total).any() and not np.asarray(after.extra.episodes).any()
+    np.testing.assert_allclose(after.agent_state.score, means[parent])
+    assert not np.asarray(after.agent_state.total).any() and not np.asarray(after.agent_state.episodes).any()
     again, _ = compete(state, CONFIG)
     jax.tree.map(np.testing.assert_array_equal, again.params, after.params)
 

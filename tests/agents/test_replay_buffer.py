@@ -125,7 +125,7 @@ def test_only_fresh_unrolls_teach_the_bandits_and_describe_the_behaviour():
         for name, value in exploration.exploration_metrics(trajectory).items():
             np.testing.assert_allclose(metrics[name], value, rtol=1e-5)
         assert np.isfinite(metrics["loss/total"])
-    (bandits,) = state.extra
+    (bandits,) = state.agent_state
     per_bandit = np.asarray(bandits.count).sum((1, 2)) / bandits.count.shape[1]
     assert ended > 8 and (per_bandit == ended).all()
 

@@ -151,7 +151,7 @@ def test_two_epochs_of_two_minibatches_are_four_steps_by_hand(name, double):
         params=to_float64(params),
         opt_state=make_transform(OPTIMISER).init(to_float64(params)),
         hypers=to_float64(config.hypers),
-        extra=(),
+        agent_state=(),
         key=fresh.key,
         updates=jnp.int32(2),
     )

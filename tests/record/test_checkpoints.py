@@ -35,7 +35,7 @@ def make_state(seed: int = 0, width: int = 3) -> TrainState:
         params={"torso": {"kernel": kernel, "a/b.c d": kernel.astype(jnp.bfloat16)}, "head": [kernel, None]},
         opt_state=(Hypers(kernel * 2, 0.1), (), jnp.asarray(7, jnp.int32)),
         hypers=Hypers(jnp.asarray(rng.normal(), jnp.float32), float(rng.normal())),
-        extra={
+        agent_state={
             "count": 3 + seed,
             "flag": True,
             "frames": np.asarray(rng.integers(0, 255, (2, 5)), np.uint8),
@@ -101,7 +101,7 @@ FLOATS = ("float16", "float32", "float64", "complex64", ml_dtypes.bfloat16, ml_d
 @pytest.mark.parametrize("dtype", [*INTEGERS, *FLOATS])
 def test_every_dtype(run: RunDir, dtype: Any) -> None:
     random = np.random.default_rng(0).normal(size=(5, 3)) * 4
-    state = make_state().replace(extra=[random.astype(dtype), random[0, 0].astype(dtype), np.zeros((0,), dtype)])
+    state = make_state().replace(agent_state=[random.astype(dtype), random[0, 0].astype(dtype), np.zeros((0,), dtype)])
     Checkpoints(run).save(0, state)
     restored = Checkpoints(run).restore(state)
     assert restored is not None
@@ -110,7 +110,7 @@ def test_every_dtype(run: RunDir, dtype: Any) -> None:
 
 def test_an_abstract_template_is_enough(run: RunDir) -> None:
     state = TrainState(
-        params=jnp.ones(3), opt_state=(), hypers=(), extra=None, key=jax.random.key(1), updates=jnp.int32(2)
+        params=jnp.ones(3), opt_state=(), hypers=(), agent_state=None, key=jax.random.key(1), updates=jnp.int32(2)
     )
     Checkpoints(run).save(0, state)
     restored = Checkpoints(run).restore(jax.eval_shape(lambda: state))
@@ -226,7 +226,7 @@ def test_another_network_is_one_sentence(run: RunDir) -> None:
     ):
         Checkpoints(run).restore(make_state(width=5))
     with pytest.raises(CheckpointError, match="is missing in the checkpoint"):
-        Checkpoints(run).restore(make_state().replace(extra=make_state().extra | {"new": 1}))
+        Checkpoints(run).restore(make_state().replace(agent_state=make_state().agent_state | {"new": 1}))
     with pytest.raises(CheckpointError, match="state/hypers/learning_rate is in the checkpoint but not wanted"):
         Checkpoints(run).restore(make_state().replace(hypers=()))
     with pytest.raises(CheckpointError, match="is None in the checkpoint but int8"):
@@ -312,8 +312,8 @@ def test_a_crash_leaves_nothing_that_looks_like_a_checkpoint(
 
 
 def test_a_leaf_that_cannot_be_saved(run: RunDir) -> None:
-    with pytest.raises(CheckpointError, match="state/extra holds str"):
-        Checkpoints(run).save(1, make_state().replace(extra="text"))
+    with pytest.raises(CheckpointError, match="state/agent_state holds str"):
+        Checkpoints(run).save(1, make_state().replace(agent_state="text"))
 
 
 def test_small_states_save_fast_and_leave_no_thread(run: RunDir) -> None:
