@@ -1,28 +1,30 @@
 """YAML files and the command line, read into the dataclasses of `jaxrl.config.sections` and of one agent.
 
 Names are checked here, all dotted names at once, so that a message can say where the mistake is and what was probably
-meant; jsonargparse checks and converts the values and formats `--help`. No JAX is imported until an agent is named.
+meant; values in `jaxrl.config.values`. No JAX is imported until an agent is named.
 """
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
+import inspect
 import re
-from argparse import ArgumentError
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass
 from difflib import SequenceMatcher, get_close_matches
 from pathlib import Path
-from types import NoneType, UnionType
-from typing import Any, Literal, TypeGuard, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeGuard, get_origin, get_type_hints
 
-import docstring_parser
 import yaml
-from jsonargparse import ArgumentParser
 
 from jaxrl.config import registry
+from jaxrl.config.ranges import FINITE, range_in
 from jaxrl.config.sections import ExperimentConfig
+from jaxrl.config.values import Dumper, Loader, choices, convert, convert_text, expected, write_flow
 from jaxrl.errors import ConfigError
+
+COMMAND_LINE = "command line"
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Setting:
 
     name: str  # dotted, such as agent.hypers.learning_rate
     value: Any
-    where: str  # "configs/x.yaml line 7" or "command line"
+    where: str  # "configs/x.yaml line 7" or COMMAND_LINE
 
 
 @dataclass(frozen=True)
@@ -56,12 +58,12 @@ def read_config(path: str | Path, overrides: Sequence[str] = ()) -> ExperimentCo
     except ConfigError as error:
         raise ConfigError(f"{chosen.where}: agent.name: {error}") from None
     leaves = {leaf.name: leaf for leaf in [*_leaves(ExperimentConfig), *_leaves(agent_class, prefix="agent.")]}
-    parser = _parser(leaves.values())
+    mappings = tuple(f"{name}." for name, leaf in leaves.items() if get_origin(leaf.hint) is Mapping)
     values = {}
     for setting in settings.values():
         if setting.name in leaves:
-            values[setting.name] = _checked(setting, leaves[setting.name].hint, parser)
-        else:
+            values[setting.name] = _checked(setting, leaves[setting.name].hint)
+        elif setting.where == COMMAND_LINE or not setting.name.startswith(mappings):  # in a file, part of the mapping
             _check_section(setting, ["agent.name", *leaves], str(chosen.value))
     for leaf in leaves.values():
         if leaf.default is MISSING and leaf.name not in values:
@@ -73,18 +75,33 @@ def write_config(config: ExperimentConfig) -> str:
     """YAML from which `read_config` makes an equal object."""
     tree = dataclasses.asdict(config)
     tree["agent"] = {"name": registry.name_of(config.agent), **tree.pop("agent")}
-    return yaml.dump(tree, Dumper=_Dumper, sort_keys=False, width=120)
+    return yaml.dump(tree, Dumper=Dumper, sort_keys=False, width=120)
 
 
 def help_text(usage: str, description: str, config: ExperimentConfig | None = None) -> str:
-    """Every setting with its type and default; with a config, its values and its agent's section too."""
+    """Every setting with its type, range and default; with a config, its values and its agent's section too."""
     leaves = list(_leaves(ExperimentConfig, config))
     if config is not None:
         agent_leaves = list(_leaves(type(config.agent), config.agent, "agent."))
         name = registry.name_of(config.agent)
         hint = Literal[tuple(registry.AGENTS)]  # pyright: ignore[reportInvalidTypeForm]
         leaves += [Leaf("agent.name", hint, name, "the algorithm.", agent_leaves[0].title), *agent_leaves]
-    return _parser(leaves, usage, description).format_help()
+    parser = argparse.ArgumentParser(add_help=False, usage=usage, description=description)
+    groups: dict[str, Any] = {}
+    for leaf in leaves:
+        if leaf.title not in groups:
+            groups[leaf.title] = parser.add_argument_group(leaf.title)
+        word = leaf.name.rpartition(".")[2].upper()
+        groups[leaf.title].add_argument(f"--{leaf.name}", metavar=word, help=_describe(leaf).replace("%", "%%"))
+    return parser.format_help()
+
+
+def _describe(leaf: Leaf) -> str:
+    """Its meaning, and in brackets type, range and default."""
+    limits = range_in(leaf.hint)
+    of = "" if limits in (None, FINITE) else f", {limits}"
+    default = "" if leaf.default is MISSING else f"; default: {write_flow(leaf.default)}"
+    return f"{leaf.help} ({expected(leaf.hint)}{of}{default})"
 
 
 # What the user wrote
@@ -92,7 +109,7 @@ def help_text(usage: str, description: str, config: ExperimentConfig | None = No
 
 def _file_settings(path: Path) -> list[Setting]:
     try:
-        loader = yaml.SafeLoader(path.read_text(encoding="utf-8"))
+        loader = Loader(path.read_text(encoding="utf-8"))
         node = loader.get_single_node()
         if isinstance(node, yaml.MappingNode):
             return list(_node_settings(loader, node, "", path))
@@ -110,7 +127,7 @@ def _file_settings(path: Path) -> list[Setting]:
     raise ConfigError(f"{path}: a config is a mapping of settings, such as `seed: 0`, not {kind}")
 
 
-def _node_settings(loader: yaml.SafeLoader, node: yaml.MappingNode, prefix: str, path: Path) -> Iterator[Setting]:
+def _node_settings(loader: Loader, node: yaml.MappingNode, prefix: str, path: Path) -> Iterator[Setting]:
     seen = set()
     for key, _ in node.value:
         if str(key.value) in seen:
@@ -121,8 +138,7 @@ def _node_settings(loader: yaml.SafeLoader, node: yaml.MappingNode, prefix: str,
         name, where = f"{prefix}{key.value}", f"{path} line {key.start_mark.line + 1}"
         if isinstance(value, yaml.MappingNode):
             yield from _node_settings(loader, value, f"{name}.", path)
-        else:
-            yield Setting(name, loader.construct_object(value, deep=True), where)
+        yield Setting(name, loader.construct_object(value, deep=True), where)  # a section, or a mapping as a value
 
 
 def _override_settings(overrides: Sequence[str]) -> Iterator[Setting]:
@@ -134,7 +150,7 @@ def _override_settings(overrides: Sequence[str]) -> Iterator[Setting]:
         text = value if equals else next(words, "--")
         if not equals and text.startswith("--"):
             raise ConfigError(f"command line: --{name} needs a value")
-        yield Setting(name, text, "command line")
+        yield Setting(name, text, COMMAND_LINE)
 
 
 # Names
@@ -142,9 +158,10 @@ def _override_settings(overrides: Sequence[str]) -> Iterator[Setting]:
 
 def _leaves(cls: type, default: Any = None, prefix: str = "") -> Iterator[Leaf]:
     """All that can be set in a dataclass: its own fields, then those of its sections."""
-    doc = docstring_parser.parse(cls.__doc__ or "")
-    helps = {param.arg_name: " ".join((param.description or "").split()) for param in doc.params}
-    title = f"{prefix.rstrip('.')}: {doc.short_description}".removeprefix(": ").rstrip(".")
+    summary, _, arguments = inspect.cleandoc(cls.__doc__ or "").partition("Args:\n")
+    described = re.findall(r"^ {4}(\w+): (.*(?:\n {5,}.*)*)", arguments, re.MULTILINE)
+    helps = {name: " ".join(text.split()) for name, text in described}
+    title = f"{prefix.rstrip('.')}: {summary.splitlines()[0]}".removeprefix(": ").rstrip(".")
     fields = list(_fields(cls, default))
     for name, hint, value in fields:
         if hint is not Any and not _is_section(hint):  # Any: the agent, whose class is chosen by name
@@ -156,7 +173,7 @@ def _leaves(cls: type, default: Any = None, prefix: str = "") -> Iterator[Leaf]:
 
 def _fields(cls: type, default: Any) -> Iterator[tuple[str, Any, Any]]:
     """Name, type and default of each field; an instance given as `default` goes before the class's own defaults."""
-    hints = get_type_hints(cls)
+    hints = get_type_hints(cls, include_extras=True)
     for field in dataclasses.fields(cls):
         if default is not None:
             value = getattr(default, field.name)
@@ -183,7 +200,7 @@ def _check_section(setting: Setting, names: Sequence[str], agent: str) -> None:
     """An unknown name is an error; so is a value for a section, unless it is empty as in `env:`."""
     name, where = setting.name, setting.where
     inside = [other for other in names if other.startswith(f"{name}.")]
-    if inside and setting.value is not None:
+    if inside and setting.value is not None and not isinstance(setting.value, Mapping):
         raise ConfigError(f"{where}: {name} is a section, not a value; set one of its parts, such as {inside[0]}")
     if not inside:
         fault = f"agent {agent} has no setting" if name.startswith("agent.") else "there is no setting"
@@ -201,57 +218,11 @@ def _nearest(name: str, names: Sequence[str]) -> str:
     return max(names, key=likeness)
 
 
-# Values
-
-
-def _checked(setting: Setting, hint: Any, parser: ArgumentParser) -> Any:
+def _checked(setting: Setting, hint: Any) -> Any:
     """The value as the type that its setting has."""
-    value = setting.value
-    options = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
-    if int in options and float not in options and re.fullmatch(r"\d+(\.\d+)?[eE]\+?\d+", str(value)):
-        value = int(float(value)) if float(value).is_integer() else value  # env_steps: 2e6
-    if float in options and value in ("inf", "+inf", "-inf"):  # YAML would have .inf
-        value = float(value)
     try:
-        if value is None and NoneType not in options:  # which jsonargparse lets pass
-            raise ValueError
-        return parser.parse_object({setting.name: value}, defaults=False)[setting.name]
-    except (ArgumentError, ValueError):
-        choices = [str(choice) for option in options if get_origin(option) is Literal for choice in get_args(option)]
-        near = "".join(f"; the nearest is {choice}" for choice in get_close_matches(str(value), choices, 1))
-        given = "null" if value is None else repr(value)
-        raise ConfigError(f"{setting.where}: {setting.name} must be {_expected(options)}, not {given}{near}") from None
-
-
-def _expected(options: Iterable[Any]) -> str:
-    plain = {int: "an integer", float: "a number", bool: "true or false", str: "text", NoneType: "null"}
-    lists = {int: "[64, 32]", float: "[0.5, 0.1]", str: "[a, b]"}
-    words = []
-    for option in options:
-        arguments = get_args(option)
-        if get_origin(option) is Literal:
-            words.append("one of " + ", ".join(map(str, arguments)))
-        elif get_origin(option) in (tuple, list):
-            words.append(f"a list such as {lists.get(arguments[0], '[...]')}")
-        else:
-            words.append(plain.get(option, str(option)))
-    return " or ".join(words)
-
-
-def _parser(leaves: Iterable[Leaf], usage: str = "", description: str = "") -> ArgumentParser:
-    parser = ArgumentParser(exit_on_error=False, add_help=False, usage=usage, description=description)
-    groups: dict[str, Any] = {}
-    for leaf in leaves:
-        if leaf.title not in groups:
-            groups[leaf.title] = parser.add_argument_group(leaf.title)
-        default = list(leaf.default) if isinstance(leaf.default, tuple) else leaf.default
-        known = {} if leaf.default is MISSING else {"default": default}
-        groups[leaf.title].add_argument(f"--{leaf.name}", type=leaf.hint, help=leaf.help, **known)
-    return parser
-
-
-class _Dumper(yaml.SafeDumper):
-    """Writes tuples as people do: a list on one line."""
-
-
-_Dumper.add_representer(tuple, lambda dumper, data: dumper.represent_sequence("tag:yaml.org,2002:seq", data, True))
+        return (convert_text if setting.where == COMMAND_LINE else convert)(setting.value, hint)
+    except ValueError:
+        near = "".join(f"; the nearest is {name}" for name in get_close_matches(str(setting.value), choices(hint), 1))
+        given = "null" if setting.value is None else repr(setting.value)
+        raise ConfigError(f"{setting.where}: {setting.name} must be {expected(hint)}, not {given}{near}") from None

@@ -14,12 +14,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
-
 from jaxrl.agents.population import make_members
 from jaxrl.config.parsing import read_config, write_config
 from jaxrl.config.plan import make_plan
 from jaxrl.config.sections import ExperimentConfig, RecordConfig
+from jaxrl.config.values import write_flow
 from jaxrl.errors import ConfigError
 from jaxrl.sweeps.distributions import draw, grid
 from jaxrl.sweeps.sweep_file import SweepFile
@@ -82,7 +81,7 @@ def override(name: str, value: Any) -> str:
     if value is None:
         return f"--{name}=null"
     if isinstance(value, (list, tuple, dict)):
-        return f"--{name}={yaml.safe_dump(value, default_flow_style=True, width=10**6).strip()}"
+        return f"--{name}={write_flow(value)}"
     return f"--{name}={value}"
 
 

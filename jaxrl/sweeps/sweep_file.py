@@ -23,6 +23,7 @@ from typing import Any, Literal, cast, get_args
 
 import yaml
 
+from jaxrl.config.values import Loader
 from jaxrl.errors import ConfigError
 from jaxrl.sweeps.distributions import Parameter, read_parameter
 
@@ -76,7 +77,7 @@ def read_sweep(path: str | Path) -> SweepFile:
 
 def _read_yaml(path: Path) -> dict[Any, Any]:
     try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+        tree = yaml.load(path.read_text(encoding="utf-8"), Loader)
     except FileNotFoundError:
         near = get_close_matches(str(path), [str(file) for file in sorted(Path("configs").rglob("*.yaml"))], 1, 0)
         raise ConfigError(f"there is no file {path}" + (f"; the nearest is {near[0]}" if near else "")) from None

@@ -23,8 +23,8 @@ def test_help_without_a_config_comes_from_the_docstrings() -> None:
 
 def test_help_with_a_config_has_its_agent_and_its_values(pong: Path) -> None:
     text = " ".join(help_text("usage", "description", read_config(pong)).split())
-    assert "--agent.hypers.learning_rate LEARNING_RATE size of a step. (type: float, default: 0.0005)" in text
-    assert "--agent.num_epochs NUM_EPOCHS how often each sample is trained. (type: int, default: 2)" in text
+    assert "--agent.hypers.learning_rate LEARNING_RATE size of a step. (a number; default: 0.0005)" in text
+    assert "NUM_EPOCHS how often each sample is trained. (an integer, at least 1; default: 2)" in text
     assert "default: [256, 128]" in text
     assert "default: fake" in text
 
@@ -42,7 +42,7 @@ def test_every_setting_is_documented() -> None:
     for name in all_leaves(ExperimentConfig):
         _, _, rest = text.partition(f"--{name} ")
         assert rest, name
-        words = rest.partition("(type:")[0].split()
+        words = rest.partition(" (")[0].split()
         assert len(words) > 2, f"{name} has no line in its docstring"
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
+
+from jaxrl.config.ranges import AtLeast
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Config:
         num_epochs: how often each sample is trained.
     """
 
-    num_epochs: int = 1
+    num_epochs: Annotated[int, AtLeast(1)] = 1
     reward_transform: Literal["clip", "identity"] = "clip"
     betas: tuple[float, ...] = (0.9, 0.999)
     hypers: Hypers = field(default_factory=lambda: Hypers(discount_factor=0.9))

@@ -84,7 +84,7 @@ def test_a_grid_becomes_one_run_whose_members_are_its_points(runs_of):
     runs = runs_of(GRID)
     (whole,) = pack(runs, 100).runs
     assert whole.members == tuple(runs) and whole.id not in ids(runs)
-    assert whole.label == "learning_rate=1e-3,0.01 seed=0,1,2 (6 members)"
+    assert whole.label == "learning_rate=0.001,0.01 seed=0,1,2 (6 members)"
     config = config_of(whole)
     members = make_members(config.population, config.agent.hypers)
     np.testing.assert_allclose(members.hypers["learning_rate"], [1e-3] * 3 + [1e-2] * 3, rtol=1e-6)
@@ -265,5 +265,5 @@ def test_a_packed_sweep_finishes_and_is_not_run_again(file, tmp_path, capsys):
     told = capsys.readouterr().out.splitlines()
     assert told[0] == "6 runs packed into 2, of 2 to 4 members"
     assert told[1].startswith(f"{whole.id}  finished") and "episode/return" in told[1]
-    assert told[2].split() == ["member", "0", "s", "learning_rate=1e-3", "seed=0", *told[2].split()[-2:]]
+    assert told[2].split() == ["member", "0", "s", "learning_rate=0.001", "seed=0", *told[2].split()[-2:]]
     assert told[6].split()[1] == "waiting" and len(told) == 1 + 5 + 3
