@@ -5,7 +5,8 @@ An episode played at x = log(1 + 1/temperature) returns
     G = exp(-(x - best(t))^2 / (2 width^2)) + noise,    best(t) = middle + span sin(2 pi t / period)
 
 so that its regret is `1 - E[G]`. The vote, which sees G alone, is compared with every fixed temperature, the best of
-which is known only in hindsight, and with a uniformly random x. Prints a table and draws docs/images/bandit_drift.png.
+which is known only in hindsight, and with a uniformly random x. Prints a table and draws
+docs/evidence/images/bandit_drift.png.
 """
 
 from __future__ import annotations
@@ -133,7 +134,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--episodes", type=int, default=4000)
     parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--out", type=Path, default=Path("docs/images/bandit_drift.png"))
+    parser.add_argument("--out", type=Path, default=Path("docs/evidence/images/bandit_drift.png"))
     arguments = parser.parse_args()
     result = run(arguments.episodes, arguments.seeds)
     print(table(result))

@@ -1,6 +1,6 @@
 """Policy collapse: entropy bonus, fixed temperature and the bandits' temperature on a family of small tasks.
 
-    python launch/collapse_study.py                    # writes docs/collapse_table.md and docs/images/collapse*.png
+    python launch/collapse_study.py                    # writes docs/evidence/collapse_table.md and images/collapse*.png
     python launch/collapse_study.py --smoke            # does it run? results of no meaning, in runs/collapse-smoke
 
 A task is a `Fork` (`jaxrl/envs/fork.py`): a `near` reward at once, or `far` behind a corridor. The six tasks differ in
@@ -198,7 +198,7 @@ def main() -> None:
     parser.add_argument("--smoke", action="store_true", help="2 seeds and a few updates: does it run?")
     parser.add_argument("--work", type=Path, help="the arms' histories; default: runs/collapse, or runs/collapse-smoke")
     parser.add_argument("--redraw", action="store_true", help="train nothing: read the histories in --work")
-    parser.add_argument("--out", type=Path, help="the table and images/; default: docs, or --work with --smoke")
+    parser.add_argument("--out", type=Path, help="table and images/; default: docs/evidence, or --work with --smoke")
     options = parser.parse_args()
     seeds, points, per_point = options.seeds, options.points, options.updates_per_point
     if options.smoke:
@@ -214,7 +214,7 @@ def main() -> None:
     histories, per_point = read_histories(work)
     points = len(next(iter(histories.values())).greedy)
     head = trained_head(points * per_point // 5 + 1)
-    out = options.out or (work if options.smoke else Path("docs"))
+    out = options.out or (work if options.smoke else Path("docs/evidence"))
     report.write(histories, ARMS, TASKS, per_point, head, out)
     print(f"all done after {time.monotonic() - began:.0f} s")
 

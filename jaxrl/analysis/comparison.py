@@ -81,8 +81,8 @@ def compare_scores(raw: RawScores, protocol: str | None, baseline: Baseline = "u
 
 
 def finished_by_all(raw: RawScores) -> RawScores:
-    """Of a study under way what can be compared: the environments of which every group has a score, in each group with
-    as many runs as the one has that has fewest; empty where they share none."""
+    """What of a study under way can be compared: the environments of which every group has a score, in each group with
+    as many runs as its least; empty where they share none."""
     shared = [env for env in next(iter(raw.values()), ()) if all(env in scores for scores in raw.values())]
     fewest = {label: min((len(scores[env]) for env in shared), default=0) for label, scores in raw.items()}
     return {label: {env: raw[label][env][:count] for env in shared} for label, count in fewest.items() if shared}

@@ -1,6 +1,6 @@
 """Recorded runs: which, under which settings, and with which scores. No JAX here.
 
-    runs = chosen_runs("docs/runs/pong-*")  # or what the environment variable JAXRL_RUNS names
+    runs = chosen_runs("docs/evidence/results/pong.tar.gz")  # or what the environment variable JAXRL_RUNS names
     groups = group_by_setting(runs, "agent.name", "env_steps")
     run_table(runs)
 
@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from jaxrl.analysis.archives import SUFFIX, is_archive, unpacked
 from jaxrl.analysis.curves import (
     Run,
     RunDataError,
@@ -30,6 +31,7 @@ from jaxrl.analysis.curves import (
     read_record,
 )
 from jaxrl.analysis.tables import Table
+from jaxrl.record.rundir import RunDir
 
 VARIABLE = "JAXRL_RUNS"
 NUMBERS = {"seed": 0, "env steps": 0, "minutes": 0, "end of training": 2, "evaluation": 2, "standard error": 2}
@@ -46,21 +48,27 @@ def find_runs(pattern: str) -> list[Path]:
     Args:
         pattern: a path in which `*`, `?` and `[...]` have their usual meaning; several are separated by a colon. A
             relative one is looked for in the current folder and then in the one above: a notebook is run where it lies.
+            `pong.tar.gz` means every run in that archive, `study.tar.gz/runs/*/*-s0` those that fit in it.
 
     Raises:
-        RunDataError: nothing fits.
+        RunDataError: nothing fits, or an archive is broken.
+        RunDirError: an archive cannot be unpacked, since the cache cannot be written.
     """
     found: dict[Path, Path] = {}
     for part in pattern.split(os.pathsep):
         for base in (Path(), Path("..")):
-            fitting = map(Path, glob(str(base / Path(part).expanduser())))
-            here = [path for path in fitting if (path / "config.yaml").is_file()]
+            here = [path for path in _fitting(base / Path(part).expanduser()) if (path / "config.yaml").is_file()]
             found |= {path.resolve(): path for path in here}
             if here:
                 break
     if not found:
         raise RunDataError(f"no run folder fits {pattern!r}; make one with `jaxrl train`, or name others in {VARIABLE}")
     return sorted(found.values(), key=_start)
+
+
+def named_runs(name: str) -> list[Path]:
+    """What a user names: a run folder, `latest`, or the runs of an archive. Errors as for `find_runs`."""
+    return find_runs(name) if is_archive(name) else [RunDir.find(name).path]
 
 
 def group_by_name_and_game(runs: Sequence[Run]) -> dict[str, list[Run]]:
@@ -180,6 +188,13 @@ def run_table(runs: Sequence[Run]) -> Table:
         tuple(dict(zip(columns, _row(run), strict=True)) for run in runs),
         NUMBERS,
     )
+
+
+def _fitting(pattern: Path) -> list[Path]:
+    """Paths on disk; those in an archive where it is unpacked."""
+    archive, suffix, inside = str(pattern).partition(SUFFIX)
+    found = [Path(path) for path in glob(archive + suffix)]
+    return [path for each in found for path in unpacked(each).glob(inside.strip("/") or "**")] if suffix else found
 
 
 def _row(run: Run) -> tuple[Any, ...]:

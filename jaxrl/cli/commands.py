@@ -125,17 +125,12 @@ def bench(arguments: Sequence[str]) -> int:
 
 def plot(arguments: Sequence[str]) -> int:
     parser = _Parser("plot", "Draw the learning curve of one run, or compare several.")
-    parser.add_argument("runs", metavar="RUN", nargs="+", help="run folders, or `latest`")
+    parser.add_argument("runs", metavar="RUN", nargs="+", help="run folders, archives of them (.tar.gz), or `latest`")
     parser.add_argument("--out", type=Path, metavar="FILE", help="default: beside the run, or compare.png for several")
     options = parser.parse_args(arguments)
     from jaxrl.analysis.figures import learning
-    from jaxrl.record.rundir import RunDir
 
-    runs = [RunDir.find(run).path for run in options.runs]
-    if len(runs) == 1:
-        print(learning.plot_run(runs[0], options.out))
-    else:
-        print(learning.plot_comparison(runs, options.out or Path("compare.png")))
+    print(learning.plot(options.runs, options.out))
     return 0
 
 

@@ -4,7 +4,8 @@ A stack of grey frames is nearly constant in time and space: of Pong's 7,056 num
 few per cent. Plain frames / 255 leave a network to find that signal under a large constant. Here the first kernel sees
 the newest frame around its own mean, and what changed between successive frames, amplified. The map is linear and
 loses only the mean brightness, so no policy that the plain input allows is lost; what changes is how fast gradient
-descent finds it. In Pong at 42x42 both CASA and IMPALA leave the random score four times sooner (docs/pong.md).
+descent finds it. In Pong at 42x42 both CASA and IMPALA leave the random score four times sooner
+(docs/evidence/pong.md).
 """
 
 from __future__ import annotations

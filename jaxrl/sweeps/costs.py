@@ -19,7 +19,7 @@ OTHER = 500_000  # bytes: figure, log, config
 
 @dataclass(frozen=True)
 class Costs:
-    """Of the runs that are still to be done."""
+    """What the runs that are still to be done will take."""
 
     runs: int
     frames: float

@@ -25,12 +25,12 @@ class Progress(NamedTuple):
 
     @property
     def share(self) -> float:
-        """Of its env steps that are done."""
+        """Share of its env steps that are done."""
         return 1.0 if self.state.status == "finished" else min(1.0, self.env_steps / self.run.env_steps)
 
     @property
     def seconds_left(self) -> float | None:
-        """Of a running one; None where unknown."""
+        """Time to its end, in seconds; None where unknown, or where it does not run."""
         if self.state.status != "running":
             return None
         return time_left(self.env_steps, self.run.env_steps, self.per_second)
@@ -47,7 +47,7 @@ def read_progress(folder: SweepFolder, run: Run, metric: str = "episode/return")
 
 
 def total_seconds_left(rows: Iterable[Progress]) -> float | None:
-    """Of the whole sweep, if the present rate of all running ones together stays; None while nothing runs."""
+    """Time to the end of the sweep, if the present rate of all running ones together stays; None while nothing runs."""
     rows = list(rows)
     waiting = ("waiting", "queued", "interrupted", "running")
     steps = sum(row.run.env_steps * (1.0 - row.share) for row in rows if row.state.status in waiting)
@@ -56,7 +56,7 @@ def total_seconds_left(rows: Iterable[Progress]) -> float | None:
 
 
 def _last_row(path: Path) -> dict:
-    """Of a file that may be written at this moment: the last whole line, which of a large population is long."""
+    """The last whole line of a file that may be written at this moment; that of a large population is long."""
     window, size = 16_384, path.stat().st_size if path.exists() else 0
     while True:
         for line in reversed(tail(path, 2, window, window)):

@@ -8,9 +8,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from jaxrl.analysis.archives import SUFFIX, is_archive, unpacked
 from jaxrl.errors import ConfigError
 from jaxrl.sweeps.costs import describe, estimate
-from jaxrl.sweeps.expand import expand
+from jaxrl.sweeps.expand import Run, expand
 from jaxrl.sweeps.launcher import add_execution, run_sweep
 from jaxrl.sweeps.report import collect, write_report
 from jaxrl.sweeps.slots import make_slots, usable_cores, visible_gpus
@@ -27,26 +28,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit status of `launch/sweep.py`; the report is written in any case."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     options = make_parser().parse_args(arguments)
-    files = sorted((CONFIGS / options.scale).glob("*.yaml"))
-    if not files:
-        raise ConfigError(f"there is no study in {CONFIGS / options.scale}; run this in the project's folder")
-    runs = expand([read_sweep(path) for path in files])
-    folder = SweepFolder(options.out or Path("reproduce") / options.scale)
+    if options.recorded and not options.report_only:
+        raise ConfigError("--from names runs that are recorded, and trains none; say --report-only too")
+    name = options.recorded.name.removesuffix(SUFFIX) if options.recorded else options.scale
+    folder = SweepFolder(options.out or Path("reproduce") / name)
+    source, runs = _recorded(options.recorded) if options.recorded else (folder, _planned(options.scale))
     report = folder.path / "report.html"
     command = f"launch/reproduce.sh {shlex.join(arguments)}"
     with folder.locked():
-        todo = [run for run in runs if folder.state(run.id).status != "finished"]
-        if todo and not options.report_only:
-            rate = options.frames_per_second or ASSUMED[options.scale]
-            print(describe(estimate(todo, rate), options.scale, _device(options), _at_a_time(options)), flush=True)
-            if options.scale in ASKS and options.on == "local" and not visible_gpus():
-                print("  warning  no GPU is visible here; `jaxrl doctor --require gpu` says what to do", flush=True)
-            if options.scale in ASKS and not options.yes and not _agreed():
-                return 2
+        todo = [] if options.report_only else [run for run in runs if folder.state(run.id).status != "finished"]
+        if todo and not _agreed_to(todo, options):
+            return 2
         try:
             status = 0 if options.report_only else run_sweep(folder, runs, options, metric="episode/return")
         finally:
-            print(f"report: {write_report(report, options.scale, command, collect(folder, runs))}", flush=True)
+            print(f"report: {write_report(report, options.scale, command, collect(source, runs))}", flush=True)
     return status
 
 
@@ -63,12 +59,44 @@ def make_parser() -> argparse.ArgumentParser:
         help="smoke: minutes; cpu: the exploration study; full: Atari-57",
     )
     add("--out", type=Path, metavar="FOLDER", help="default: reproduce/<scale>")
+    add(
+        "--from",
+        dest="recorded",
+        type=Path,
+        metavar="ARCHIVE",
+        help="with --report-only: read a finished study from this archive or folder; default of --out: its name",
+    )
     add("--yes", action="store_true", help="do not ask before a large study")
     add("--report-only", action="store_true", help="write the report of what has finished, and run nothing")
     add("--frames-per-second", type=float, metavar="F", help="of one run, for the plan")
     add_execution(parser)
     parser.set_defaults(cores_per_run=1)  # these recipes use a second core badly, and a study has runs enough
     return parser
+
+
+def _planned(scale: str) -> list[Run]:
+    """Every run of a scale's sweep files."""
+    files = sorted((CONFIGS / scale).glob("*.yaml"))
+    if not files:
+        raise ConfigError(f"there is no study in {CONFIGS / scale}; run this in the project's folder")
+    return expand([read_sweep(path) for path in files])
+
+
+def _recorded(path: Path) -> tuple[SweepFolder, list[Run]]:
+    """A finished study and the plan that it was made by."""
+    folder = SweepFolder(unpacked(path) if is_archive(path) else path)
+    return folder, folder.plan()
+
+
+def _agreed_to(todo: Sequence[Run], options: argparse.Namespace) -> bool:
+    """Say what is planned; ask before a large study."""
+    rate = options.frames_per_second or ASSUMED[options.scale]
+    print(describe(estimate(todo, rate), options.scale, _device(options), _at_a_time(options)), flush=True)
+    if options.scale not in ASKS:
+        return True
+    if options.on == "local" and not visible_gpus():
+        print("  warning  no GPU is visible here; `jaxrl doctor --require gpu` says what to do", flush=True)
+    return options.yes or _agreed()
 
 
 def _device(options: argparse.Namespace) -> str:

@@ -4,6 +4,8 @@ import base64
 import io
 import json
 import re
+import tarfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from jaxrl.sweeps import study as study_command
 from jaxrl.sweeps.costs import describe, estimate
 from jaxrl.sweeps.expand import Run
 from jaxrl.sweeps.report import by_agent_and_env, collect, write_report
-from jaxrl.sweeps.sweep_folder import State, SweepFolder
+from jaxrl.sweeps.sweep_folder import State, SweepError, SweepFolder
 
 GAMES = {"Pong-v5": 10.0, "Breakout-v5": 100.0}
 
@@ -184,3 +186,25 @@ def test_a_large_study_is_not_started_unasked(tmp_path, monkeypatch, capsys):
     assert (tmp_path / "out" / "report.html").exists()
     with pytest.raises(ConfigError, match="there is no study"):
         study_command.main(["--scale", "cpu", "--out", str(tmp_path / "out")])
+
+
+def test_a_recorded_study_is_reported_from_its_archive_as_from_its_folder(study, tmp_path, monkeypatch, capsys):
+    sweep, runs = study
+    sweep.write_plan(runs)
+    archive = tmp_path / "recorded.tar.gz"
+    with tarfile.open(archive, "w:gz") as file:
+        file.add(sweep.path, ".")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    words = ["--scale", "cpu", "--report-only", "--from"]
+    assert study_command.main([*words, str(archive)]) == 0
+    assert "report: reproduce/recorded/report.html" in capsys.readouterr().out
+    assert study_command.main([*words, str(sweep.path), "--out", "other"]) == 0
+    pages = [re.sub("launch/reproduce.sh .*", "", Path(folder, "report.html").read_text())
+             for folder in ("reproduce/recorded", "other")]  # fmt: skip
+    assert pages[0] == pages[1] and "6 of 8 runs are finished" in pages[0]
+    assert list((tmp_path / "cache").rglob("report.html")) == []
+    with pytest.raises(ConfigError, match="--report-only"):
+        study_command.main(["--scale", "cpu", "--from", str(archive)])
+    with pytest.raises(SweepError, match="there is no sweep"):
+        study_command.main([*words, str(tmp_path)])

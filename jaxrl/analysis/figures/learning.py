@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
+from jaxrl.analysis.archives import is_archive
 from jaxrl.analysis.curves import (
     Curve,
     Run,
@@ -24,7 +25,7 @@ from jaxrl.analysis.curves import (
     read_metrics,
 )
 from jaxrl.analysis.figures.style import COLOURS, GREY, TITLE, canvas, count_env_steps, panels, style
-from jaxrl.analysis.runs import check_one_game, group_by_name_and_game
+from jaxrl.analysis.runs import check_one_game, group_by_name_and_game, named_runs
 from jaxrl.record.files import replacing
 from jaxrl.record.metrics import METRICS
 
@@ -45,6 +46,18 @@ PANELS: tuple[tuple[str, str, dict[str, str]], ...] = (
     ),
     ("Speed", "per second", {"rate/frames": "frames", "rate/env_steps": "env steps"}),
 )
+
+
+def plot(names: Sequence[str], out: Path | None = None) -> Path:
+    """Draw what a user names, as in `named_runs`: one run in full, several compared; returns the figure's path.
+
+    `out` is curve.png beside a run unless given, curve.png here for one in an archive, compare.png here for several.
+    Errors are those of `named_runs`, `plot_run` and `plot_comparison`.
+    """
+    runs = [run for name in names for run in named_runs(name)]
+    if len(runs) > 1:
+        return plot_comparison(runs, out or Path("compare.png"))
+    return plot_run(runs[0], out or (Path("curve.png") if is_archive(names[0]) else None))
 
 
 def plot_run(run_dir: Run, out: str | Path | None = None) -> Path:
@@ -182,7 +195,7 @@ def _curve(run: Run, name: str) -> Curve | None:
 
 
 def _return_curve(run: Run, window: int = 100) -> Curve:
-    """From the episodes, or from the reports of a run that was kept without them."""
+    """The return, from the episodes, or from the reports of a run that was kept without them."""
     if (Path(run) / "episodes.jsonl").exists() or not (Path(run) / "metrics.jsonl").exists():
         return learning_curve(run, window)
     return metric_curve(run, "episode/return")

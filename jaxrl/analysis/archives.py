@@ -1,0 +1,53 @@
+"""Archives of run folders (.tar.gz), read as if they were folders; docs/reproduce.md has the command that makes one."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import tarfile
+import tempfile
+import zlib
+from pathlib import Path
+
+from jaxrl.analysis.curves import RunDataError
+from jaxrl.record.rundir import write_error
+
+SUFFIX = ".tar.gz"
+
+
+def is_archive(name: str | os.PathLike[str]) -> bool:
+    """Whether a path, or a pattern of run folders, leads into an archive."""
+    return SUFFIX in os.fspath(name)
+
+
+def unpacked(archive: Path) -> Path:
+    """Folder with what an archive holds, in `$XDG_CACHE_HOME/jaxrl` or `~/.cache/jaxrl`, named by a hash of its bytes.
+
+    Raises:
+        RunDataError: there is no such archive, or it is broken, or a name in it leads out of the folder.
+        RunDirError: the cache cannot be written.
+    """
+    try:
+        digest = hashlib.sha256(archive.read_bytes()).hexdigest()[:16]
+    except OSError as error:
+        raise RunDataError(f"cannot read the archive {archive}: {error.strerror}") from error
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jaxrl"
+    folder = cache / digest
+    if folder.is_dir():
+        return folder
+    if not hasattr(tarfile, "data_filter"):
+        raise RunDataError("this Python cannot unpack archives safely; use 3.11.4 or newer, or unpack it by hand")
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache, prefix=".") as scratch:
+            content = Path(scratch) / "content"
+            with tarfile.open(archive, "r:gz") as file:
+                file.extractall(content, filter="data")  # refuses names and links that lead elsewhere
+            if not folder.is_dir():  # another process may have been faster
+                content.rename(folder)
+    except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError) as error:
+        raise RunDataError(f"the archive {archive} is broken: {error}; fetch or make it again") from error
+    except OSError as error:
+        raise write_error(folder, error, "another cache with XDG_CACHE_HOME") from error
+    return folder
