@@ -32,6 +32,7 @@ from jaxrl.envs.locm.deck_stage import deck_legal, deck_seat, offer, own_copies
 from jaxrl.envs.locm.legal import battle_legal
 from jaxrl.envs.locm.sampling import nth_true, random_action
 from jaxrl.envs.locm.state import State, Version
+from jaxrl.locm.scored import scored_action, scored_card
 
 Choice = Callable[[Array, State], Array]
 
@@ -71,10 +72,30 @@ def greedy_random_decks(version: Version) -> Player:
     )
 
 
+def scored_player(version: Version) -> Player:
+    """The scripted rung: scored cards, and a lookahead that values what the next actions can do."""
+    return Player(
+        "scored",
+        lambda key, state: scored_card(state, version),
+        lambda key, state: scored_action(state, version),
+    )
+
+
+def scored_random_decks(version: Version) -> Player:
+    """The scored battle player with random decks."""
+    return Player(
+        "scored-random-decks",
+        random_player(version).choose_card,
+        scored_player(version).choose_action,
+    )
+
+
 PLAYERS: dict[str, Callable[[Version], Player]] = {
     "random": random_player,
     "greedy": greedy_player,
     "greedy-random-decks": greedy_random_decks,
+    "scored": scored_player,
+    "scored-random-decks": scored_random_decks,
 }
 
 

@@ -1,0 +1,186 @@
+"""The scored player: decks by a score of each card, turns by one-step lookahead with a value of the board.
+
+A card's score is linear in what is printed on it, with a row of weights for each type of card; costs
+weigh heavily, so that the decks are cheap. The value of a state knows what the next actions can do
+without searching them: the face damage still at hand in lanes without a Guard, what the enemy's
+creatures threaten, and which creatures stand to be traded away. Hence a Guard is removed, or a creature
+strengthened, for the sake of the attacks that follow, and a lethal turn is seen before its first action.
+
+Weights may be arrays over games `[B]`: that is how they were fitted, many settings in one batch.
+"""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jax import Array, lax
+
+from jaxrl.envs.locm.actions import PASS
+from jaxrl.envs.locm.arrays import present, take, total
+from jaxrl.envs.locm.battle import act, card_at
+from jaxrl.envs.locm.cards import BLUE, BREAKTHROUGH, DRAIN, GUARD, LETHAL, WARD, Cards, unpack
+from jaxrl.envs.locm.deck_stage import deck_legal, offer
+from jaxrl.envs.locm.legal import battle_legal
+from jaxrl.envs.locm.sampling import nth_true
+from jaxrl.envs.locm.state import State, Version
+
+WIN, LETHAL_IN_SIGHT = 1e6, 1e3
+
+
+class CardWeights(NamedTuple):
+    """What a card's numbers are worth in a deck; keywords in the order B C D G L W."""
+
+    base: float | Array
+    cost: float | Array
+    attack: float | Array  # per point, of the absolute value
+    defense: float | Array
+    keywords: tuple[float | Array, ...]
+    draw: float | Array
+    own_health: float | Array
+    opponent_health: float | Array
+    lane: float | Array  # of an area of one lane
+    lanes: float | Array  # of an area of both lanes
+
+
+class BoardWeights(NamedTuple):
+    """What a state is worth, in points of attack."""
+
+    body: float | Array = 0.41  # a creature, whatever its numbers
+    attack: float | Array = 1.06
+    defense: float | Array = 1.21
+    breakthrough: float | Array = 0.27  # per point of attack
+    drain: float | Array = 0.18  # per point of attack
+    guard: float | Array = 0.3  # per point of defense
+    lethal: float | Array = 2.6
+    ward: float | Array = 0.66  # per point of attack
+    enemy: float | Array = 1.3  # an enemy creature, relative to an own one
+    health: float | Array = 0.32
+    enemy_health: float | Array = 0.62
+    card: float | Array = 1.32  # in the hand
+    draw: float | Array = 1.23  # next turn
+    enemy_draw: float | Array = 0.46
+    reach: float | Array = -0.06  # a point of damage the ready creatures can do to the face
+    danger: float | Array = 10.36  # that the enemy's creatures can win next turn
+    exposed: float | Array = 0.33  # the share of a creature's worth lost where a lesser one can kill it
+
+
+DECK = (
+    CardWeights(-0.34, -4.31, 0.72, 0.45, (0.14, 0.59, 0.78, 0.76, 2.0, 2.08), 0.67, 0.29, -1.12, 2.07, 1.72),
+    CardWeights(-1.11, -4.46, 0.92, 1.2, (-0.13, 0.48, 0.33, 1.03, 1.55, 1.47), 1.75, 0.85, -1.14, 0.36, 0.7),
+    CardWeights(-0.63, -4.94, 0.49, 1.01, (-0.07, 0.07, 0.29, 0.18, 0.2, 0.01), 1.83, 0.69, -1.04, 1.04, 2.55),
+    CardWeights(-0.28, -3.0, 0.02, 1.2, (-0.02, 0.07, 0.01, 0.05, 0.22, 0.17), 2.16, 0.71, -1.05, 1.04, 2.51),
+)
+BOARD = BoardWeights()
+
+
+def card_score(cards: Cards, weights: tuple[CardWeights, ...]) -> Array:
+    """The score of cards in a deck, float32 of the fields' shape."""
+    score = jnp.zeros(cards.cost.shape, jnp.float32)
+    for kind, w in enumerate(weights):
+        value = w.base + w.cost * cards.cost + w.attack * jnp.abs(cards.attack)
+        value = value + w.defense * jnp.minimum(jnp.abs(cards.defense), 12)
+        for bit, worth in enumerate(w.keywords):
+            value = value + worth * (cards.keywords >> bit & 1)
+        value = value + w.draw * cards.draw + w.own_health * cards.own_health
+        value = value + w.opponent_health * cards.opponent_health
+        value = value + w.lane * (cards.area == 1) + w.lanes * (cards.area == 2)
+        score = jnp.where(cards.type == kind, value, score)
+    return score
+
+
+def scored_card(state: State, version: Version, weights: tuple[CardWeights, ...] = DECK) -> Array:
+    """The legal card with the highest score; a card of the pool again and again while it is legal."""
+    cards = unpack(state.pool)
+    if version.runes:
+        on_offer = offer(state).astype(jnp.int32)
+        cards = Cards(*(take(field, on_offer) for field in cards))
+    score = jnp.where(deck_legal(state, version), card_score(cards, weights), -jnp.inf)
+    return jnp.argmax(score, axis=0).astype(jnp.int16)
+
+
+def creature_worth(state: State, w: BoardWeights) -> Array:
+    """What each creature is worth, float32 `[2, 2, 3, *batch]`, 0 in empty slots."""
+    board = state.board
+    attack, defense = board.attack.astype(jnp.float32), board.defense.astype(jnp.float32)
+
+    def has(bit: int) -> Array:
+        return (board.keywords & bit) != 0
+
+    worth = w.body + w.attack * attack + w.defense * defense
+    worth = worth + jnp.where(has(BREAKTHROUGH), w.breakthrough * attack, 0.0)
+    worth = worth + jnp.where(has(DRAIN), w.drain * attack, 0.0)
+    worth = worth + jnp.where(has(GUARD), w.guard * defense, 0.0)
+    worth = worth + jnp.where(has(LETHAL), w.lethal, 0.0) + jnp.where(has(WARD), w.ward * attack, 0.0)
+    return jnp.where(present(board), worth, 0.0)
+
+
+def face_damage(state: State, attacking: Array) -> Array:
+    """What the creatures in the mask `[2, 2, 3, *batch]` can do to the other face, int16 `[2, *batch]`.
+
+    A lane in which the other side has a Guard counts nothing.
+    """
+    guarded = ((state.board.keywords & GUARD) != 0).any(2)  # [2, 2, *]
+    struck = jnp.flip(guarded, 0)
+    power = total(jnp.where(attacking, state.board.attack, 0).swapaxes(0, 2), 0).swapaxes(0, 1)
+    return total(jnp.where(struck, 0, power).swapaxes(0, 1), 0)
+
+
+def burn(state: State, version: Version) -> Array:
+    """Damage that blue items in the hand can still do to the face: all free ones and the best of the others."""
+    cards = card_at(state, state.hand[0])
+    payable = (state.hand[0] >= 0) & (cards.type == BLUE) & (cards.cost <= state.mana[0])
+    damage = jnp.where(payable, -(cards.defense + cards.opponent_health), 0)
+    free = cards.cost == 0
+    return jnp.sum(jnp.where(free, damage, 0), 0) + jnp.max(jnp.where(free, 0, damage), 0)
+
+
+def exposure(state: State, worth: Array) -> Array:
+    """Worth of own creatures that a lesser enemy creature of their lane can kill, less the killer's."""
+    board = state.board
+    own_defense, own_ward = board.defense[0], (board.keywords[0] & WARD) != 0  # [2, 3, *]
+    attack, lethal = board.attack[1], (board.keywords[1] & LETHAL) != 0
+    loss = jnp.zeros(own_defense.shape, jnp.float32)
+    for slot in range(board.attack.shape[2]):
+        power = attack[:, slot][:, None]
+        kills = (power > 0) & ((power >= own_defense) | lethal[:, slot][:, None]) & ~own_ward
+        gain = worth[0] - worth[1][:, slot][:, None]
+        loss = jnp.maximum(loss, jnp.where(kills, gain, 0.0))
+    return jnp.sum(loss, axis=(0, 1))
+
+
+def state_value(state: State, player: Array, version: Version, w: BoardWeights = BOARD) -> Array:
+    """How good a battle looks to `player` (a seat), float32 `[*batch]`, during his own turn."""
+    board, health = state.board, state.health.astype(jnp.float32)
+    worth = creature_worth(state, w)
+    sums = jnp.sum(worth, axis=(1, 2))
+    value = sums[0] - w.enemy * sums[1] - w.exposed * exposure(state, worth)
+    value = value + w.health * health[0] - w.enemy_health * health[1]
+    value = value + w.card * total(state.hand[0] >= 0) + w.draw * state.next_draw[0]
+    value = value - w.enemy_draw * state.next_draw[1]
+    side = jnp.arange(2).reshape((2, 1, 1) + (1,) * player.ndim)
+    damage = face_damage(state, present(board) & (board.ready | (side == 1)))
+    value = value + w.reach * damage[0]
+    value = value + jnp.where(damage[0] + burn(state, version) >= state.health[1], LETHAL_IN_SIGHT, 0.0)
+    value = value - w.danger * jnp.clip((damage[1] - health[0] + 4) / 4, 0.0, 1.0)
+    decided = jnp.where(state.winner == player, WIN, -WIN)
+    return jnp.where(state.winner >= 0, decided, value)
+
+
+def scored_action(state: State, version: Version, w: BoardWeights = BOARD) -> Array:
+    """The legal action after which `state_value` is highest; PASS if none improves it.
+
+    The k-th legal action of every game is tried together, for k up to the largest number of legal
+    actions in the batch. PASS stands for the state as it is, so no card is drawn in a trial.
+    """
+    legal = battle_legal(state)
+    count = jnp.sum(legal, axis=0, dtype=jnp.int16)
+    player = state.player
+
+    def trial(carry):
+        k, best, choice = carry
+        action = jnp.where(k < count, nth_true(legal, jnp.full_like(count, k)), PASS)
+        value = state_value(act(state, action, version, with_turn=False), player, version, w)
+        better = (value > best) & (action != PASS)
+        return k + 1, jnp.where(better, value, best), jnp.where(better, action, choice)
+
+    start = (jnp.int16(1), state_value(state, player, version, w), jnp.zeros_like(count))
+    return lax.while_loop(lambda carry: carry[0] < jnp.max(count), trial, start)[2]
