@@ -5,7 +5,6 @@ from functools import partial
 import jax
 import numpy as np
 import pytest
-from tests.envs.locm.table import FACE, JITTED, Card, Creature, blue, creature, lay, red, strike, use_on, use_on_face
 
 from jaxrl.envs.locm.actions import PASS
 from jaxrl.envs.locm.cards import unpack
@@ -13,6 +12,7 @@ from jaxrl.envs.locm.state import V15
 from jaxrl.locm.match import build_decks, mirrored_games, play_named
 from jaxrl.locm.players import scored_player
 from jaxrl.locm.scored import scored_action
+from tests.envs.locm.table import FACE, JITTED, Card, Creature, blue, creature, lay, red, strike, use_on, use_on_face
 
 CHOOSE = jax.jit(partial(scored_action, version=V15))
 

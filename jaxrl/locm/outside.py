@@ -1,0 +1,286 @@
+"""Matches against any outside bot: a command that speaks the referee's protocol, one process a game.
+
+    python -m jaxrl.locm.outside PLAYER "COMMAND" --games N
+
+Our player sits on the other side of the same protocol, so it sees what the bot sees. An answer that is
+late or malformed loses the game and is counted; illegal actions are skipped and counted, as the referee
+does. A bot that ends, or that does not answer at all, ends the match. Every wait is bounded, and a
+bot's whole process group is killed with its game.
+"""
+
+import argparse
+import os
+import selectors
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import jax
+import numpy as np
+
+from jaxrl.envs.locm.cards import Cards, load_card_list
+from jaxrl.envs.locm.state import V12, VERSIONS, State, Version
+from jaxrl.errors import UserError
+from jaxrl.locm.bot import Bot, Chooser, PlayerChooser, warm_up
+from jaxrl.locm.contest import Late, Outcome, conduct
+from jaxrl.locm.match import Match, mirrored_games
+from jaxrl.locm.players import PLAYERS
+from jaxrl.locm.referee import Referee, game_bases
+from jaxrl.locm.wire import Message, message_lines
+
+SILENCE = 5.0  # seconds beyond the limit after which a late bot counts as silent
+LONGEST_LINE = 1 << 16
+END_WAIT = 5.0  # seconds for a killed process to be gone
+
+
+class Gone(UserError):
+    """An outside bot has ended, fallen silent, or cannot be started."""
+
+
+class Outside:
+    """A bot's process for one game. A context manager: its process group is killed at the end."""
+
+    def __init__(self, command: str):
+        """Start the command; raises Gone if there is no such program."""
+        self.command, self.pending = command, b""
+        self.complaints = tempfile.TemporaryFile()  # noqa: SIM115
+        try:
+            self.process = subprocess.Popen(
+                shlex.split(command),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self.complaints,
+                start_new_session=True,
+                bufsize=0,
+            )
+        except (OSError, ValueError, IndexError) as error:
+            self.complaints.close()
+            raise Gone(f"the bot {command!r} cannot be started: {error}") from error
+        assert self.process.stdin is not None and self.process.stdout is not None
+        self.input, self.output = self.process.stdin.fileno(), self.process.stdout.fileno()
+        for descriptor in (self.input, self.output):
+            os.set_blocking(descriptor, False)
+
+    def __enter__(self) -> "Outside":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Kill the process group, whatever it is doing."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        with suppress(subprocess.TimeoutExpired):  # then it is in the kernel's hands
+            self.process.wait(END_WAIT)
+        for stream in (self.process.stdin, self.process.stdout, self.complaints):
+            assert stream is not None
+            stream.close()
+
+    def ask(self, lines: Sequence[str], limit: float) -> str:
+        """Send a message and wait for a line. Raises Late after `limit` seconds, Gone after SILENCE more.
+
+        What the bot has printed without having been asked is dropped.
+        """
+        started = time.monotonic()
+        end = started + limit + SILENCE
+        self.drop_output()
+        self.send("".join(line + "\n" for line in lines).encode(), end)
+        while b"\n" not in self.pending:
+            self.wait(self.output, selectors.EVENT_READ, end)
+            piece = os.read(self.output, LONGEST_LINE)
+            if not piece:
+                raise Gone(f"the bot {self.command!r} has ended{self.last_words()}")
+            self.pending += piece
+            if len(self.pending) > LONGEST_LINE:
+                raise Gone(f"the bot {self.command!r} prints a line without end")
+        line, _, self.pending = self.pending.partition(b"\n")
+        taken = time.monotonic() - started
+        if taken > limit:
+            raise Late(f"answered after {taken:.2f} s, the limit is {limit:g} s")
+        return line.decode(errors="replace").removesuffix("\r")
+
+    def drop_output(self) -> None:
+        """Throw away what has been printed so far."""
+        self.pending = b""
+        with suppress(BlockingIOError):
+            while os.read(self.output, LONGEST_LINE):
+                pass
+
+    def send(self, data: bytes, end: float) -> None:
+        """Write a message, however slowly the bot reads."""
+        while data:
+            self.wait(self.input, selectors.EVENT_WRITE, end)
+            try:
+                data = data[os.write(self.input, data) :]
+            except BlockingIOError:
+                continue
+            except BrokenPipeError as error:
+                raise Gone(f"the bot {self.command!r} has ended{self.last_words()}") from error
+
+    def wait(self, descriptor: int, event: int, end: float) -> None:
+        """Wait until a pipe is ready; raises Gone at the time `end`."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(descriptor, event)
+            if not selector.select(max(0.0, end - time.monotonic())):
+                raise Gone(f"the bot {self.command!r} is silent")
+
+    def last_words(self) -> str:
+        """Its exit status, if it has one already, and the last line of its standard error."""
+        try:
+            status = f" with status {self.process.wait(1.0)}"
+        except subprocess.TimeoutExpired:
+            status = ", or has closed its output"
+        size = self.complaints.seek(0, os.SEEK_END)
+        self.complaints.seek(max(0, size - 2000))
+        words = self.complaints.read().decode(errors="replace").strip().splitlines()
+        return f"{status}: {words[-1][:200]}" if words else status
+
+
+@dataclass
+class Faults:
+    """What went wrong in a match, by player (ours first)."""
+
+    illegal: list[int] = field(default_factory=lambda: [0, 0])
+    late: list[int] = field(default_factory=lambda: [0, 0])
+    malformed: list[int] = field(default_factory=lambda: [0, 0])
+    first: str = ""
+
+    def add(self, outcome: Outcome, seats: tuple[int, int], game: int) -> None:
+        """Count a game in which player i sat at `seats[i]`."""
+        for player, seat in enumerate(seats):
+            self.illegal[player] += outcome.illegal[seat]
+        if outcome.fault is not None:
+            seat, kind, words = outcome.fault
+            getattr(self, kind)[seats.index(seat)] += 1
+            self.first = self.first or f"game {game + 1}, {kind}: {words}"
+
+    def report(self, names: tuple[str, str]) -> str:
+        """In words."""
+        lines = [
+            f"{name}: {illegal} illegal actions, {late} games lost by time-out, {malformed} by malformed lines"
+            for name, illegal, late, malformed in zip(names, self.illegal, self.late, self.malformed, strict=True)
+        ]
+        return "\n".join(lines + [f"the first fault: {self.first}"] * bool(self.first))
+
+
+def play_game(referee: Referee, chooser: Chooser, command: str, our_seat: int, time_factor: float = 1.0) -> Outcome:
+    """One game of a chooser at `our_seat` against a command."""
+    bot = Bot(chooser, referee.version, turn_seconds=float("inf"))
+    with Outside(command) as outside:
+
+        def ask(seat: int, message: Message, limit: float) -> str:
+            if seat == our_seat:
+                return bot.answer(message)
+            return outside.ask(message_lines(message, referee.version), limit * time_factor)
+
+        return conduct(referee, ask)
+
+
+def match_outside(
+    name: str,
+    make_chooser: Callable[[int], Chooser],
+    command: str,
+    version: Version,
+    games: int,
+    seed: int = 0,
+    card_list: Cards | None = None,
+    time_factor: float = 1.0,
+    old_ids: bool = False,
+) -> tuple[Match, Faults]:
+    """Play `games` games (rounded up to whole pairs) of a chooser against a command.
+
+    `make_chooser(pair)` gives the chooser of a game, the same in both games of a pair. `time_factor`
+    stretches the contest's limits for a slow machine. Raises Gone if the bot ends or falls silent.
+    """
+    pairs, faults, started = -(-games // 2), Faults(), time.perf_counter()
+    wins, actions = np.zeros((pairs, 2)), 0
+    deal = jax.jit(lambda key: mirrored_games(key, version, 1, card_list))
+    warm_up(make_chooser(0), version)
+    for pair in range(pairs):
+        both: State = jax.device_get(deal(jax.random.fold_in(jax.random.key(seed), pair)))
+        for seat in (0, 1):
+            game = jax.tree.map(lambda x, seat=seat: x[..., seat], both)
+            referee = Referee(game, game_bases(game, version, card_list), version, old_ids)
+            number = 2 * pair + seat
+            try:
+                outcome = play_game(referee, make_chooser(pair), command, seat, time_factor)
+            except Gone as error:
+                raise Gone(f"{error} (game {number + 1} of {2 * pairs})") from error
+            faults.add(outcome, (seat, 1 - seat), number)
+            wins[pair, seat] = 0.5 if outcome.winner is None else float(outcome.winner == seat)
+            actions += sum(outcome.actions)
+    result = Match(
+        players=(name, command),
+        version=version.name,
+        wins=wins,
+        actions=actions / (2 * pairs),
+        truncated=int((wins == 0.5).sum()),
+        seconds=time.perf_counter() - started,
+    )
+    return result, faults
+
+
+def player_choosers(name: str, version: Version, seed: int = 0) -> Callable[[int], Chooser]:
+    """The choosers of a player of `PLAYERS`: compiled once, with other random numbers for each pair."""
+    chooser = PlayerChooser(PLAYERS[name](version))
+
+    def make(pair: int) -> Chooser:
+        chooser.restart(seed + pair)
+        return chooser
+
+    return make
+
+
+def play_outside(
+    name: str,
+    command: str,
+    games: int = 200,
+    version: str = "1.5",
+    seed: int = 0,
+    card_list: str | None = None,
+    time_factor: float = 1.0,
+    old_ids: bool = False,
+) -> str:
+    """A match of a player of `PLAYERS` against a command, reported in words."""
+    if name not in PLAYERS:
+        raise UserError(f"no player {name!r}; there are {', '.join(PLAYERS)}")
+    if version not in VERSIONS:
+        raise UserError(f"no version {version!r}; there are {', '.join(VERSIONS)}")
+    if games < 1 or time_factor <= 0:
+        raise UserError(f"games and time_factor must be positive, got {games} and {time_factor:g}")
+    rules = VERSIONS[version]
+    if rules == V12 and card_list is None:
+        raise UserError("version 1.2 needs the competition's card list: --card_list FILE")
+    cards = load_card_list(card_list)[0] if card_list and rules == V12 else None
+    choosers = player_choosers(name, rules, seed)
+    result, faults = match_outside(name, choosers, command, rules, games, seed, cards, time_factor, old_ids)
+    return f"{result.report()}\n{faults.report(result.players)}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="jaxrl.locm.outside", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("player", metavar="PLAYER", help=f"ours: {', '.join(PLAYERS)}")
+    parser.add_argument("command", metavar="COMMAND", help="starts the outside bot; quote it")
+    parser.add_argument("--games", type=int, default=200, help="games, in mirrored pairs")
+    parser.add_argument("--version", default="1.5", help="1.5 (generated cards) or 1.2 (draft)")
+    parser.add_argument("--card_list", metavar="FILE", help="the card list, for version 1.2")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--time_factor", type=float, default=1.0, help="stretches the contest's time limits")
+    parser.add_argument("--old_ids", action="store_true", help="instance ids as in the contest of 2022 (1.5)")
+    options = parser.parse_args(arguments)
+    try:
+        print(play_outside(options.player, options.command, options.games, options.version, options.seed,
+                           options.card_list, options.time_factor, options.old_ids))  # fmt: skip
+    except (UserError, ValueError, OSError) as error:
+        print(f"play: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

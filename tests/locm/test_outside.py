@@ -1,0 +1,100 @@
+"""Matches against bots in processes of their own, well and badly behaved."""
+
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from jaxrl.envs.locm.state import V15
+from jaxrl.locm import outside
+from jaxrl.locm.outside import Gone, Outside, match_outside, play_outside, player_choosers
+from tests.support import recorded_protocol
+
+BOT = Path(recorded_protocol.__file__).with_name("tiny_bot.py")
+SLOW = 20  # many tests may run beside this one
+
+
+@pytest.fixture(scope="module")
+def choosers():
+    return player_choosers("random", V15)
+
+
+def command(*mode: str) -> str:
+    """The command of the tiny bot."""
+    return " ".join([sys.executable, str(BOT), *mode])
+
+
+def play(choosers, *mode: str, games: int = 2, time_factor: float = SLOW):
+    """A short match of the random player against the tiny bot."""
+    return match_outside("random", choosers, command(*mode), V15, games, time_factor=time_factor)
+
+
+@pytest.mark.parametrize("mode", ["well", "chatty"])
+def test_a_match_is_played_and_told(choosers, mode):
+    match, faults = play(choosers, mode, games=3)
+    assert match.games == 4 and match.truncated == 0 and match.actions > 10
+    assert set(match.wins.flat) <= {0.0, 1.0}
+    assert faults.late == faults.malformed == [0, 0] and faults.illegal[0] == 0
+    assert "tiny_bot.py" in match.report() and "0 games lost by time-out" in faults.report(match.players)
+
+
+def test_illegal_actions_are_counted_and_malformed_lines_lose(choosers):
+    match, faults = play(choosers, "illegal")
+    assert faults.illegal[0] == 0 and faults.illegal[1] > 10
+    match, faults = play(choosers, "garbage")
+    assert match.win_rate == 1 and faults.malformed == [0, 2] and "summon the demon" in faults.report(match.players)
+
+
+def test_a_late_answer_loses_the_game_and_no_more(choosers):
+    match, faults = play(choosers, "late", time_factor=10)
+    assert match.win_rate == 1 and faults.late == [0, 2] and "the limit is 2 s" in faults.first
+
+
+def test_a_dead_or_silent_bot_ends_the_match_in_one_sentence(choosers, monkeypatch):
+    with pytest.raises(Gone, match=r"has ended with status 3: out of mana \(game 1 of 2\)"):
+        play(choosers, "crash")
+    monkeypatch.setattr(outside, "SILENCE", 1.0)
+    for mode in ("hang", "deaf"):
+        started = time.monotonic()
+        with pytest.raises(Gone, match="is silent"):
+            play(choosers, mode, time_factor=2)
+        assert time.monotonic() - started < 60
+    with pytest.raises(Gone, match="cannot be started"):
+        match_outside("random", choosers, "/no/such/bot", V15, 2)
+
+
+def test_all_of_a_bots_processes_end_with_its_game(choosers, tmp_path):
+    play(choosers, "child", str(tmp_path / "children"))
+    children = [int(line) for line in (tmp_path / "children").read_text().split()]
+    assert len(children) == 2
+    deadline = time.monotonic() + 10
+    while any(alive(child) for child in children):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def alive(process: int) -> bool:
+    """Whether a process is there and not a zombie."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except (OSError, ProcessLookupError):
+        return False
+
+
+def test_output_without_end_is_no_line():
+    with Outside(f"{sys.executable} -c 'while True: print(1, end=str())'") as bot, pytest.raises(Gone, match="end"):
+        bot.ask(["30 0 0 0"], 60)
+
+
+def test_what_cannot_be_played_is_refused_in_words(capsys):
+    for arguments in (["nobody", "true"], ["random", "true", "--version", "1.2"], ["random", "true", "--games", "0"]):
+        assert outside.main(arguments) == 2
+        assert capsys.readouterr().err.startswith("play: ")
+
+
+@pytest.mark.slow
+def test_our_own_bot_finishes_a_match_without_a_fault():
+    bot = f"{sys.executable} -m jaxrl.locm.bot scored"
+    words = play_outside("random", bot, games=4, time_factor=SLOW)
+    assert f"{bot}: 0 illegal actions, 0 games lost by time-out, 0 by malformed lines" in words
