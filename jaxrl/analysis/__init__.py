@@ -14,7 +14,7 @@ _NAMES = {
     "scores": "human_normalised score_matrix reference published games agents",
     "statistics": "bootstrap iqm summarise performance_profile probability_of_improvement",
     "comparison": "compare compare_published compare_scores summaries improvements profiles aggregates score_table",
-    "tables": "AGAINST Table per_game_table published_table",
+    "tables": "AGAINST Table games_table published_table",
     "inspection": "Inspection entropy_at moments",
     "figures.learning": "plot_run plot_comparison metrics_figure",
     "figures.intervals": "interval_figure profile_figure improvement_figure",
@@ -22,7 +22,6 @@ _NAMES = {
     "figures.policy": "course_figure moments_figure entropy_figure",
 }
 _FILES = {name: file for file, names in _NAMES.items() for name in names.split()}
-__all__ = list(_FILES)
 
 
 def __getattr__(name: str) -> Any:

@@ -15,7 +15,16 @@ import numpy as np
 
 from jaxrl.analysis.curves import EVALUATED_UNDER, TRAINED_UNDER, Run, RunDataError, one_protocol
 from jaxrl.analysis.runs import evaluation_return, final_return, one_policy, raw_scores
-from jaxrl.analysis.scores import Baseline, ScoreError, human_normalised, is_atari, published, score_matrix
+from jaxrl.analysis.scores import (
+    Baseline,
+    ScoreError,
+    game_name,
+    games,
+    human_normalised,
+    is_atari,
+    published,
+    score_matrix,
+)
 from jaxrl.analysis.statistics import (
     Interval,
     Profile,
@@ -24,7 +33,7 @@ from jaxrl.analysis.statistics import (
     probability_of_improvement,
     summarise,
 )
-from jaxrl.analysis.tables import AGAINST, PUBLISHED_PROTOCOL, Table, aggregate_table, games_table, published_summaries
+from jaxrl.analysis.tables import AGAINST, PUBLISHED_PROTOCOL, Table, aggregate_table, games_table
 
 BEYOND_HUMAN = 8.0  # scores that reach farther have thresholds that are even in the logarithm
 RawScores = Mapping[str, Mapping[str, Sequence[float]]]
@@ -88,9 +97,22 @@ def finished_by_all(raw: RawScores) -> RawScores:
     return {label: {env: raw[label][env][:count] for env in shared} for label, count in fewest.items() if shared}
 
 
-def compare_published(agents: Iterable[str] = AGAINST, baseline: Baseline = "authors") -> Comparison:
-    """Published agents over all 57 games, one run each."""
-    raw = {agent: {game: [score] for game, score in published(agent).items()} for agent in agents}
+def compare_published(
+    agents: Iterable[str] = AGAINST, baseline: Baseline = "authors", envs: Sequence[str] | None = None
+) -> Comparison:
+    """Published agents over these games, or all 57, one run each.
+
+    Raises:
+        ScoreError: one of `envs` is none of the 57, or an agent has no published score of a game.
+    """
+    raw = {}
+    for agent in agents:
+        known = published(agent)
+        names = games() if envs is None else list(map(game_name, envs))
+        missing = [game for game in names if game not in known]
+        if missing:
+            raise ScoreError(f"{agent} has no published score on {', '.join(missing)}; leave out the agent or the game")
+        raw[agent] = {game: [known[game]] for game in names}
     return compare_scores(raw, PUBLISHED_PROTOCOL, baseline)
 
 
@@ -145,11 +167,13 @@ def aggregates(comparison: Comparison, against: Sequence[str] = ()) -> Table:
     Raises:
         ScoreError: published agents are wanted and an environment is none of the 57 games.
     """
-    theirs = published_summaries(against, comparison.envs, comparison.baseline or "usual") if against else {}
-    theirs = {f"{agent} (published)": summary for agent, summary in theirs.items()}
+    ours, theirs = summaries(comparison), {}
+    if against:
+        theirs = summaries(compare_published(against, comparison.baseline or "usual", comparison.envs))
+        theirs = {f"{agent} (published)": summary for agent, summary in theirs.items()}
     labels = dict.fromkeys(comparison.scores, comparison.protocol or "-")
     labels |= dict.fromkeys(theirs, PUBLISHED_PROTOCOL)
-    return aggregate_table(summaries(comparison) | theirs, protocol=labels, baseline=comparison.baseline)
+    return aggregate_table(ours | theirs, protocol=labels, baseline=comparison.baseline)
 
 
 def _matrix(scores: Mapping[str, Sequence[float]]) -> np.ndarray:

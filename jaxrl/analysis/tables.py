@@ -1,16 +1,15 @@
 """Tables of scores, as rows and as Markdown: per game against published scores, and aggregates with intervals.
 
-    table = per_game_table({"Pong": [20.1, 20.8]}, label="CASA", protocol="machado")
+    table = games_table({"CASA": {"Pong": [20.1, 20.8]}}, protocol="machado")
     print(table.markdown())
-    summaries = {"CASA": summarise(human_normalised(*score_matrix(scores)))} | published_summaries(["IMPALA"], scores)
-    aggregate_table(summaries, protocol={"CASA": "machado", "IMPALA": PUBLISHED_PROTOCOL})
+    aggregate_table({"CASA": summarise(human_normalised(*score_matrix(scores)))}, protocol="machado")
 
 Every table says under which protocol its scores arose and which baseline normalised them. `rows` keeps full precision.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from math import isfinite
@@ -28,7 +27,7 @@ from jaxrl.analysis.scores import (
     reference,
     score_matrix,
 )
-from jaxrl.analysis.statistics import Interval, Summary, summarise
+from jaxrl.analysis.statistics import Interval, Summary
 
 PUBLISHED_PROTOCOL = "as published"
 AGAINST = ("Rainbow", "IMPALA", "LASER", "GDI-I3", "GDI-H3")  # agents that saw 200M frames, to stand beside
@@ -82,47 +81,6 @@ class Table:
         return f"{value.estimate:z,.{digits}f}{bounds}"
 
 
-def per_game_table(
-    scores: Mapping[str, float | Sequence[float]],
-    *,
-    protocol: str,
-    label: str = "this run",
-    against: Sequence[str] = AGAINST,
-    baseline: Baseline = "usual",
-) -> Table:
-    """Raw scores of every game beside random play, the human and published agents.
-
-    Args:
-        scores: game, or environment id, to the scores of its runs; games may differ in their number of runs.
-        protocol: under which they arose, as in the run's evaluation.json.
-        label: the agent's name.
-        against: agents of `jaxrl.analysis.scores.agents()`.
-        baseline: random and human scores to show and to normalise with.
-    """
-    columns = {agent: f"{agent} (published)" for agent in against}
-    theirs = {column: published(agent) for agent, column in columns.items()}
-    error = "standard error"
-    rows = []
-    for given, runs in scores.items():
-        game, values = game_name(given), np.atleast_1d(np.asarray(runs, np.float64))
-        if values.size == 0 or not np.isfinite(values).all():
-            raise ScoreError(f"the scores of {game} are {values}; each game needs finite ones, at least one")
-        spread = float(values.std(ddof=1) / np.sqrt(values.size)) if values.size > 1 else None
-        rows.append(
-            {"game": game, **reference(game, baseline)._asdict()}
-            | {column: column_scores.get(game) for column, column_scores in theirs.items()}
-            | {label: float(values.mean()), error: spread, "runs": values.size}
-            | {"human-normalised": float(human_normalised(values.mean(), game, baseline))}
-        )
-    numbers = ["random", "human", *columns.values(), label, error]
-    caption = (
-        f"Raw scores: {label} is the mean over its runs under the {protocol} protocol; published columns keep "
-        f"protocols and frame budgets of their own. Human-normalised with the {_words(baseline)} baselines; 1 is human."
-    )
-    decimals = dict.fromkeys(numbers, 1) | {"runs": 0, "human-normalised": 2}
-    return Table(caption, ("game", *decimals), tuple(rows), decimals)
-
-
 def games_table(
     scores: Mapping[str, Mapping[str, float | Sequence[float]]],
     *,
@@ -130,26 +88,38 @@ def games_table(
     against: Sequence[str] = AGAINST,
     baseline: Baseline = "usual",
 ) -> Table:
-    """`per_game_table` of several agents in one, a row per game and agent.
+    """Raw scores of every game beside random play, the human and published agents, a row per game and agent.
 
     Args:
-        scores: agent to what `per_game_table` takes.
-        protocol: of all of them.
+        scores: agent to game, or environment id, to the scores of its runs; games may differ in their number of runs.
+        protocol: under which they arose, as in the run's evaluation.json.
         against: agents of `jaxrl.analysis.scores.agents()`.
         baseline: random and human scores to show and to normalise with.
     """
-    tables = {
-        agent: per_game_table(runs, protocol=protocol, label="score", against=against, baseline=baseline)
-        for agent, runs in scores.items()
-    }
-    if not tables:
+    if not scores:
         raise ScoreError("there is no agent to show; pass the scores of one at least")
-    first = next(iter(tables.values()))
-    rows = [{"game": row["game"], "agent": agent, **row} for agent, table in tables.items() for row in table.rows]
+    theirs = {f"{agent} (published)": published(agent) for agent in against}
+    rows = []
+    for agent, given, runs in ((agent, given, runs) for agent, of in scores.items() for given, runs in of.items()):
+        game, values = game_name(given), np.atleast_1d(np.asarray(runs, np.float64))
+        if values.size == 0 or not np.isfinite(values).all():
+            raise ScoreError(f"the scores of {game} are {values}; each game needs finite ones, at least one")
+        spread = float(values.std(ddof=1) / np.sqrt(values.size)) if values.size > 1 else None
+        rows.append(
+            {"game": game, "agent": agent, **reference(game, baseline)._asdict()}
+            | {column: column_scores.get(game) for column, column_scores in theirs.items()}
+            | {"score": float(values.mean()), "standard error": spread, "runs": values.size}
+            | {"human-normalised": float(human_normalised(values.mean(), game, baseline))}
+        )
     order = list(dict.fromkeys(row["game"] for row in rows))
     rows.sort(key=lambda row: order.index(row["game"]))
-    caption = first.caption.replace("score is the mean over its runs", "score is the mean over an agent's runs")
-    return Table(caption, ("game", "agent", *first.columns[1:]), tuple(rows), first.decimals)
+    caption = (
+        f"Raw scores: score is the mean over an agent's runs under the {protocol} protocol; published columns keep "
+        f"protocols and frame budgets of their own. Human-normalised with the {_words(baseline)} baselines; 1 is human."
+    )
+    numbers = ("random", "human", *theirs, "score", "standard error")
+    decimals = dict.fromkeys(numbers, 1) | {"runs": 0, "human-normalised": 2}
+    return Table(caption, ("game", "agent", *decimals), tuple(rows), decimals)
 
 
 def aggregate_table(
@@ -180,25 +150,6 @@ def aggregate_table(
     )
     decimals = {"runs": 0, "games": 0} | dict.fromkeys(AGGREGATES, 2)
     return Table(caption, ("agent", "protocol", *decimals), tuple(rows), decimals)
-
-
-def published_summaries(
-    agents: Iterable[str], games: Iterable[str], baseline: Baseline = "usual"
-) -> dict[str, Summary]:
-    """Aggregates of published agents over just these games; without intervals, since runs were not published.
-
-    Raises:
-        ScoreError: an agent lacks one of the games, so that it cannot be compared over them.
-    """
-    names = [game_name(game) for game in games]
-    summaries = {}
-    for agent in agents:
-        known = published(agent)
-        missing = [game for game in names if game not in known]
-        if missing:
-            raise ScoreError(f"{agent} has no published score on {', '.join(missing)}; leave out the agent or the game")
-        summaries[agent] = summarise(human_normalised([[known[game] for game in names]], names, baseline))
-    return summaries
 
 
 def published_table(baseline: Baseline = "authors") -> Table:

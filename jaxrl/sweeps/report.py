@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 from jaxrl.analysis.comparison import (
     Comparison,
@@ -23,7 +22,7 @@ from jaxrl.analysis.curves import RunDataError, read_episodes, read_versions
 from jaxrl.analysis.figures.intervals import improvement_figure, interval_figure, profile_figure
 from jaxrl.analysis.figures.learning import metrics_figure, plot_comparison
 from jaxrl.analysis.page import Page
-from jaxrl.analysis.runs import read_evaluation
+from jaxrl.analysis.runs import evaluation_return, read_evaluation
 from jaxrl.analysis.scores import Baseline, is_atari
 from jaxrl.analysis.tables import AGAINST, Table, games_table
 from jaxrl.record.meters import format_duration
@@ -37,55 +36,53 @@ BASELINES = (
     "Two sets of random and human scores are in use, the usual one and that of CASA's authors; they differ in eight of "
     "the 57 games. Compare rows within a table, never between the two."
 )
+Groups = dict[str, dict[str, list[Path]]]  # environment to agent, its sweep file's name, to folders of finished runs
 
 
-@dataclass(frozen=True)
-class Result:
+class Result(NamedTuple):
     """What one run of a study came to."""
 
     run: Run
     state: State
     folder: Path | None
-    evaluation: dict[str, Any] | None  # evaluation.json
+    evaluation: Mapping[str, Any]  # evaluation.json; empty where there is none
 
     @property
     def finished(self) -> bool:
         """Whether it has a score."""
-        return self.evaluation is not None and self.state.status == "finished"
-
-    @property
-    def score(self) -> float:
-        """Mean return of its evaluation; raises `TypeError` where there is none."""
-        return float((self.evaluation or {})["mean_return"])
-
-
-Groups = dict[str, dict[str, list[Result]]]  # agent, which is its sweep file's name, to environment to finished runs
+        return bool(self.evaluation) and self.state.status == "finished"
 
 
 def collect(folder: SweepFolder, runs: Iterable[Run]) -> list[Result]:
     """Every run of the plan, finished or not."""
-    results = []
-    for run in runs:
-        made = run_folder(folder, run)
-        results.append(Result(run, folder.state(run.id), made, None if made is None else read_evaluation(made)))
-    return results
+    made = ((run, run_folder(folder, run)) for run in runs)
+    return [Result(run, folder.state(run.id), path, (path and read_evaluation(path)) or {}) for run, path in made]
 
 
-def by_agent_and_env(results: Iterable[Result]) -> Groups:
-    """Finished results in the order of the plan."""
+def by_env_and_agent(results: Iterable[Result]) -> Groups:
+    """Finished runs, in the order of the plan."""
     groups: Groups = {}
     for result in results:
-        if result.finished:
-            groups.setdefault(result.run.sweep, {}).setdefault(result.run.env, []).append(result)
+        if result.finished and result.folder is not None:
+            groups.setdefault(result.run.env, {}).setdefault(result.run.sweep, []).append(result.folder)
     return groups
+
+
+def scores_of(groups: Groups) -> dict[str, dict[str, list[float]]]:
+    """Mean returns of the evaluations: agent to environment to one a run."""
+    scores: dict[str, dict[str, list[float]]] = {}
+    for env, of_agents in groups.items():
+        for agent, runs in of_agents.items():
+            scores.setdefault(agent, {})[env] = list(map(evaluation_return, runs))
+    return scores
 
 
 def write_report(path: Path, scale: str, command: str, results: Sequence[Result]) -> Path:
     """Write the page, its figures and `tables.md` beside it; returns the page's path."""
     page = Page(f"Reproduction, scale {scale}")
-    groups = by_agent_and_env(results)
+    groups = by_env_and_agent(results)
     done = sum(result.finished for result in results)
-    labels = sorted({str((result.evaluation or {}).get("protocol")) for result in results if result.finished})
+    labels = sorted({str(result.evaluation.get("protocol")) for result in results if result.finished})
     label = ", ".join(labels) or "unknown"
     agents, envs = ({getattr(result.run, name) for result in results} for name in ("sweep", "env"))
     page.paragraph(
@@ -97,7 +94,7 @@ def write_report(path: Path, scale: str, command: str, results: Sequence[Result]
     if done:
         _curves(page, groups)
         _exploration(page, groups)
-        scores = {agent: {env: [run.score for run in of[env]] for env in of} for agent, of in groups.items()}
+        scores = scores_of(groups)
         atari = {agent: {env: of[env] for env in of if is_atari(env)} for agent, of in scores.items()}
         atari = {agent: of for agent, of in atari.items() if of}
         if atari:
@@ -116,8 +113,8 @@ def _curves(page: Page, groups: Groups) -> None:
         note=True,
     )
     with tempfile.TemporaryDirectory() as scratch:
-        for env in _envs(groups):
-            drawn = {agent: _with_episodes(page, by_env.get(env, [])) for agent, by_env in groups.items()}
+        for env, of_agents in groups.items():
+            drawn = {agent: _with_episodes(page, folders) for agent, folders in of_agents.items()}
             drawn = {agent: runs for agent, runs in drawn.items() if runs}
             if drawn:
                 page.figure(plot_comparison(drawn, Path(scratch) / f"{env}.png", env), f"Learning curves on {env}")
@@ -131,26 +128,17 @@ def _exploration(page: Page, groups: Groups) -> None:
         "Entropy of the policy that acted, and 1/temperature of its samples, means over the rows of a report.",
         note=True,
     )
-    for env in _envs(groups):
-        runs = {
-            agent: [result.folder for result in by_env[env] if result.folder is not None]
-            for agent, by_env in groups.items()
-            if env in by_env
-        }
+    for env, of_agents in groups.items():
         try:
-            page.figure(metrics_figure(runs, EXPLORATION, title=env), f"Exploration on {env}")
+            page.figure(metrics_figure(of_agents, EXPLORATION, title=env), f"Exploration on {env}")
         except RunDataError as error:
             page.paragraph(f"{env}: {error}.")
 
 
-def _envs(groups: Groups) -> list[str]:
-    return list(dict.fromkeys(env for by_env in groups.values() for env in by_env))
-
-
-def _with_episodes(page: Page, results: Sequence[Result]) -> list[Path]:
+def _with_episodes(page: Page, folders: Iterable[Path]) -> list[Path]:
     """Folders of runs with a curve; of one whose record is damaged the page says so, and the rest is drawn."""
     found = []
-    for folder in (result.folder for result in results if result.folder is not None):
+    for folder in folders:
         try:
             if read_episodes(folder)["episode_return"].size:
                 found.append(folder)
@@ -222,9 +210,9 @@ def _runs(page: Page, results: Sequence[Result]) -> None:
             "state": result.state.status,
             "starts": result.state.attempts,
             "time": format_duration(result.state.seconds),
-            "score": (result.evaluation or {}).get("mean_return"),
-            "standard error": (result.evaluation or {}).get("standard_error"),
-            "policy": (result.evaluation or {}).get("policy"),
+            "score": result.evaluation.get("mean_return"),
+            "standard error": result.evaluation.get("standard_error"),
+            "policy": result.evaluation.get("policy"),
         }
         for result in results
     )

@@ -23,7 +23,7 @@ from jaxrl.analysis.comparison import (
 from jaxrl.analysis.curves import RunDataError
 from jaxrl.analysis.figures.intervals import improvement_figure, interval_figure, profile_figure
 from jaxrl.analysis.runs import evaluation_return
-from jaxrl.analysis.scores import ScoreError, human_normalised, published_aggregates
+from jaxrl.analysis.scores import ScoreError, human_normalised, published, published_aggregates
 from tests.analysis.test_runs import record
 
 
@@ -149,6 +149,8 @@ def test_tables(groups):
         "good": "cpu", "bad": "cpu", "alone": "cpu", "IMPALA (published)": "as published",
     }  # fmt: skip
     assert len(aggregates(scores).rows) == 3
+    text = both.markdown()
+    assert "nan" not in text and text.count("as published") == 1
 
 
 def test_published_agents():
@@ -157,6 +159,13 @@ def test_published_agents():
         assert summary.games == 57
         assert summary.mean.estimate == pytest.approx(published_aggregates()[agent].mean, rel=1e-4)
         assert summary.median.estimate == pytest.approx(published_aggregates()[agent].median, abs=1e-4)
+    names = ["Pong-v5", "Breakout", "Qbert"]
+    theirs = summaries(compare_published(["Muesli", "GDI-H3"], "authors", names))
+    three = [[published("Muesli")[game] for game in ("Pong", "Breakout", "Qbert")]]
+    assert theirs["Muesli"].games == 3
+    assert theirs["Muesli"].mean.estimate == pytest.approx(human_normalised(three, names, "authors").mean())
+    with pytest.raises(ScoreError, match=r"SimPLe has no published score on .*Defender"):
+        compare_published(["SimPLe"])
     profile = profiles(scores)["Rainbow"]
     assert (np.diff(profile.estimate) <= 0).all() and np.isnan(profile.low).all(), "one run, no interval"
 

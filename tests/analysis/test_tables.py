@@ -7,15 +7,13 @@ import numpy as np
 import pytest
 
 from jaxrl.analysis.figures.intervals import improvement_figure, interval_figure, profile_figure
-from jaxrl.analysis.scores import ScoreError, games, human_normalised, published, score_matrix
+from jaxrl.analysis.scores import ScoreError, published, score_matrix
 from jaxrl.analysis.statistics import Interval, performance_profile, probability_of_improvement, summarise
 from jaxrl.analysis.tables import (
     PUBLISHED_PROTOCOL,
     Table,
     aggregate_table,
     games_table,
-    per_game_table,
-    published_summaries,
     published_table,
 )
 
@@ -28,24 +26,24 @@ def summaries():
 
 
 def test_per_game():
-    table = per_game_table({"Pong-v5": [20, 21], "breakout": 400}, protocol="machado", label="CASA", against=["LASER"])
-    assert table.columns[:4] == ("game", "random", "human", "LASER (published)")
+    table = games_table({"CASA": {"Pong-v5": [20, 21], "breakout": 400}}, protocol="machado", against=["LASER"])
+    assert table.columns[:5] == ("game", "agent", "random", "human", "LASER (published)")
     pong, breakout = table.rows
     assert all(tuple(row) == table.columns for row in table.rows)
     assert (pong["game"], pong["random"], pong["human"]) == ("Pong", -20.7, 14.6)
-    assert (pong["CASA"], pong["standard error"], pong["runs"]) == (20.5, pytest.approx(0.5), 2)
+    assert (pong["score"], pong["standard error"], pong["runs"]) == (20.5, pytest.approx(0.5), 2)
     assert pong["human-normalised"] == pytest.approx(41.2 / 35.3)
     assert breakout["standard error"] is None and breakout["LASER (published)"] == published("LASER")["Breakout"]
-    assert "machado" in table.caption and "usual" in table.caption and "CASA" in table.caption
+    assert "machado" in table.caption and "usual" in table.caption and pong["agent"] == "CASA"
 
 
 def test_per_game_as_markdown():
-    table = per_game_table({"Alien": 5000.0}, protocol="cpu", label="a|b", against=["SimPLe", "MuZero"])
+    table = games_table({"a|b": {"Alien": 5000.0}}, protocol="cpu", against=["SimPLe", "MuZero"])
     caption, _, head, rule, row = table.markdown().splitlines()
     assert caption == table.caption
-    assert head.split(" | ")[5] == "a\\|b" and rule.startswith("| --- | ---: |")
-    assert row == "| Alien | 227.8 | 7,127.7 | 616.9 | 741,812.6 | 5,000.0 |  | 1 | 0.69 |"
-    gap = per_game_table({"Defender": 1.0}, protocol="cpu", against=["DreamerV2", "SimPLe"])
+    assert head.split(" | ")[6] == "score" and rule.startswith("| --- | --- | ---: |")
+    assert row == "| Alien | a\\|b | 227.8 | 7,127.7 | 616.9 | 741,812.6 | 5,000.0 |  | 1 | 0.69 |"
+    gap = games_table({"a": {"Defender": 1.0}}, protocol="cpu", against=["DreamerV2", "SimPLe"])
     assert gap.rows[0]["SimPLe (published)"] is None and "|  |" in gap.markdown()
 
 
@@ -55,7 +53,7 @@ def test_nothing_is_minus_zero():
 
 
 def test_as_html():
-    table = per_game_table({"Alien": 5000.0}, protocol="<cpu>", label="a&b", against=["MuZero"])
+    table = games_table({"a&b": {"Alien": 5000.0}}, protocol="<cpu>", against=["MuZero"])
     html = table._repr_html_()
     assert html.startswith("<p>") and "&lt;cpu&gt;" in html and "<cpu>" not in html and "a&amp;b" in html
     assert html.count("<tr>") == 2 and '<td align="right" style="text-align: right">5,000.0</td>' in html
@@ -92,12 +90,12 @@ def test_published_aggregates_are_recomputed(baseline):
 def test_the_baseline_decides_and_is_named():
     rows = {}
     for baseline in ("usual", "authors"):
-        table = per_game_table({"VideoPinball": 17000.0}, protocol="paper", baseline=baseline)
+        table = games_table({"a": {"VideoPinball": 17000.0}}, protocol="paper", baseline=baseline)
         assert baseline in table.caption
         rows[baseline] = table.rows[0]["human-normalised"]
     assert rows["usual"] < 0.6 < 0.9 < rows["authors"]
     with pytest.raises(ScoreError, match="Pong"):
-        per_game_table({"Pong": [1.0, float("nan")]}, protocol="paper")
+        games_table({"a": {"Pong": [1.0, float("nan")]}}, protocol="paper")
 
 
 def test_aggregates(summaries):
@@ -114,23 +112,11 @@ def test_aggregates(summaries):
         aggregate_table(summaries, protocol={"CASA": "machado"})
 
 
-def test_published_aggregates_beside_ours(summaries):
-    names = ["Pong-v5", "Breakout", "Qbert"]
-    theirs = published_summaries(["Muesli", "GDI-H3"], names, "authors")
-    scores = [[published("Muesli")[game] for game in ("Pong", "Breakout", "Qbert")]]
-    assert theirs["Muesli"].mean.estimate == pytest.approx(human_normalised(scores, names, "authors").mean())
-    protocol = dict.fromkeys(summaries, "machado") | dict.fromkeys(theirs, PUBLISHED_PROTOCOL)
-    text = aggregate_table(summaries | theirs, protocol=protocol, baseline="authors").markdown()
-    assert "nan" not in text and text.count("as published") == 2
-    with pytest.raises(ScoreError, match=r"SimPLe has no published score on .*Defender"):
-        published_summaries(["SimPLe"], games())
-
-
 def test_all_games_against_all_agents():
     scores, names = score_matrix(published("IMPALA"))
-    table = per_game_table(dict(zip(names, scores.T.tolist(), strict=True)), protocol=PUBLISHED_PROTOCOL, label="again")
+    table = games_table({"again": dict(zip(names, scores.T.tolist(), strict=True))}, protocol=PUBLISHED_PROTOCOL)
     assert len(table.rows) == 57
-    assert all(row["again"] == row["IMPALA (published)"] for row in table.rows)
+    assert all(row["score"] == row["IMPALA (published)"] for row in table.rows)
 
 
 def test_figures(summaries):

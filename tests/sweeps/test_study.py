@@ -16,7 +16,7 @@ from jaxrl.errors import ConfigError
 from jaxrl.sweeps import study as study_command
 from jaxrl.sweeps.costs import describe, estimate
 from jaxrl.sweeps.expand import Run
-from jaxrl.sweeps.report import by_agent_and_env, collect, write_report
+from jaxrl.sweeps.report import by_env_and_agent, collect, scores_of, write_report
 from jaxrl.sweeps.sweep_folder import State, SweepError, SweepFolder
 
 GAMES = {"Pong-v5": 10.0, "Breakout-v5": 100.0}
@@ -83,8 +83,7 @@ def test_a_damaged_run_does_not_cost_the_report(study, tmp_path):
 
 def test_results_by_agent_and_game(study):
     sweep, runs = study
-    groups = by_agent_and_env(collect(sweep, runs))
-    scores = {agent: {env: [result.score for result in of[env]] for env in of} for agent, of in groups.items()}
+    scores = scores_of(by_env_and_agent(collect(sweep, runs)))
     assert scores["casa"] == {"Pong-v5": [10.0, 11.0], "Breakout-v5": [100.0, 101.0]}
     assert scores["impala"] == {"Pong-v5": [10.0, 11.0]}, "what has not finished has no score"
 
