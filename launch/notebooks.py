@@ -36,7 +36,7 @@ DEMONSTRATIONS = {
     "03_population": (
         "runs/catch-population-*",
         "configs/catch.yaml --name catch-population --env_steps 1_600_000 --runtime.envs_per_pool 64 "
-        "--population.size 16 --population.vary '[\"learning_rate=1e-4..1e-1:8\"]'",
+        "--population.size 16 --population.vary '{learning_rate: {low: 1e-4, high: 1e-1, count: 8}}'",
     ),
 }
 

@@ -14,7 +14,7 @@ one number for all. Metrics are [P].
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from difflib import get_close_matches
 from itertools import product
@@ -24,8 +24,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrl.config.ranges import FINITE, check_range, ranges
+from jaxrl.config.ranges import FINITE, Between, check_range, ranges
 from jaxrl.config.sections import MAX_SEED, PopulationConfig
+from jaxrl.config.values import convert, write_flow
 from jaxrl.errors import ConfigError
 from jaxrl.types import (
     ActorOutput,
@@ -186,7 +187,7 @@ def report_hypers(agent: Agent, names: tuple[str, ...]) -> Agent:
     return agent._replace(update=update)
 
 
-# What a user writes: "learning_rate=1e-4,3e-4" or "entropy_cost=1e-3..1e-1:5"
+# What a user writes: {learning_rate: [1e-4, 3e-4], entropy_cost: {low: 1e-3, high: 1e-1, count: 5}}
 
 
 class Members(NamedTuple):
@@ -202,14 +203,21 @@ def make_members(config: PopulationConfig, hypers: Any) -> Members:
     Raises:
         ConfigError: a name, a value or a number of values cannot be used.
     """
-    table, listed = make_table(config.vary, config.size, hypers), _listed(config.members, config.size, hypers)
+    listed = _read_lists("population.members", config.members, hypers, beside=(SEED,))
+    for name, values in listed.items():
+        if len(values) != config.size:
+            raise ConfigError(
+                f"population.members has {len(values)} values of {name} for population.size {config.size}; write one a "
+                "member"
+            )
+    table = make_table(config.vary, config.size, hypers)
     for name in table.keys() & listed.keys():
         raise ConfigError(f"population.vary and population.members both give {name}; leave it out of one of them")
-    seeds = listed.pop(SEED, np.arange(config.size, dtype=np.uint32))
-    return Members({**table, **listed}, seeds)
+    seeds = listed.pop(SEED, range(config.size))
+    return Members({**table, **_float32(listed)}, np.asarray(seeds, np.uint32))
 
 
-def make_table(vary: tuple[str, ...], size: int, hypers: Any) -> dict[str, np.ndarray]:
+def make_table(vary: Mapping[str, Any], size: int, hypers: Any) -> dict[str, np.ndarray]:
     """One value a member from every combination of the lists in `vary`, repeated until there are `size` of them.
 
     The last list changes fastest; members with equal values differ in their keys. `hypers` is the agent's dataclass.
@@ -217,18 +225,17 @@ def make_table(vary: tuple[str, ...], size: int, hypers: Any) -> dict[str, np.nd
     Raises:
         ConfigError: a name or a value cannot be used, or the combinations do not divide the population.
     """
-    lists = _read_all("population.vary", vary, hypers)
+    lists = _read_lists("population.vary", vary, hypers)
     grid = list(product(*lists.values()))
     if size % len(grid):
         raise ConfigError(
             f"population.vary has {len(grid)} combinations, which do not divide population.size {size}; "
             f"change the size to a multiple of {len(grid)}"
         )
-    columns = np.asarray(grid, np.float32).T.reshape(len(lists), len(grid))
-    return {name: np.tile(column, size // len(grid)) for name, column in zip(lists, columns, strict=True)}
+    return _float32(dict(zip(lists, zip(*(grid * (size // len(grid))), strict=True), strict=True)))
 
 
-def check_names(setting: str, names: tuple[str, ...], hypers: Any, beside: tuple[str, ...] = ()) -> None:
+def check_names(setting: str, names: Iterable[str], hypers: Any, beside: tuple[str, ...] = ()) -> None:
     """Raises `ConfigError` where one of `names` is no hyper-parameter of the agent, and not one of `beside`."""
     known = [*(field.name for field in fields(hypers)), *beside]
     for name in names:
@@ -237,57 +244,36 @@ def check_names(setting: str, names: tuple[str, ...], hypers: Any, beside: tuple
             raise ConfigError(f"{setting} names {name!r}, which agent.hypers does not have; the nearest is {near}")
 
 
-def _listed(entries: tuple[str, ...], size: int, hypers: Any) -> dict[str, np.ndarray]:
-    """One value a member of each name; those of `SEED` are uint32."""
-    lists = _read_all("population.members", entries, hypers, beside=(SEED,))
-    for name, values in lists.items():
-        if len(values) != size:
-            raise ConfigError(
-                f"population.members has {len(values)} values of {name} for population.size {size}; write one a member"
-            )
-    return lists
+def _float32(lists: Mapping[str, Sequence[float]]) -> dict[str, np.ndarray]:
+    return {name: np.asarray(values, np.float32) for name, values in lists.items()}
 
 
-def _read_all(
-    setting: str, entries: tuple[str, ...], hypers: Any, beside: tuple[str, ...] = ()
-) -> dict[str, np.ndarray]:
-    lists: dict[str, np.ndarray] = {}
-    for entry in entries:
-        name, _, text = (part.strip() for part in entry.partition("="))
-        check_names(setting, (name,), hypers, beside)
-        if name in lists:
-            raise ConfigError(f"{setting} names {name} twice; write all its values in one entry")
-        lists[name] = _read_seeds(setting, text) if name == SEED else _read_floats(setting, entry, text)
-        for value in lists[name] if name != SEED else ():
-            # As it was written: float32 rounds a bound of 1e-6 down.
-            check_range(f"{setting}: {name}", float(str(value)), ranges(type(hypers)).get(name, FINITE))
-    return lists
+def _read_lists(
+    setting: str, entries: Mapping[str, Any], hypers: Any, beside: tuple[str, ...] = ()
+) -> dict[str, list[float]]:
+    """The values of each name, within their ranges."""
+    check_names(setting, entries, hypers, beside)
+    return {
+        name: _read_list(f"{setting}: {name}", given, list[int], Between(0, MAX_SEED))
+        if name == SEED
+        else _read_list(f"{setting}: {name}", given, list[float], ranges(type(hypers)).get(name, FINITE))
+        for name, given in entries.items()
+    }
 
 
-def _read_seeds(setting: str, text: str) -> np.ndarray:
+def _read_list(setting: str, given: Any, kind: Any, limits: Between) -> list[float]:
+    values, forms = given, "a list of whole numbers"
     try:
-        seeds = [int(value) for value in text.split(",")]
-        if not all(0 <= seed <= MAX_SEED for seed in seeds):
+        if kind == list[float]:
+            forms = "a list such as [1e-4, 3e-4], or, even in the logarithm, {low: 1e-4, high: 1e-2, count: 3}"
+            if isinstance(given, Mapping):
+                low, high, count = convert([given.get(end) for end in ("low", "high", "count")], tuple[float, ...])
+                values = np.geomspace(low, high, convert(count, int)).tolist()
+        values = convert(values, kind)
+        if not values or (isinstance(given, Mapping) and len(given) > 3):
             raise ValueError
     except ValueError:
-        raise ConfigError(
-            f"{setting} has '{SEED}={text}'; write {SEED}=s1,s2,... in whole numbers from 0 to {MAX_SEED}"
-        ) from None
-    return np.asarray(seeds, np.uint32)
-
-
-def _read_floats(setting: str, entry: str, text: str) -> np.ndarray:
-    try:
-        if ".." not in text:
-            values = np.asarray([float(value) for value in text.split(",")], np.float32)
-        else:
-            ends, _, count = text.partition(":")
-            low, high = (float(end) for end in ends.split(".."))
-            values = np.geomspace(low, high, int(count), dtype=np.float32)
-        if not (values.size and np.isfinite(values).all()):
-            raise ValueError
-    except ValueError:
-        raise ConfigError(
-            f"{setting} has {entry!r}; write name=v1,v2,... or, evenly in the logarithm, name=low..high:count"
-        ) from None
+        raise ConfigError(f"{setting} must be {forms}, not {write_flow(given)}") from None
+    for value in values:
+        check_range(setting, value, limits)
     return values

@@ -7,6 +7,7 @@ line into these classes. Nothing changes a config after it was read; what follow
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
@@ -167,15 +168,16 @@ class PopulationConfig:
 
     Args:
         size: how many; 1 is an ordinary run. They share env_steps, and environment e belongs to member e mod size.
-        vary: hyper-parameters that differ, each as `name=v1,v2` or, evenly in the logarithm, `name=low..high:count`;
-            the members run all combinations, and those with equal values differ in their seeds.
+        vary: hyper-parameters that differ, as `{learning_rate: [1e-4, 3e-4]}` or, even in the logarithm,
+            `{learning_rate: {low: 1e-4, high: 1e-2, count: 3}}`; the members run all combinations, and those with
+            equal values differ in their seeds.
         members: hyper-parameters, and `seed`, listed member by member, in the same forms with `size` values each.
         pbt: see below.
     """
 
     size: Annotated[int, AtLeast(1)] = 1
-    vary: tuple[str, ...] = ()
-    members: tuple[str, ...] = ()
+    vary: Mapping[str, Any] = field(default_factory=dict)
+    members: Mapping[str, Any] = field(default_factory=dict)
     pbt: PBTConfig = field(default_factory=PBTConfig)
 
 

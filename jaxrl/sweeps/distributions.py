@@ -4,9 +4,6 @@ value: 0.5                                       always
 values: [0, 1, 2]                                each, or one at random (with `probabilities`, by these weights)
 min: 1, max: 4                                   uniform; over integers where both ends are
 distribution: log_uniform_values, min, max       log x uniform on [log min, log max]
-distribution: log_uniform, min, max              log x uniform on [min, max]: the ends are exponents
-distribution: normal, mu, sigma; log_normal      x, or log x, normal
-q_...: with q                                    the same, rounded to a multiple of q
 """
 
 from __future__ import annotations
@@ -17,29 +14,25 @@ from difflib import get_close_matches
 from random import Random
 from typing import Any, NamedTuple
 
+from jaxrl.config.values import convert
 from jaxrl.errors import ConfigError
 
-# What each needs beside `distribution`; `q_` before a name asks for `q` (1 unless given) as well.
-NEEDS: dict[str, tuple[str, ...]] = {
+NEEDS: dict[str, tuple[str, ...]] = {  # beside `distribution`
     "constant": ("value",),
     "categorical": ("values",),
     "int_uniform": ("min", "max"),
     "uniform": ("min", "max"),
-    "log_uniform": ("min", "max"),
     "log_uniform_values": ("min", "max"),
-    "normal": ("mu", "sigma"),
-    "log_normal": ("mu", "sigma"),
 }
-QUANTISED = ("uniform", "log_uniform", "log_uniform_values", "normal", "log_normal")
-NAMES = (*NEEDS, *(f"q_{name}" for name in QUANTISED))
+FIELDS = ("distribution", "value", "values", "probabilities", "min", "max")
 MAX_GRID = 100_000  # values of one parameter; more are a slip of the pen
 
 
 class Parameter(NamedTuple):
     """What is swept over one setting."""
 
-    distribution: str  # of NAMES
-    numbers: Mapping[str, float]  # min, max, mu, sigma, q: those that it needs
+    distribution: str  # of NEEDS
+    numbers: Mapping[str, float]  # min and max, where it needs them
     values: Sequence[Any]  # of constant and categorical
     weights: Sequence[float] | None
 
@@ -50,25 +43,22 @@ def read_parameter(where: str, entry: Any) -> Parameter:
         raise ConfigError(f"{where} must be a mapping such as `values: [0, 1]`, not {entry!r}; write `value: {entry}`")
     if "parameters" in entry:
         raise ConfigError(f"{where} nests parameters; write the dotted name of each, such as agent.hypers.temperature")
-    known = {"distribution", "value", "values", "probabilities", "min", "max", "mu", "sigma", "q"}
-    for key in sorted(set(entry) - known):
-        near = get_close_matches(str(key), known, 1, cutoff=0)[0]
-        raise ConfigError(f"{where} has no field {key}; the nearest is {near}")
+    for key in entry:
+        if key not in FIELDS:
+            near = get_close_matches(str(key), FIELDS, 1, cutoff=0)[0]
+            raise ConfigError(f"{where} has no field {key}; the nearest is {near}")
     name = str(entry["distribution"] if "distribution" in entry else _implied(where, entry))
-    if name not in NAMES:
-        near = get_close_matches(name, NAMES, 1, cutoff=0)[0]
-        raise ConfigError(f"{where}: there is no distribution {name}; the nearest is {near}")
-    base = name.removeprefix("q_")
-    missing = [field for field in NEEDS[base] if entry.get(field) is None and not (field == "value" and field in entry)]
-    if missing and base not in ("normal", "log_normal"):
+    if name not in NEEDS:
+        raise ConfigError(f"{where}: there is no distribution {name}; there are {', '.join(NEEDS)}")
+    if missing := [field for field in NEEDS[name] if field not in entry]:
         raise ConfigError(f"{where}: the distribution {name} needs {' and '.join(missing)}")
-    if base in ("constant", "categorical"):
+    read = ("distribution", *NEEDS[name], *(("probabilities",) if name == "categorical" else ()))
+    for key in entry:
+        if key not in read:
+            raise ConfigError(f"{where}: the distribution {name} does not read {key}; leave it out")
+    if name in ("constant", "categorical"):
         return _listed(where, name, entry)
-    numbers = {"mu": 0.0, "sigma": 1.0} if base in ("normal", "log_normal") else {}
-    numbers |= {"q": 1.0} if name.startswith("q_") else {}
-    for field in (*NEEDS[base], *(("q",) if name.startswith("q_") else ())):
-        if field in entry:
-            numbers[field] = _number(f"{where}: {field}", entry[field])
+    numbers = {field: _number(f"{where}: {field}", entry[field]) for field in NEEDS[name]}
     _check_numbers(where, name, numbers)
     return Parameter(name, numbers, (), None)
 
@@ -81,40 +71,27 @@ def grid(where: str, parameter: Parameter) -> list[Any]:
     """
     if parameter.values:
         return list(parameter.values)
-    low, high = parameter.numbers.get("min", 0.0), parameter.numbers.get("max", 0.0)
-    if parameter.distribution not in ("int_uniform", "q_uniform"):
+    if parameter.distribution != "int_uniform":
         raise ConfigError(
             f"{where}: method grid cannot list the values of {parameter.distribution}; write `values: [...]`, "
             "or `method: random`"
         )
-    step = parameter.numbers.get("q", 1.0)
-    count = math.floor((high - low) / step + 1e-9) + 1
-    if count > MAX_GRID:
-        raise ConfigError(f"{where}: method grid makes {count:,} values of it; write `values: [...]`")
-    values = [low + i * step for i in range(count)]
-    return [int(value) for value in values] if parameter.distribution == "int_uniform" else values
+    low, high = int(parameter.numbers["min"]), int(parameter.numbers["max"])
+    if high - low >= MAX_GRID:
+        raise ConfigError(f"{where}: method grid makes {high - low + 1:,} values of it; write `values: [...]`")
+    return list(range(low, high + 1))
 
 
 def draw(parameter: Parameter, random: Random) -> Any:
     """One value at random."""
     if parameter.values:
         return random.choices(parameter.values, parameter.weights)[0]
-    numbers, base = parameter.numbers, parameter.distribution.removeprefix("q_")
-    if base == "int_uniform":
-        return random.randint(int(numbers["min"]), int(numbers["max"]))
-    if base == "uniform":
-        value = random.uniform(numbers["min"], numbers["max"])
-    elif base == "log_uniform":
-        value = math.exp(random.uniform(numbers["min"], numbers["max"]))
-    elif base == "log_uniform_values":
-        value = math.exp(random.uniform(math.log(numbers["min"]), math.log(numbers["max"])))
-    else:
-        value = random.gauss(numbers["mu"], numbers["sigma"])
-        value = math.exp(value) if base == "log_normal" else value
-    if "q" not in numbers:
-        return value
-    value = round(value / numbers["q"]) * numbers["q"]
-    return int(value) if numbers["q"].is_integer() else value
+    low, high = parameter.numbers["min"], parameter.numbers["max"]
+    if parameter.distribution == "int_uniform":
+        return random.randint(int(low), int(high))
+    if parameter.distribution == "uniform":
+        return random.uniform(low, high)
+    return math.exp(random.uniform(math.log(low), math.log(high)))
 
 
 def _implied(where: str, entry: Mapping[str, Any]) -> str:
@@ -126,8 +103,6 @@ def _implied(where: str, entry: Mapping[str, Any]) -> str:
     if "min" in entry and "max" in entry:
         whole = all(isinstance(entry[end], int) for end in ("min", "max"))
         return "int_uniform" if whole else "uniform"
-    if "mu" in entry and "sigma" in entry:
-        return "normal"
     raise ConfigError(f"{where} says nothing to try; write `value:`, `values:`, or `min:` and `max:`")
 
 
@@ -144,12 +119,9 @@ def _listed(where: str, name: str, entry: Mapping[str, Any]) -> Parameter:
 
 
 def _number(where: str, value: Any) -> float:
-    """YAML takes `1e-4` for text; people do not."""
     try:
-        if isinstance(value, bool):
-            raise ValueError
-        number = float(value)
-    except (TypeError, ValueError):
+        number = convert(value, float)
+    except ValueError:
         raise ConfigError(f"{where} must be a number, not {value!r}") from None
     if not math.isfinite(number):
         raise ConfigError(f"{where} must be finite, not {value!r}")
@@ -157,11 +129,9 @@ def _number(where: str, value: Any) -> float:
 
 
 def _check_numbers(where: str, name: str, numbers: Mapping[str, float]) -> None:
-    if "min" in numbers and numbers["min"] > numbers["max"]:
+    if numbers["min"] > numbers["max"]:
         raise ConfigError(f"{where}: min {numbers['min']:g} is above max {numbers['max']:g}; exchange them")
-    if name.endswith("log_uniform_values") and numbers["min"] <= 0:
+    if name == "log_uniform_values" and numbers["min"] <= 0:
         raise ConfigError(f"{where}: min must be above 0 for {name}, not {numbers['min']:g}")
     if name == "int_uniform" and not (numbers["min"].is_integer() and numbers["max"].is_integer()):
         raise ConfigError(f"{where}: int_uniform needs whole numbers; write `distribution: uniform` for others")
-    if numbers.get("sigma", 1.0) <= 0 or numbers.get("q", 1.0) <= 0:
-        raise ConfigError(f"{where}: sigma and q must be above 0")

@@ -106,9 +106,7 @@ def make_pack(members: Sequence[Run]) -> Run:
         "runtime.envs_per_pool": size * config.runtime.envs_per_pool,
         "evaluation.episodes": size * config.evaluation.episodes,
         "population.size": size,
-        "population.members": [
-            f"{name.removeprefix(HYPERS)}={','.join(map(str, values))}" for name, values in columns.items()
-        ],
+        "population.members": {name.removeprefix(HYPERS): values for name, values in columns.items()},
     }
     if config.max_minutes:
         settings["max_minutes"] = size * config.max_minutes

@@ -88,22 +88,28 @@ def test_split_gives_environment_e_to_member_e_mod_p():
 
 
 def test_values_are_every_combination_repeated():
-    table = make_table(("learning_rate=1e-3,1e-2", "entropy_cost = 1e-4 .. 1e-2 : 3"), 12, impala.Hypers())
+    table = make_table(
+        {"learning_rate": [1e-3, 1e-2], "entropy_cost": {"low": 1e-4, "high": 1e-2, "count": 3}}, 12, impala.Hypers()
+    )
     np.testing.assert_allclose(table["learning_rate"], [1e-3] * 3 + [1e-2] * 3 + [1e-3] * 3 + [1e-2] * 3, rtol=1e-6)
     np.testing.assert_allclose(table["entropy_cost"], [1e-4, 1e-3, 1e-2] * 4, rtol=1e-5)
-    assert make_table((), 4, impala.Hypers()) == {}
+    assert make_table({}, 4, impala.Hypers()) == {}
 
 
 @pytest.mark.parametrize(
     ("vary", "word"),
     [
-        (("entropy_cos=1,2",), "entropy_cost"),
-        (("entropy_cost=",), "name=v1"),
-        (("entropy_cost=1,two",), "name=v1"),
-        (("entropy_cost=0..1:4",), "name=low..high"),
-        (("entropy_cost=nan,1",), "name=v1"),
-        (("entropy_cost=1,2,3",), "multiple of 3"),
-        (("entropy_cost=1", "entropy_cost=2"), "twice"),
+        ({"entropy_cos": [1, 2]}, "entropy_cost"),
+        ({"entropy_cost": []}, "entropy_cost must be a list such as"),
+        ({"entropy_cost": 1}, "must be a list such as"),
+        ({"entropy_cost": [1, "two"]}, r"must be a list such as .*, not \[1, two\]$"),
+        ({"entropy_cost": {"low": 0, "high": 1, "count": 4}}, "even in the logarithm"),
+        ({"entropy_cost": {"low": 1e-3, "high": 1}}, "even in the logarithm"),
+        ({"entropy_cost": {"low": 1e-3, "high": 1, "count": 1.5}}, "even in the logarithm"),
+        ({"entropy_cost": {"low": 1e-3, "high": 1, "count": 2, "step": 1}}, "even in the logarithm"),
+        ({"entropy_cost": [math.nan, 1]}, "population.vary: entropy_cost must be at least .* got nan"),
+        ({"temperature": {"low": 1e-9, "high": 1, "count": 4}}, "temperature must be at least 1e-06 .* got 1e-09"),
+        ({"entropy_cost": [1, 2, 3]}, "multiple of 3"),
     ],
 )
 def test_a_wrong_list_is_one_sentence(vary, word):
@@ -112,12 +118,16 @@ def test_a_wrong_list_is_one_sentence(vary, word):
 
 
 def test_members_are_listed_one_by_one():
-    listed = ("learning_rate=1e-3,1e-2,1e-3", "temperature = 0.1 .. 1 : 3", "seed=7,7,4294967295")
+    listed = {
+        "learning_rate": [1e-3, 1e-2, 1e-3],
+        "temperature": {"low": 0.1, "high": 1, "count": 3},
+        "seed": [7, 7, 4294967295],
+    }
     members = make_members(PopulationConfig(3, members=listed), impala.Hypers())
     np.testing.assert_allclose(members.hypers["learning_rate"], [1e-3, 1e-2, 1e-3], rtol=1e-6)
     np.testing.assert_allclose(members.hypers["temperature"], [0.1, 10**-0.5, 1.0], rtol=1e-6)
     assert members.seeds.tolist() == [7, 7, 2**32 - 1] and members.hypers.keys() == {"learning_rate", "temperature"}
-    both = make_members(PopulationConfig(2, ("temperature=1,2",), ("entropy_cost=0,1",)), impala.Hypers())
+    both = make_members(PopulationConfig(2, {"temperature": [1, 2]}, {"entropy_cost": [0, 1]}), impala.Hypers())
     assert both.hypers.keys() == {"temperature", "entropy_cost"} and both.seeds.tolist() == [0, 1]
 
 
@@ -133,21 +143,20 @@ def test_a_seed_that_is_listed_takes_the_place_of_the_number():
 @pytest.mark.parametrize(
     ("members", "word"),
     [
-        (("entropy_cost=1,2,3",), "has 3 values of entropy_cost for population.size 4; write one a member"),
-        (("seed=1,2,3,4,5",), "has 5 values of seed"),
-        (("entropy_cos=1,2,3,4",), "population.members names 'entropy_cos'.* nearest is entropy_cost"),
-        (("sed=1,2,3,4",), "nearest is seed"),
-        (("entropy_cost=1,2,3,x",), "population.members has 'entropy_cost=1,2,3,x'; write name=v1,v2"),
-        (("entropy_cost",), "write name=v1,v2"),
-        (("seed=1,2,3,0.5",), "seed=s1,s2,... in whole numbers"),
-        (("seed=1,2,3,-4",), "from 0 to 4294967295"),
-        (("seed=1,2,3,4", "seed=1,2,3,4"), "names seed twice"),
-        (("learning_rate=1,2,3,4",), "population.vary and population.members both give learning_rate"),
+        ({"entropy_cost": [1, 2, 3]}, "has 3 values of entropy_cost for population.size 4; write one a member"),
+        ({"seed": [1, 2, 3, 4, 5]}, "has 5 values of seed"),
+        ({"entropy_cos": [1, 2, 3, 4]}, "population.members names 'entropy_cos'.* nearest is entropy_cost"),
+        ({"sed": [1, 2, 3, 4]}, "nearest is seed"),
+        ({"entropy_cost": None}, "population.members: entropy_cost must be a list such as .* not null"),
+        ({"seed": [1, 2, 3, 0.5]}, r"population.members: seed must be a list of whole numbers, not \[1, 2, 3, 0.5\]"),
+        ({"seed": {"low": 1, "high": 8, "count": 4}}, "seed must be a list of whole numbers"),
+        ({"seed": [1, 2, 3, -4]}, "seed must be at least 0 and at most 4294967295, got -4"),
+        ({"learning_rate": [1, 2, 3, 4]}, "population.vary and population.members both give learning_rate"),
     ],
 )
 def test_a_wrong_member_is_one_sentence(members, word):
     with pytest.raises(ConfigError, match=word):
-        make_members(PopulationConfig(4, ("learning_rate=1,2",), members), impala.Hypers())
+        make_members(PopulationConfig(4, {"learning_rate": [1, 2]}, members), impala.Hypers())
 
 
 def test_a_wrong_call_is_one_sentence():
@@ -176,8 +185,8 @@ def test_a_wrong_call_is_one_sentence():
         (PopulationConfig(size=0), "population.size must be at least 1"),
         (PopulationConfig(size=3), "multiple of 3"),
         (PopulationConfig(size=4), "runtime.envs_per_pool a multiple of 8"),  # 4 members of 2 minibatches
-        (PopulationConfig(vary=("learning_rate=1,2",)), "raise population.size"),
-        (PopulationConfig(members=("seed=1",)), "raise population.size"),
+        (PopulationConfig(vary={"learning_rate": [1, 2]}), "raise population.size"),
+        (PopulationConfig(members={"seed": [1]}), "raise population.size"),
         (PopulationConfig(pbt=PBTConfig(every=5)), "raise population.size"),
         (PopulationConfig(size=2, pbt=PBTConfig(every=5, fraction=0.6)), "fraction"),
         (PopulationConfig(size=2, pbt=PBTConfig(every=5, factors=(0.0, 2.0))), "factors"),

@@ -95,6 +95,28 @@ def test_every_config_round_trips(path: Path, tmp_path: Path) -> None:
     assert read_config(copy) == config
 
 
+def test_a_mapping_is_one_value(read_text: Callable[..., ExperimentConfig], tmp_path: Path) -> None:
+    text = "agent: {name: fake}\npopulation:\n  size: 4\n  vary:\n    learning_rate: [1e-4, 3e-4]\n"
+    config = read_text(f"{text}    discount_factor: {{low: 0.1, high: 0.9, count: 2}}\n")
+    assert config.population.size == 4 and config.population.members == {}
+    vary = {"learning_rate": [1e-4, 3e-4], "discount_factor": {"low": 0.1, "high": 0.9, "count": 2}}
+    assert config.population.vary == vary
+    copy = tmp_path / "copy.yaml"
+    copy.write_text(write_config(config))
+    assert read_config(copy) == config
+    other = read_text(text, "--population.vary", "{discount_factor: [0.5, 1]}")  # takes the place of the file's
+    assert other.population.vary == {"discount_factor": [0.5, 1]}
+
+
+def test_populations_as_runs_recorded_them_before_are_read(read_text: Callable[..., ExperimentConfig]) -> None:
+    vary = '[ "learning_rate=1e-4,3e-4", "entropy_cost = 1e-3 .. 1e-1 : 5" ]'
+    config = read_text(f"agent: {{name: fake}}\npopulation: {{vary: {vary}, members: []}}")
+    expected = {"learning_rate": [1e-4, 3e-4], "entropy_cost": {"low": 1e-3, "high": 1e-1, "count": 5}}
+    assert config.population.vary == expected and config.population.members == {}
+    config = read_text("agent: {name: fake}", "--population.members", "['seed=0,4294967295']")
+    assert config.population.members == {"seed": [0, 4294967295]}
+
+
 def test_awkward_values_round_trip(pong: Path, tmp_path: Path) -> None:
     config = read_config(pong)
     for name in ["1e3", "null", "3", "true", "2026-01-01", "a: b", "é", "", "{x}", "-", "0x10", "#", "1_000", "~"]:

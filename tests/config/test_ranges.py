@@ -120,7 +120,9 @@ def test_infinite_bounds_can_be_written_as_people_write_them():
 
 @pytest.mark.parametrize("field", ["vary", "members"])
 def test_members_too(field):
-    config = read_config("configs/catch.yaml", ["--population.size=2", f"--population.{field}=['temperature=0.1,-1']"])
+    config = read_config(
+        "configs/catch.yaml", ["--population.size=2", f"--population.{field}={{temperature: [0.1, -1]}}"]
+    )
     with pytest.raises(
         ConfigError, match=f"population.{field}: temperature must be at least 1e-06 and at most 1e.20, got -1"
     ):
@@ -129,7 +131,7 @@ def test_members_too(field):
 
 def test_the_ends_of_a_range_can_be_listed():
     """Float32 rounds 1e-6 below itself."""
-    config = read_config("configs/catch.yaml", ["--population.size=2", "--population.vary=['temperature=1e-6,1']"])
+    config = read_config("configs/catch.yaml", ["--population.size=2", "--population.vary={temperature: [1e-6, 1]}"])
     assert make_members(config.population, config.agent.hypers).hypers["temperature"][0] == np.float32(1e-6)
 
 

@@ -43,7 +43,7 @@ def small_runs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
     config = small_config(num_actors=1)
     record = dataclasses.replace(config.record, runs_dir=str(folder))
-    population = PopulationConfig(2, ("learning_rate=1e-3,1e-2",))
+    population = PopulationConfig(2, {"learning_rate": [1e-3, 1e-2]})
     config = dataclasses.replace(config, name="small-population", env_steps=400, record=record, population=population)
     assert run_training(config)[0] == 0
     return dict.fromkeys(DEMONSTRATIONS, str(folder / "*population*"))

@@ -24,7 +24,7 @@ def config_in(folder, env_steps=1200):
     return dataclasses.replace(
         small_config(num_actors=1, pools_per_actor=2, envs_per_pool=4),
         env_steps=env_steps,
-        population=PopulationConfig(SIZE, ("temperature=0.05,0.5",), pbt=pbt),
+        population=PopulationConfig(SIZE, {"temperature": [0.05, 0.5]}, pbt=pbt),
         record=RecordConfig(str(folder), report_every=2, checkpoint_every=1000, wandb="off"),
     )
 

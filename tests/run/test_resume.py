@@ -158,21 +158,27 @@ def test_other_hyper_parameters_of_members_are_refused(tmp_path):
         config = other(make_config(tmp_path), **(hypers or {}))
         return dataclasses.replace(config, population=PopulationConfig(2, **population))
 
-    config = populated(vary=("learning_rate=1e-3,1e-2",), members=("seed=7,4294967295",))
+    config = populated(vary={"learning_rate": [1e-3, 1e-2]}, members={"seed": [7, 4294967295]})
     run = run_of(tmp_path, config)
-    seed = ("seed=7,4294967295",)
+    seed, rates = {"seed": [7, 4294967295]}, {"learning_rate": [1e-3, 1e-2]}
     for same in (
         config,
-        populated(vary=["learning_rate = 0.001 .. 0.01 : 2"], members=seed),
-        populated(members=(*seed, "learning_rate=0.001,0.01")),
-        populated({"learning_rate": 0.5}, vary=("learning_rate=1e-3,1e-2",), members=seed),  # the members' own count
+        populated(vary={"learning_rate": {"low": 1e-3, "high": 1e-2, "count": 2}}, members=seed),
+        populated(members={**seed, "learning_rate": [0.001, 0.01]}),
+        populated({"learning_rate": 0.5}, vary=rates, members=seed),  # the members' own count
     ):
         check_hypers(same, run)
     for wrong, words in (
-        (populated(vary=("learning_rate=1e-3,2",), members=seed), "learning_rate of member 1 .* is 0.01 and not 2.0;"),
+        (
+            populated(vary={"learning_rate": [1e-3, 2]}, members=seed),
+            "learning_rate of member 1 .* is 0.01 and not 2.0;",
+        ),
         (populated(members=seed), "learning_rate of member 1 .* is 0.01 and not 0.001;"),
-        (populated({"q_cost": 3.0}, vary=config.population.vary, members=seed), "q_cost of member 0 .* not 3.0;"),
-        (populated(vary=config.population.vary, members=("seed=7,4294967294",)), "seed of member 1 .* not 4294967294;"),
+        (populated({"q_cost": 3.0}, vary=rates, members=seed), "q_cost of member 0 .* not 3.0;"),
+        (
+            populated(vary=rates, members={"seed": [7, 4294967294]}),
+            "seed of member 1 .* not 4294967294;",
+        ),
     ):
         with pytest.raises(ConfigError, match=words):
             check_hypers(wrong, run)

@@ -131,7 +131,9 @@ def test_at_most_so_many_and_what_is_left_over_stays_single(runs_of):
 
 def test_a_hyper_parameter_that_all_share_is_an_ordinary_setting(runs_of):
     one = pack(runs_of(GRID), 3).runs[1]
-    assert config_of(one).population.members == ("seed=0,1,2",) and config_of(one).agent.hypers.learning_rate == 0.01
+    assert (
+        config_of(one).population.members == {"seed": [0, 1, 2]} and config_of(one).agent.hypers.learning_rate == 0.01
+    )
 
 
 def test_the_ladder_counts_a_members_environments_and_is_packed(runs_of):
@@ -162,7 +164,7 @@ def test_seeds_that_no_key_can_hold_are_refused(runs_of):
 
 def test_a_swept_population_is_checked_before_anything_starts(runs_of):
     with pytest.raises(ConfigError, match=r"s.yaml: population.members has 3 values of seed for population.size 2"):
-        runs_of(seeds(0, others=", population.size: {value: 2}, population.members: {value: ['seed=0,1,2']}"))
+        runs_of(seeds(0, others=", population.size: {value: 2}, population.members: {value: {seed: [0, 1, 2]}}"))
 
 
 # Going on
