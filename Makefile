@@ -92,7 +92,7 @@ format: $(INSTALLED)
 
 # JAXRL_RUNS says which runs they read: make notebooks ARGS=02 JAXRL_RUNS='runs/pong-*'
 notebooks: $(INSTALLED)
-	$(BIN)/python launch/notebooks.py $(ARGS)
+	$(BIN)/python notebooks/execute.py $(ARGS)
 
 # One version of everything for all three Pythons (`fewest`), so that a curve does not depend on which one is there.
 lock: $(INSTALLED)

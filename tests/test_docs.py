@@ -21,7 +21,9 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *s
 PAGES = [page for page in PAGES if page.exists()]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
-SOURCES = [path for folder in ("jaxrl", "tests", "launch") for path in sorted((ROOT / folder).rglob("*.py"))]
+SOURCES = [
+    path for folder in ("jaxrl", "tests", "launch", "notebooks") for path in sorted((ROOT / folder).rglob("*.py"))
+]
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
 
@@ -149,7 +151,7 @@ def declared(*extras: str) -> set[str]:
 
 
 def test_every_import_is_declared():
-    own = {"jaxrl", "tests", "launch"} | {
+    own = {"jaxrl", "tests", "launch", "notebooks"} | {
         path.stem for folder in ("tests", "launch") for path in (ROOT / folder).rglob("*.py")
     }
     modules = {module.partition(".")[0] for path in SOURCES for module in imports(path)}

@@ -15,7 +15,7 @@ from nbclient.exceptions import CellExecutionError
 from jaxrl.analysis.runs import VARIABLE
 from jaxrl.config.sections import PopulationConfig
 from jaxrl.run.train import run_training
-from launch.notebooks import DEMONSTRATIONS, FOLDER, METADATA, execute, runs_of, traces
+from notebooks.execute import DEMONSTRATIONS, FOLDER, METADATA, execute, runs_of, traces
 from tests.support.parts import small_config
 
 NOTEBOOKS = {path.stem: path for path in sorted(FOLDER.glob("*.ipynb"))}
@@ -96,7 +96,7 @@ def test_its_links_lead_somewhere(name):
 def test_demonstrations_can_be_trained(tmp_path, monkeypatch):
     """The words are those that a user finds in the notebook; a missing run is trained, one that is there is not."""
     monkeypatch.delenv(VARIABLE, raising=False)
-    monkeypatch.setattr("launch.notebooks.ROOT", tmp_path)
+    monkeypatch.setattr("notebooks.execute.ROOT", tmp_path)
     commands = []
     monkeypatch.setattr(subprocess, "run", lambda command, **options: commands.append(command))
     assert runs_of("01_learning_curves") == {} and commands == []

@@ -1,4 +1,4 @@
-"""The studies of launch/ from training to table and figures, as small as they can be: results mean nothing here."""
+"""The studies from training to table and figures, as small as they can be: results mean nothing here."""
 
 import os
 import re
@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-LAUNCH = Path(__file__).parents[2] / "launch"
+STUDIES = Path(__file__).parents[2] / "launch" / "studies"
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # a minute on two cores that have nothing else to do
 
 
 def run(script, folder, *words):
     """Its output; outside the project's folder, whose tables and figures stay as they are."""
     environment = {**os.environ, "JAX_PLATFORMS": "cpu"}
-    command = [sys.executable, str(LAUNCH / script), *words]
+    command = [sys.executable, str(STUDIES / script), *words]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -36,9 +36,9 @@ def assert_shows_something(png):
 
 
 def test_the_collapse_study(tmp_path):
-    run("collapse_study.py", tmp_path, "--smoke", "--work", "work", "--out", "out")
+    run("collapse.py", tmp_path, "--smoke", "--work", "work", "--out", "out")
     written = (tmp_path / "out" / "collapse_table.md").read_text()
-    run("collapse_study.py", tmp_path, "--redraw", "--work", "work", "--out", "again")
+    run("collapse.py", tmp_path, "--redraw", "--work", "work", "--out", "again")
     assert (tmp_path / "again" / "collapse_table.md").read_text() == written, "also the updates of the axes are read"
     scores, found_far = tables((tmp_path / "out" / "collapse_table.md").read_text())
     arms = [path.stem.replace("-", ", ", 1).replace("_", " ") for path in (tmp_path / "work").glob("*.npz")]

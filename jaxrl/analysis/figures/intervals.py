@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from jaxrl.analysis.comparison import BEYOND_HUMAN
-from jaxrl.analysis.figures.style import COLOURS, GREY, canvas, panels
+from jaxrl.analysis.figures.style import COLOURS, GREY, banded, canvas, panels
 from jaxrl.analysis.statistics import Interval, Profile, Summary
 
 LINES = ("-", "--", ":", "-.")  # the next one after all colours, so that no two agents look alike
@@ -51,8 +51,7 @@ def profile_figure(
     axes = panels(figure, 1, 1)[0, 0]
     for index, (agent, profile) in enumerate(profiles.items()):
         colour, line = COLOURS[index % len(COLOURS)], LINES[index // len(COLOURS) % len(LINES)]
-        axes.fill_between(profile.thresholds, profile.low, profile.high, color=colour, alpha=0.18, linewidth=0)
-        axes.plot(profile.thresholds, profile.estimate, color=colour, linestyle=line, linewidth=2, label=agent)
+        banded(axes, *profile, colour=colour, linestyle=line, linewidth=2, label=agent)
     axes.set_xlabel(f"{score} τ")
     axes.set_ylabel("share of runs with score > τ")
     axes.set_ylim(0, 1.02)

@@ -24,7 +24,7 @@ from jaxrl.analysis.curves import (
     one_protocol,
     read_metrics,
 )
-from jaxrl.analysis.figures.style import COLOURS, GREY, TITLE, canvas, count_env_steps, panels, style
+from jaxrl.analysis.figures.style import COLOURS, GREY, TITLE, banded, canvas, count_env_steps, panels, style
 from jaxrl.analysis.runs import check_one_game, group_by_name_and_game, named_runs
 from jaxrl.record.files import replacing
 from jaxrl.record.metrics import METRICS
@@ -117,14 +117,8 @@ def plot_comparison(
         except RunDataError as error:
             raise RunDataError(f"{label}: {error}") from error
         seeds = f"{band.runs} seed{'s' if band.runs > 1 else ''}"
-        axes.fill_between(band.env_steps, band.low, band.high, color=colour, alpha=0.18, linewidth=0)
-        axes.plot(
-            band.env_steps,
-            band.mean,
-            color=colour,
-            linewidth=2,
-            label=f"{label}: {band.mean[-1]:,.1f} at the end, {seeds}",
-        )
+        words = f"{label}: {band.mean[-1]:,.1f} at the end, {seeds}"
+        banded(axes, band.env_steps, band.mean, band.low, band.high, colour, linewidth=2, label=words)
     count_env_steps(axes)
     axes.set_xlabel("env steps")
     axes.set_ylabel(f"mean return of the last {window} episodes")
@@ -179,8 +173,7 @@ def _group_panel(axes: Axes, groups: Mapping[str, Sequence[Run]], name: str) -> 
         curves = [_curve(run, name) for run in runs]
         if all(curve is not None for curve in curves):
             band = aggregate([curve for curve in curves if curve is not None])
-            axes.fill_between(band.env_steps, band.low, band.high, color=colour, alpha=0.18, linewidth=0)
-            (line,) = axes.plot(band.env_steps, band.mean, color=colour, linewidth=1.8)
+            line = banded(axes, band.env_steps, band.mean, band.low, band.high, colour, linewidth=1.8)
             drawn[f"{label} ({band.runs} seed{'s' if band.runs > 1 else ''})"] = line
     if not drawn:
         raise RunDataError(f"no group has the metric {name!r} in all of its runs")

@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
 # Okabe and Ito's palette: told apart with every common form of colour blindness.
@@ -44,6 +45,12 @@ def style(axes: Axes) -> None:
     axes.grid(True, color="#e4e4e4", linewidth=0.8)
     axes.set_axisbelow(True)
     axes.tick_params(colors=GREY, labelsize=9)
+
+
+def banded(axes: Axes, x: Any, middle: Any, low: Any, high: Any, colour: str, **line: Any) -> Line2D:
+    """Draw a line [N] in its band; returns the line. `line` are options of `Axes.plot`."""
+    axes.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0)
+    return axes.plot(x, middle, color=colour, **line)[0]
 
 
 def count_env_steps(axes: Axes) -> None:

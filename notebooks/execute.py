@@ -1,4 +1,4 @@
-"""Execute the notebooks and save them with their outputs: `make notebooks`, or python launch/notebooks.py [NAME ...].
+"""Execute the notebooks and save them with their outputs: `make notebooks`, or python notebooks/execute.py [NAME ...].
 
 A name is a notebook or the beginning of one, such as `02`; all unless given. JAXRL_RUNS names the runs that they read;
 without it each reads those that it says, and what is missing of them, two runs of Catch, is trained first.
@@ -25,7 +25,7 @@ from jaxrl.analysis.runs import VARIABLE, find_runs
 from jaxrl.errors import UserError
 
 ROOT = Path(__file__).parents[1]
-FOLDER = ROOT / "notebooks"
+FOLDER = Path(__file__).parent
 METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},

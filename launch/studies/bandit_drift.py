@@ -1,4 +1,4 @@
-"""Does the bandits' vote follow a best temperature that drifts? `python launch/bandit_drift.py`
+"""Does the bandits' vote follow a best temperature that drifts? `python launch/studies/bandit_drift.py`
 
 An episode played at x = log(1 + 1/temperature) returns
 

@@ -1,4 +1,4 @@
-"""Tables and figures of `launch/collapse_study.py`.
+"""Tables and figures of `launch/studies/collapse.py`.
 
 A run's score is `(G - near) / (far - near)` of its greedy policy's return G at the end: 0 where it is stuck with the
 near reward, 1 where it has found the far one; the greedy policy, because it asks no arm to give up its exploration. A

@@ -1,7 +1,7 @@
 """Policy collapse: entropy bonus, fixed temperature and the bandits' temperature on a family of small tasks.
 
-    python launch/collapse_study.py                    # writes docs/evidence/collapse_table.md and images/collapse*.png
-    python launch/collapse_study.py --smoke            # does it run? results of no meaning, in runs/collapse-smoke
+    python launch/studies/collapse.py              # writes collapse_table.md and images/collapse*.png of docs/evidence
+    python launch/studies/collapse.py --smoke      # does it run? results of no meaning, in runs/collapse-smoke
 
 A task is a `Fork` (`jaxrl/envs/fork.py`): a `near` reward at once, or `far` behind a corridor. The six tasks differ in
 their reward scale (`far` is 0.1, 1 or 10) and in how good the near reward is (30 or 80 % of `far`). Every arm trains
@@ -185,7 +185,7 @@ def read_histories(work: Path) -> tuple[dict[str, History], int]:
                 histories[name] = History(**{field: saved[field] for field in History._fields})
                 per_point = int(saved["updates_per_point"])
         except (OSError, ValueError, KeyError) as error:
-            sys.exit(f"collapse_study: error: cannot read {path}: {error}; train the arms again, without --redraw")
+            sys.exit(f"collapse: error: cannot read {path}: {error}; train the arms again, without --redraw")
     return histories, per_point
 
 
