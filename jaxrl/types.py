@@ -177,3 +177,6 @@ class Agent(NamedTuple):
     initial_actor_state: Callable[[int], ActorState]
     act: Callable[[ActorParams, ActorState, TimeStep, Key], tuple[ActorState, ActorOutput]]
     update: UpdateFn
+    # For people who look inside: what `act` prefers, [B, A], of which only differences mean something, and the value of
+    # the state, [B], in the learner's units of reward.
+    look: Callable[[ActorParams, ActorState, TimeStep], tuple[Array, Array]]

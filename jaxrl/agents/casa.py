@@ -10,20 +10,18 @@ way, and regressing Q is an entropy-regularised improvement without an entropy t
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
 
 from jaxrl import ops
-from jaxrl.agents import base
-from jaxrl.agents.exploration import TEMPERATURES, ExplorationConfig
-from jaxrl.agents.optimiser import OptimiserConfig
+from jaxrl.agents.actor_critic import ActorCriticConfig, make_agent
+from jaxrl.agents.exploration import TEMPERATURES
+from jaxrl.agents.losses import decayed_clip, read_rows
 from jaxrl.agents.replay_buffer import ReplayConfig
+from jaxrl.agents.unrolling import Network
 from jaxrl.config.ranges import HUGE, TINY, AtLeast, Between
-from jaxrl.ops.rewards import RewardTransform
-from jaxrl.ops.values import ValueTransform
 from jaxrl.types import Agent, EnvSpec, Metrics, Params, Trajectory
 
 
@@ -66,17 +64,11 @@ class Hypers:
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(ActorCriticConfig):
     """CASA with DR-Trace.
 
     Args:
-        hypers: floats; see below.
-        optimiser: see below.
-        reward_transform: `clip` to [-1, 1], the authors' `log`, or `identity`.
-        num_epochs: how often each sample is trained.
-        num_minibatches: gradient steps per epoch; must divide the number of environments.
         temperature_factor: multiply the policy term by the temperature, which keeps it on the scale of Q's regression.
-        exploration: see below.
         value_transform: `identity`, or `rescale` to let the network predict h(V), about the root of V; A and Q stay in
             units of reward.
         burn_in: rows at the start of an unroll that only warm a recurrent core's memory: no loss, no gradient.
@@ -84,36 +76,19 @@ class Config:
     """
 
     hypers: Hypers = field(default_factory=Hypers)
-    optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
-    reward_transform: RewardTransform = "clip"
-    num_epochs: Annotated[int, AtLeast(1)] = 1
-    num_minibatches: Annotated[int, AtLeast(1)] = 1
-    temperature_factor: bool = False
-    exploration: ExplorationConfig = field(default_factory=ExplorationConfig)
-    value_transform: ValueTransform = "identity"
     burn_in: Annotated[int, AtLeast(0)] = 0
     replay: ReplayConfig = field(default_factory=ReplayConfig)
 
 
-class Heads(NamedTuple):
-    """CASA's functions of one state."""
-
-    logits: jax.Array  # [..., A], log pi
-    q_values: jax.Array  # [..., A]
-
-
-def casa_heads(
-    advantages: jax.Array, value: jax.Array, temperature: jax.Array, legal: jax.Array | None = None
-) -> Heads:
-    """Policy and Q from the advantage head [..., A], the value [...] and the temperature [...]."""
-    logits = ops.softmax_policy(advantages, temperature, legal)
+def q_values(advantages: jax.Array, logits: jax.Array, value: jax.Array) -> jax.Array:
+    """Q [..., A] from the advantages [..., A], the log policy [..., A] that follows from them, and the value [...]."""
     policy = jax.lax.stop_gradient(jnp.exp(logits))
     centred = advantages - jnp.sum(policy * advantages, axis=-1, keepdims=True)
-    return Heads(logits, centred + jax.lax.stop_gradient(value)[..., None])
+    return centred + jax.lax.stop_gradient(value)[..., None]
 
 
 def loss(
-    params: Params, hypers: Hypers, trajectory: Trajectory, *, config: Config, network: base.Network
+    params: Params, hypers: Hypers, trajectory: Trajectory, *, config: Config, network: Network
 ) -> tuple[jax.Array, Metrics]:
     """Mean over unmasked rows of
 
@@ -123,39 +98,28 @@ def loss(
     h(V) and the first term `xi/2 (sg(h(v)) - h(V))^2`. All else stays as it is, because h(Q) would break what CASA
     stands on: h is not linear, so of `E_pi[h^-1(h(Q))] = V` and `E_pi[h(Q)] = h(V)` only one could hold.
     """
-    head, value_head = base.unroll_network(network, params, trajectory)
-    value = ops.expand_value(value_head, config.value_transform)
-    temperature = trajectory.extras.temperature
-    legal = None if trajectory.legal is None else trajectory.legal[:-1]
-    heads = casa_heads(hypers.advantage_scale * head, value[:-1], temperature, legal)
-    q_taken = ops.log_prob(heads.q_values, trajectory.action)
-    log_pi = ops.log_prob(heads.logits, trajectory.action)
-    mask = trajectory.mask
-
-    ratio = jax.lax.stop_gradient(ops.importance_ratio(heads.logits, trajectory.behaviour_logits, trajectory.action))
-    reward = ops.transform_reward(trajectory.reward, config.reward_transform, hypers.reward_scale)
+    rows = read_rows(params, hypers, trajectory, config, network)
+    value, mask = rows.value[:-1], rows.mask
+    q = q_values(rows.preferences, rows.logits, value)
+    q_taken = ops.log_prob(q, trajectory.action)
     target = ops.dr_trace(
-        value,
+        rows.value,
         q_taken,
-        reward,
-        hypers.discount_factor * trajectory.discount,
-        ratio,
+        rows.reward,
+        rows.discount,
+        rows.ratio,
         mask,
         rho_clip=hypers.rho_clip,
-        c_clip=base.decayed_clip(ratio, hypers),
+        c_clip=decayed_clip(rows.ratio, hypers),
     )
     # An ignored row's target means nothing, and 0 times NaN is NaN in the gradient of a masked mean.
     target = jax.tree.map(lambda x: jax.lax.stop_gradient(jnp.where(mask, x, 0)), target)
-    rho = jnp.where(mask, jnp.minimum(ratio, hypers.rho_clip), 0)
-    improvement = jax.lax.stop_gradient(rho * (target.q_target - value[:-1]))
-    if config.temperature_factor:
-        improvement = temperature * improvement
+    rho = jnp.where(mask, jnp.minimum(rows.ratio, hypers.rho_clip), 0)
 
-    head_target = ops.compress_value(target.value_target, config.value_transform)
-    value_loss = base.masked_mean(0.5 * jnp.square(head_target - value_head[:-1]), mask)
-    q_loss = base.masked_mean(0.5 * jnp.square(target.q_target - q_taken), mask)
-    policy_loss = base.masked_mean(-improvement * log_pi, mask)
-    entropy_loss = -base.masked_mean(ops.entropy(heads.logits), mask)
+    value_loss = rows.value_loss(target.value_target)
+    q_loss = ops.masked_mean(0.5 * jnp.square(target.q_target - q_taken), mask)
+    policy_loss = rows.policy_loss(jax.lax.stop_gradient(rho * (target.q_target - value)))
+    entropy_loss = rows.entropy_loss()
     total = (
         hypers.value_cost * value_loss
         + hypers.q_cost * q_loss
@@ -168,19 +132,11 @@ def loss(
         "loss/q": q_loss,
         "loss/policy": policy_loss,
         "loss/entropy": entropy_loss,
-        "advantage/std": jnp.sqrt(base.masked_mean(jnp.var(heads.q_values, axis=-1), mask)),
-        **base.policy_metrics(heads.logits, value, ratio, hypers.rho_clip, mask),
+        "advantage/std": jnp.sqrt(ops.masked_mean(jnp.var(q, axis=-1), mask)),
+        **rows.metrics(hypers.rho_clip),
     }
 
 
-def make(config: Config, network: base.Network, spec: EnvSpec, num_updates: int) -> Agent:
+def make(config: Config, network: Network, spec: EnvSpec, num_updates: int) -> Agent:
     """The agent; `num_updates` is the length of the learning-rate schedule."""
-    return base.make_agent(
-        config,
-        network,
-        spec,
-        num_updates,
-        loss=partial(loss, config=config, network=network),
-        scale=lambda hypers: hypers.advantage_scale,
-        burn_in=config.burn_in,
-    )
+    return make_agent(loss, config, network, spec, num_updates, burn_in=config.burn_in)

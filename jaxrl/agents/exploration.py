@@ -95,7 +95,7 @@ def temperature_of(x: jax.Array) -> jax.Array:
 
 
 def coordinate_of(temperature: jax.Array) -> jax.Array:
-    """`x = log(1 + 1/temperature)`: hot to cold is 0 to large, and a little matters equally everywhere."""
+    """`x = log(1 + 1/temperature)`: 0 is uniform, large is greedy; equal steps of x change the policy about equally."""
     return jnp.log1p(1 / temperature)
 
 
@@ -156,18 +156,12 @@ def behave(
 
 def exploration_metrics(trajectory: Trajectory) -> dict[str, jax.Array]:
     """Means over the rows that count: entropy of the behaviour, and 1/temperature with its spread over the samples."""
-    mask = trajectory.mask
-    rows = jnp.maximum(jnp.sum(mask), 1)
-
-    def mean(x: jax.Array) -> jax.Array:
-        return jnp.sum(jnp.where(mask, x, 0)) / rows
-
-    inverse = 1 / trajectory.extras.temperature
-    average = mean(inverse)
+    mask, inverse = trajectory.mask, 1 / trajectory.extras.temperature
+    average = ops.masked_mean(inverse, mask)
     return {
-        "behaviour/entropy": mean(ops.entropy(trajectory.behaviour_logits)),
+        "behaviour/entropy": ops.masked_mean(ops.entropy(trajectory.behaviour_logits), mask),
         "behaviour/inverse_temperature": average,
-        "behaviour/inverse_temperature_std": jnp.sqrt(mean(jnp.square(inverse - average))),
+        "behaviour/inverse_temperature_std": jnp.sqrt(ops.masked_mean(jnp.square(inverse - average), mask)),
     }
 
 

@@ -107,6 +107,9 @@ def populate(agent: Agent, size: int, hypers: Table | None = None, seeds: Array 
 
         return merge(jax.vmap(act_one)(members, params, split(state, size), split(timestep, size)))
 
+    def look(params: ActorParams, state: ActorState, timestep: TimeStep) -> tuple[Array, Array]:
+        return merge(jax.vmap(agent.look)(params, split(state, size), split(timestep, size)))
+
     def initial_actor_state(num_envs: int) -> ActorState:
         if num_envs % size:
             raise ConfigError(f"{num_envs} environments do not divide among {size} members; take a multiple of {size}")
@@ -123,12 +126,13 @@ def populate(agent: Agent, size: int, hypers: Table | None = None, seeds: Array 
         return jax.vmap(update_one, (PER_MEMBER, *[0] * len(parts)), (PER_MEMBER, 0))(state, *parts)
 
     return Agent(
-        init,
-        jax.vmap(agent.publish, (PER_MEMBER,)),
-        jax.vmap(agent.publish_greedy, (PER_MEMBER,)),
-        initial_actor_state,
-        act,
-        update,
+        init=init,
+        publish=jax.vmap(agent.publish, (PER_MEMBER,)),
+        publish_greedy=jax.vmap(agent.publish_greedy, (PER_MEMBER,)),
+        initial_actor_state=initial_actor_state,
+        act=act,
+        update=update,
+        look=look,
     )
 
 

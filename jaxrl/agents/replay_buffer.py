@@ -2,7 +2,7 @@
 
 The buffer is a ring of whole unrolls, [capacity, T, B, ...], on the learner's devices, each with its share of B. So it
 is saved, restored, donated and vmapped with all other state, and a resumed run replays what an uninterrupted one would.
-It costs the memory of `capacity` batches, and so much of every checkpoint.
+It costs the memory of `capacity` batches, and every checkpoint grows by as much.
 
 Every update puts the fresh unroll into the ring in place of the oldest, then draws `per_fresh` of those in it, each at
 random, the fresh one included. An unroll stays for `capacity` updates, and each draws it `per_fresh / capacity` times

@@ -12,11 +12,11 @@ class Inspection(NamedTuple):
 
     name: str
     picture: np.ndarray  # uint8 [T, H, W, 3]
-    preferences: np.ndarray  # float32 [T, A]: A of CASA, logits of IMPALA; only differences mean something
+    preferences: np.ndarray  # float32 [T, A]: A of CASA, logits of IMPALA and A2C; only differences mean something
     policy: np.ndarray  # float32 [T, A], probabilities that the action was drawn with
     action: np.ndarray  # int32 [T]
     value: np.ndarray  # float32 [T], in the learner's reward scale
-    temperature: np.ndarray  # float32 [T], at which such a sample would be learnt
+    temperature: np.ndarray  # float32 [T], at which such a sample would be learnt; 1 of an agent without temperatures
     reward: np.ndarray  # float32 [T], raw
     episode_return: float  # so far: the episode may have been longer than `max_steps`
 

@@ -113,7 +113,8 @@ def _prepare(experiment: Experiment, seconds: float, stack: ExitStack) -> tuple[
         "train": training,
         "matmul": parts.MatrixProduct(experiment),
     }
-    rows = (runtime.unroll_length + 1) * experiment.plan.num_envs * config.agent.num_epochs
+    epochs = getattr(config.agent, "num_epochs", 1)
+    rows = (runtime.unroll_length + 1) * experiment.plan.num_envs * epochs
     flops = rows * networks.update_flops(make_network(config.network, spec), spec)
     _, learner_devices = parts.devices_of(experiment)
     if len(learner_devices) > 1:
@@ -121,7 +122,7 @@ def _prepare(experiment: Experiment, seconds: float, stack: ExitStack) -> tuple[
     return loop, Sizes(
         samples=experiment.plan.samples_per_update,
         env_steps=learner.env_steps_per_update,
-        epochs=config.agent.num_epochs,
+        epochs=epochs,
         flops=flops,
         frame_skip=spec.frame_skip,
     )

@@ -25,6 +25,7 @@ from jaxrl.config.values import Dumper, Loader, choices, convert, convert_text, 
 from jaxrl.errors import ConfigError
 
 COMMAND_LINE = "command line"
+ARGUMENT = r"^ {4}(\w+): (.*(?:\n {5,}.*)*)"  # of a docstring's `Args`
 
 
 @dataclass(frozen=True)
@@ -158,10 +159,10 @@ def _override_settings(overrides: Sequence[str]) -> Iterator[Setting]:
 
 def _leaves(cls: type, default: Any = None, prefix: str = "") -> Iterator[Leaf]:
     """All that can be set in a dataclass: its own fields, then those of its sections."""
-    summary, _, arguments = inspect.cleandoc(cls.__doc__ or "").partition("Args:\n")
-    described = re.findall(r"^ {4}(\w+): (.*(?:\n {5,}.*)*)", arguments, re.MULTILINE)
-    helps = {name: " ".join(text.split()) for name, text in described}
-    title = f"{prefix.rstrip('.')}: {summary.splitlines()[0]}".removeprefix(": ").rstrip(".")
+    docs = [inspect.cleandoc(base.__dict__.get("__doc__") or "") for base in reversed(cls.__mro__)]
+    described = [pair for doc in docs for pair in re.findall(ARGUMENT, doc.partition("Args:\n")[2], re.MULTILINE)]
+    helps = {name: " ".join(text.split()) for name, text in described}  # a class's own words after those it inherits
+    title = f"{prefix.rstrip('.')}: {docs[-1].splitlines()[0]}".removeprefix(": ").rstrip(".")
     fields = list(_fields(cls, default))
     for name, hint, value in fields:
         if hint is not Any and not _is_section(hint):  # Any: the agent, whose class is chosen by name

@@ -27,19 +27,19 @@ def make_plan(config: ExperimentConfig, num_hosts: int = 1) -> Plan:
         config: of the run; `runtime` describes each host.
         num_hosts: that train together.
     """
-    runtime, agent = config.runtime, config.agent
+    runtime, minibatches = config.runtime, _minibatches(config)
     check_ranges(config)
     _check_sequences(config, num_hosts)
     _check_devices(runtime)
     envs_per_actor = runtime.pools_per_actor * runtime.envs_per_pool
     envs_per_host = runtime.num_actors * envs_per_actor
     num_envs = num_hosts * envs_per_host
-    parts = agent.num_minibatches * len(runtime.learner_devices)
+    parts = minibatches * len(runtime.learner_devices)
     if envs_per_host % parts:
         raise ConfigError(
             f"{envs_per_host} environments (runtime.num_actors {runtime.num_actors} x pools_per_actor "
             f"{runtime.pools_per_actor} x envs_per_pool {runtime.envs_per_pool}) do not divide into "
-            f"{agent.num_minibatches} minibatches (agent.num_minibatches) on {len(runtime.learner_devices)} learner "
+            f"{minibatches} minibatches (agent.num_minibatches) on {len(runtime.learner_devices)} learner "
             f"devices; change runtime.envs_per_pool"
         )
     _check_population(config, num_envs // len(runtime.learner_devices))
@@ -82,6 +82,11 @@ def _check_sequences(config: ExperimentConfig, num_hosts: int) -> None:
         )
 
 
+def _minibatches(config: ExperimentConfig) -> int:
+    """Parts that a batch is split into; one where the agent has no such setting."""
+    return getattr(config.agent, "num_minibatches", 1)
+
+
 def _check_population(config: ExperimentConfig, envs_per_device: int) -> None:
     """A member has its share of every pool, and its share of a learner device's batch divides into minibatches."""
     population, pbt = config.population, config.population.pbt
@@ -99,12 +104,12 @@ def _check_population(config: ExperimentConfig, envs_per_device: int) -> None:
         )
     for setting, count, least in (
         ("runtime.envs_per_pool", config.runtime.envs_per_pool, population.size),
-        ("environments of a learner device", envs_per_device, population.size * config.agent.num_minibatches),
+        ("environments of a learner device", envs_per_device, population.size * _minibatches(config)),
     ):
         if count % least:
             raise ConfigError(
                 f"{count} {setting} do not divide among population.size {population.size} members"
-                + (f" of {config.agent.num_minibatches} minibatches each" if least > population.size else "")
+                + (f" of {_minibatches(config)} minibatches each" if least > population.size else "")
                 + f"; make runtime.envs_per_pool a multiple of {least}"
             )
     if pbt.every and not pbt.factors:

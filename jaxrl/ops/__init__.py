@@ -3,6 +3,7 @@
 from jaxrl.ops.categorical import entropy, importance_ratio, log_prob, sample, softmax_policy
 from jaxrl.ops.drtrace import DRTrace, dr_trace
 from jaxrl.ops.rewards import transform_reward
+from jaxrl.ops.trace import masked_mean
 from jaxrl.ops.values import compress_value, expand_value
 from jaxrl.ops.vtrace import VTrace, vtrace
 
@@ -15,6 +16,7 @@ __all__ = [
     "expand_value",
     "importance_ratio",
     "log_prob",
+    "masked_mean",
     "sample",
     "softmax_policy",
     "transform_reward",

@@ -1,4 +1,4 @@
-"""The reverse scan that V-trace and DR-Trace share, and the shape rule both obey."""
+"""The reverse scan that V-trace and DR-Trace share, the shape rule both obey, and the mean of a loss."""
 
 from __future__ import annotations
 
@@ -40,3 +40,8 @@ def decayed_sum(delta: jax.Array, decay: jax.Array, mask: jax.Array) -> jax.Arra
 
     _, errors = jax.lax.scan(step, jnp.zeros_like(delta[0]), (delta, decay), reverse=True)
     return errors
+
+
+def masked_mean(x: jax.Array, mask: jax.Array) -> jax.Array:
+    """Mean over the rows where `mask`; 0 where there is none."""
+    return jnp.sum(jnp.where(mask, x, 0)) / jnp.maximum(jnp.sum(mask), 1)

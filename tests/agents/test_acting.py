@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxrl import ops
 from jaxrl.agents import a2c, casa, impala
-from jaxrl.agents.base import Acting
+from jaxrl.agents.acting import Acting
 from jaxrl.agents.exploration import Drawn
 from jaxrl.types import TimeStep
 from tests.support.linear import ACTIONS, FEATURES, SPEC, LinearNetwork
@@ -69,6 +72,20 @@ def test_the_greedy_policy_takes_the_best_legal_action(name):
     assert set(np.asarray(output.action).tolist()) == {int(np.where(legal, preferences, -np.inf).argmax())}
     _, output = act(agent.publish(state), STATE, timestep(), jax.random.key(0))
     assert len(set(np.asarray(output.action).tolist())) == ACTIONS
+
+
+@pytest.mark.parametrize("name", AGENTS)
+def test_a_look_shows_what_acts_and_the_value_in_units_of_reward(name):
+    module, config, sharpness = AGENTS[name]
+    agent = module.make(replace(config, value_transform="rescale"), LinearNetwork(), SPEC, 10)
+    state = agent.init(jax.random.key(0))
+    shown, value = agent.look(agent.publish(state), STATE, timestep())
+    _, output = agent.act(agent.publish(state), STATE, timestep(), jax.random.key(0))
+    logits = jax.nn.log_softmax(shown / output.extras.temperature[:, None])
+    np.testing.assert_allclose(logits, output.behaviour_logits, atol=1e-5)
+    np.testing.assert_allclose(shown[0], build(name)[2] * sharpness * config.hypers.temperature, rtol=1e-4)
+    head = timestep().observation @ state.params["value"][:, 0]
+    np.testing.assert_allclose(value, ops.expand_value(head, "rescale"), rtol=1e-4)
 
 
 def test_keys_decide_the_actions():

@@ -28,7 +28,8 @@ VALUE_COST, Q_COST, POLICY_COST = 0.0, 7.0, 3.0
 class Slopes(NamedTuple):
     """Rows are actions, columns all parameters of the network."""
 
-    heads: casa.Heads
+    logits: jax.Array
+    q_values: jax.Array
     value: jax.Array
     q: Any  # grad Q(a) [A, P]
     log_policy: Any  # grad log pi(a) [A, P]
@@ -53,23 +54,26 @@ def built(name: str):
     def slopes(temperature: jax.Array) -> Slopes:
         scale = 1.5 * temperature / spread  # so that every temperature has a lively policy
 
-        def heads_of(params: Any) -> tuple[casa.Heads, jax.Array, jax.Array]:
+        def heads_of(params: Any) -> tuple[jax.Array, ...]:
             output = network.apply({"params": params}, observation)
-            heads = casa.casa_heads(scale * output.policy, output.value, temperature)
-            return jax.tree.map(lambda x: x[0], (heads, output.value, scale * output.policy))
+            advantages = scale * output.policy
+            logits = ops.softmax_policy(advantages, temperature)
+            q = casa.q_values(advantages, logits, output.value)
+            return tuple(x[0] for x in (logits, q, output.value, advantages))
 
         def unstopped(params: Any) -> jax.Array:
-            heads, value, advantages = heads_of(params)
-            return advantages - jnp.exp(heads.logits) @ advantages + jax.lax.stop_gradient(value)
+            logits, _, value, advantages = heads_of(params)
+            return advantages - jnp.exp(logits) @ advantages + jax.lax.stop_gradient(value)
 
-        heads, value, _ = heads_of(params)
+        logits, q_values, value, _ = heads_of(params)
         return Slopes(
-            heads,
+            logits,
+            q_values,
             value,
-            jax.jacrev(lambda p: heads_of(p)[0].q_values)(params),
-            jax.jacrev(lambda p: heads_of(p)[0].logits)(params),
+            jax.jacrev(lambda p: heads_of(p)[1])(params),
+            jax.jacrev(lambda p: heads_of(p)[0])(params),
             jax.jacrev(unstopped)(params),
-            jax.grad(lambda p: ops.entropy(heads_of(p)[0].logits))(params),
+            jax.grad(lambda p: ops.entropy(heads_of(p)[0]))(params),
         )
 
     return network, params, observation, spread, slopes
@@ -88,11 +92,11 @@ def cosine(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("temperature", TEMPERATURES)
 def test_value_and_policy_gradients_are_parallel(name, temperature):
     slopes = built(name)[-1](temperature)
-    policy = np.exp(np.asarray(slopes.heads.logits, np.float64))
+    policy = np.exp(np.asarray(slopes.logits, np.float64))
     assert policy.min() > 0.001 and policy.max() < 0.9
     np.testing.assert_allclose(policy.sum(), 1, atol=1e-6)
     # sum_a pi Q = V
-    np.testing.assert_allclose(policy @ slopes.heads.q_values, slopes.value, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(policy @ slopes.q_values, slopes.value, rtol=1e-4, atol=1e-5)
 
     q, log_policy = flat(slopes.q, len(policy)), flat(slopes.log_policy, len(policy))
     np.testing.assert_allclose(cosine(q, log_policy), 1, rtol=0, atol=1e-6)
@@ -124,10 +128,10 @@ def test_without_the_stop_gradient_an_action_may_learn_backwards(double):
 def test_evaluation_is_entropy_regularised_improvement(temperature):
     """g_PE = temperature g_PI + temperature^2 grad H, whatever Q^pi is."""
     slopes = built("mlp")[-1](temperature)
-    policy = np.exp(np.asarray(slopes.heads.logits, np.float64))
+    policy = np.exp(np.asarray(slopes.logits, np.float64))
     q, log_policy, entropy = flat(slopes.q, 5), flat(slopes.log_policy, 5), flat(slopes.entropy)
     true_q = np.random.default_rng(0).normal(size=5) * temperature
-    evaluation = policy * (true_q - np.asarray(slopes.heads.q_values)) @ q
+    evaluation = policy * (true_q - np.asarray(slopes.q_values)) @ q
     improvement = policy * (true_q - np.asarray(slopes.value)) @ log_policy
     expected = temperature * improvement + temperature**2 * entropy
     error = np.linalg.norm(evaluation - expected) / np.linalg.norm(expected)
@@ -144,9 +148,9 @@ def test_the_loss_descends_along_improvement_plus_entropy(temperature, factor):
     Through `casa.loss`, on every action in turn, weighted by its probability; with the factor beta is beta temperature.
     """
     slopes = built("mlp")[-1](temperature)
-    policy = np.exp(np.asarray(slopes.heads.logits, np.float64))
+    policy = np.exp(np.asarray(slopes.logits, np.float64))
     true_q = (np.random.default_rng(0).normal(size=5) * temperature).astype(np.float32)
-    gradients = loss_gradients(temperature, factor)(jnp.float32(temperature), true_q, slopes.heads.logits)
+    gradients = loss_gradients(temperature, factor)(jnp.float32(temperature), true_q, slopes.logits)
     descent = -policy @ flat(gradients, 5)
 
     improvement = policy * (true_q - np.asarray(slopes.value)) @ flat(slopes.log_policy, 5)

@@ -108,7 +108,7 @@ def toy_agent() -> Agent:
         w = state.params - state.hypers.rate * state.params
         return state.replace(params=w, updates=state.updates + 1), {"loss/total": jnp.square(w)}
 
-    return Agent(init, lambda s: Published(s.params), lambda s: Published(s.params), lambda n: (), None, update)
+    return Agent(init, lambda s: Published(s.params), lambda s: Published(s.params), lambda n: (), None, update, None)
 
 
 def train_toy(pbt: PBTConfig | None, num_updates=100, size=8):

@@ -75,6 +75,19 @@ def test_a_member_is_its_single_run(name):
         assert all((trajectory.action[:, j::SIZE] != alone.action).any() for j in others), "members differ"
 
 
+def test_a_look_at_a_population_is_one_at_each_member():
+    agent = make_agent("casa-bandit")
+    population, env = populate(agent, SIZE), BatchedJaxEnv(Catch(), SIZE * ENVS, jax.random.key(0))
+    state, timestep = population.init(jax.random.key(1)), env.reset()
+    looks = population.look(population.publish(state), population.initial_actor_state(SIZE * ENVS), timestep)
+    for i in range(SIZE):
+        its_timestep = jax.tree.map(lambda x, i=i: x[i::SIZE], timestep)
+        params = agent.publish(member_state(state, i))
+        alone = member(agent, i).look(params, agent.initial_actor_state(ENVS), its_timestep)
+        jax.tree.map(close, tuple(x[i::SIZE] for x in looks), alone)
+    assert (looks[1][::SIZE] != looks[1][1::SIZE]).any(), "members differ"
+
+
 def close(a, b):
     assert a.shape == b.shape and a.dtype == b.dtype
     np.testing.assert_allclose(a, b, rtol=2e-4, atol=2e-5)

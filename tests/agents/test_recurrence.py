@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from jaxrl import ops
-from jaxrl.agents import base, casa, impala
+from jaxrl.agents import casa, impala
+from jaxrl.agents.unrolling import unroll_network, warm_up
 from jaxrl.config.sections import NetworkConfig
 from jaxrl.envs.batched import BatchedJaxEnv
 from jaxrl.envs.recall import Recall
@@ -35,7 +36,7 @@ def played():
     return state.params, agent, trajectories, actor.snapshot().actor_state
 
 
-unroll = jax.jit(partial(base.unroll_network, NETWORK))
+unroll = jax.jit(partial(unroll_network, NETWORK))
 
 
 def policy_of(params, trajectory):
@@ -93,7 +94,7 @@ def test_burn_in_has_no_loss_and_no_gradient(module):
 
     def after_burn_in(params, memory):
         acting = trajectory.actor_state._replace(memory=memory)
-        warmed = base.warm_up(NETWORK, params, trajectory._replace(actor_state=acting), burn_in)
+        warmed = warm_up(NETWORK, params, trajectory._replace(actor_state=acting), burn_in)
         return loss(params, config.hypers, warmed)[0]
 
     total, (gradient, through) = jax.jit(jax.value_and_grad(after_burn_in, argnums=(0, 1)))(
@@ -116,7 +117,7 @@ def test_burn_in_has_no_loss_and_no_gradient(module):
 
 def test_no_burn_in_is_nothing():
     params, _, (trajectory, _), _ = played()
-    assert base.warm_up(NETWORK, params, trajectory, 0) is trajectory
+    assert warm_up(NETWORK, params, trajectory, 0) is trajectory
 
 
 @pytest.mark.parametrize("module", [casa, impala])

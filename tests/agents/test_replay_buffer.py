@@ -13,9 +13,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxrl.agents import exploration, impala
-from jaxrl.agents.batches import side_by_side
 from jaxrl.agents.exploration import ExplorationConfig
 from jaxrl.agents.replay_buffer import ReplayConfig, empty, insert, look_up, unroll_like, with_replay
+from jaxrl.agents.updating import side_by_side
 from jaxrl.config.sections import NetworkConfig
 from jaxrl.envs.batched import BatchedJaxEnv
 from jaxrl.envs.recall import Recall

@@ -13,9 +13,8 @@ import optax
 import pytest
 
 from jaxrl.agents import casa, impala
-from jaxrl.agents.base import make_update
-from jaxrl.agents.batches import minibatch_indices, take_environments
 from jaxrl.agents.optimiser import OptimiserConfig, apply_step, make_transform, schedule_factor
+from jaxrl.agents.updating import make_update, minibatch_indices, take_environments
 from jaxrl.types import TrainState
 from tests.reference import losses
 from tests.support.linear import SPEC, LinearNetwork, chain, draw_params, draw_trajectory, outputs

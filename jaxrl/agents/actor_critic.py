@@ -1,0 +1,114 @@
+"""The actor-critic that `casa`, `impala` and `a2c` are: its config, and the agent around a loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Annotated, Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxrl.agents import exploration
+from jaxrl.agents.acting import Acting, Behaviour, act, look, preference_scale
+from jaxrl.agents.exploration import ExplorationConfig
+from jaxrl.agents.optimiser import OptimiserConfig
+from jaxrl.agents.unrolling import Network, warm_up
+from jaxrl.agents.updating import init_state, make_update, side_by_side
+from jaxrl.config.ranges import AtLeast
+from jaxrl.ops.rewards import RewardTransform
+from jaxrl.ops.values import ValueTransform
+from jaxrl.types import Agent, EnvSpec, Key, Metrics, Params, TrainState, Trajectory
+
+
+@dataclass(frozen=True)
+class ActorCriticConfig:
+    """What every actor-critic can be told; its own `Config` says what its `hypers` are.
+
+    Args:
+        hypers: floats; see below.
+        optimiser: see below.
+        reward_transform: `clip` to [-1, 1], the CASA authors' `log`, or `identity`.
+        num_epochs: how often each sample is trained.
+        num_minibatches: gradient steps per epoch; must divide the number of environments.
+        temperature_factor: multiply the policy term by the temperature, so that the policy gradient has the same size
+            at the logits for every temperature.
+        exploration: see below.
+        value_transform: `identity`, or `rescale` to let the network predict h(V), about the root of V.
+    """
+
+    hypers: Any
+    optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
+    reward_transform: RewardTransform = "clip"
+    num_epochs: Annotated[int, AtLeast(1)] = 1
+    num_minibatches: Annotated[int, AtLeast(1)] = 1
+    temperature_factor: bool = False
+    exploration: ExplorationConfig = field(default_factory=ExplorationConfig)
+    value_transform: ValueTransform = "identity"
+
+
+def make_agent(
+    loss: Callable[..., tuple[jax.Array, Metrics]],
+    config: ActorCriticConfig,
+    network: Network,
+    spec: EnvSpec,
+    num_updates: int,
+    *,
+    burn_in: int = 0,
+) -> Agent:
+    """An agent that acts by the family of `config.exploration` and learns by `loss`.
+
+    `TrainState.agent_state` is the family's controller. The loss sees the rows after the first `burn_in`; the
+    controller and the metrics of behaviour those of the fresh trajectory, all of them.
+
+    Args:
+        loss: of (parameters, hypers, trajectory, config=, network=); its metrics are averaged over gradient steps.
+        config: its `hypers` have `learning_rate`, `weight_decay` and `temperature`.
+        num_updates: length of the learning-rate schedule.
+        burn_in: rows that only warm the memory of a recurrent network.
+    """
+    family = exploration.make_exploration(config.exploration)
+
+    def init(key: Key) -> TrainState:
+        observation = jnp.zeros((1, *spec.observation_shape), spec.observation_dtype)
+        state = init_state(network, config.optimiser, config.hypers, observation, key)
+        return state.replace(agent_state=family.init(jax.random.fold_in(key, exploration.DRAW_STREAM)))
+
+    def publish(state: TrainState) -> Behaviour:
+        scale = jnp.asarray(preference_scale(state.hypers), jnp.float32)
+        return Behaviour(state.params, scale, state.hypers.temperature, state.agent_state, jnp.asarray(False))
+
+    def publish_greedy(state: TrainState) -> Behaviour:
+        return publish(state)._replace(greedy=jnp.asarray(True))
+
+    def initial_actor_state(num_envs: int) -> Acting:
+        return Acting(exploration.initial_drawn(family, num_envs), network.initial_memory(num_envs))
+
+    def loss_after_burn_in(params: Params, hypers: Any, trajectory: Trajectory) -> tuple[jax.Array, Metrics]:
+        return loss(params, hypers, warm_up(network, params, trajectory, burn_in), config=config, network=network)
+
+    improve = make_update(
+        loss_after_burn_in,
+        config.optimiser,
+        num_epochs=config.num_epochs,
+        num_minibatches=config.num_minibatches,
+        num_updates=num_updates,
+    )
+
+    def update(
+        state: TrainState, trajectory: Trajectory, past: Sequence[Trajectory] = ()
+    ) -> tuple[TrainState, Metrics]:
+        state, metrics = improve(state, side_by_side((trajectory, *past)) if past else trajectory)
+        controller = family.update(state.agent_state, trajectory.extras, trajectory.episode_return, trajectory.last)
+        return state.replace(agent_state=controller), {**metrics, **exploration.exploration_metrics(trajectory)}
+
+    return Agent(
+        init=jax.jit(init),  # one program: operation by operation it would take twice as long to compile
+        publish=publish,
+        publish_greedy=publish_greedy,
+        initial_actor_state=initial_actor_state,
+        act=partial(act, network, family),
+        update=update,
+        look=partial(look, network, config.value_transform),
+    )

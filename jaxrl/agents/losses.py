@@ -1,0 +1,90 @@
+"""What the losses of actor-critics share: the rows that they start from, their parts, and what to watch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxrl import ops
+from jaxrl.agents.acting import preferences
+from jaxrl.agents.actor_critic import ActorCriticConfig
+from jaxrl.agents.unrolling import Network, unroll_network
+from jaxrl.types import Metrics, Params, Trajectory
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A trajectory as a loss needs it, made by `read_rows`; and the parts of a loss over its unmasked rows."""
+
+    config: ActorCriticConfig
+    preferences: jax.Array  # [T, B, A]
+    logits: jax.Array  # [T, B, A], log pi
+    log_pi: jax.Array  # [T, B], of the action taken
+    value: jax.Array  # [T+1, B], in the learner's units of reward
+    value_head: jax.Array  # [T+1, B], as the network predicts it
+    reward: jax.Array  # [T, B], transformed
+    discount: jax.Array  # [T, B], 0 at termination, else the discount factor
+    ratio: jax.Array  # [T, B], pi/mu of the action taken, a constant
+    temperature: jax.Array  # [T, B], at which the sample acted
+    mask: jax.Array  # bool [T, B]
+
+    def value_loss(self, target: jax.Array) -> jax.Array:
+        """Mean of `1/2 (h(v) - h(V))^2` for targets v [T, B], constants; h is the value transform."""
+        head_target = ops.compress_value(target, self.config.value_transform)
+        return ops.masked_mean(0.5 * jnp.square(head_target - self.value_head[:-1]), self.mask)
+
+    def policy_loss(self, advantage: jax.Array) -> jax.Array:
+        """Minus the mean of `advantage log pi(a)`, times the temperature where it is a factor; advantage [T, B]."""
+        improvement = self.temperature * advantage if self.config.temperature_factor else advantage
+        return ops.masked_mean(-improvement * self.log_pi, self.mask)
+
+    def entropy_loss(self) -> jax.Array:
+        """Minus the mean entropy of the policy, in nats."""
+        return -ops.masked_mean(ops.entropy(self.logits), self.mask)
+
+    def metrics(self, rho_clip: jax.Array | float) -> Metrics:
+        """Exploration, scale of the values and off-policyness."""
+        return {
+            "policy/entropy": ops.masked_mean(ops.entropy(self.logits), self.mask),
+            "policy/max_probability": ops.masked_mean(jnp.exp(jnp.max(self.logits, axis=-1)), self.mask),
+            "value/mean": ops.masked_mean(self.value[:-1], self.mask),
+            "trace/rho_mean": ops.masked_mean(self.ratio, self.mask),
+            "trace/rho_clipped": ops.masked_mean(self.ratio > rho_clip, self.mask),
+        }
+
+
+def read_rows(params: Params, hypers: Any, trajectory: Trajectory, config: ActorCriticConfig, network: Network) -> Rows:
+    """The network's present opinion of a trajectory beside what was recorded.
+
+    The temperature is the sample's own, not that of `hypers`, which only `fixed` and `ladder` act with: a vote gives
+    each episode another one, and pi at any other would have an importance ratio that nobody meant.
+    """
+    head, value_head = unroll_network(network, params, trajectory)
+    temperature, legal = trajectory.extras.temperature, trajectory.legal
+    preferred = preferences(hypers, head)
+    logits = ops.softmax_policy(preferred, temperature, None if legal is None else legal[:-1])
+    return Rows(
+        config=config,
+        preferences=preferred,
+        logits=logits,
+        log_pi=ops.log_prob(logits, trajectory.action),
+        value=ops.expand_value(value_head, config.value_transform),
+        value_head=value_head,
+        reward=ops.transform_reward(trajectory.reward, config.reward_transform, hypers.reward_scale),
+        discount=hypers.discount_factor * trajectory.discount,
+        ratio=jax.lax.stop_gradient(ops.importance_ratio(logits, trajectory.behaviour_logits, trajectory.action)),
+        temperature=temperature,
+        mask=trajectory.mask,
+    )
+
+
+def decayed_clip(ratio: jax.Array, hypers: Any) -> jax.Array:
+    """The bound [T, B] with which a trace has `c = trace_lambda min(ratio, c_clip, rho_clip)`, for lambda in [0, 1].
+
+    The operators know no lambda: they take `c = min(ratio, bound)`, and this bound is never above the ratio. The
+    papers ask for `c_clip <= rho_clip`, which holds here whatever the two are.
+    """
+    return hypers.trace_lambda * jnp.minimum(ratio, jnp.minimum(hypers.c_clip, hypers.rho_clip))
