@@ -2,7 +2,7 @@
 # A sweep on a workstation with GPUs. NOT YET RUN on the hardware it is for: the launcher is tested, these settings are
 # not.
 #
-#     launch/gpu_workstation.sh configs/sweeps/pong_cpu_random.yaml [words for launch/sweep.py]
+#     launch/gpu_workstation.sh configs/sweeps/pong_cpu_random.yaml [words for jaxrl sweep]
 #     RUNS_PER_GPU=2 launch/gpu_workstation.sh ...
 #
 # To be executed, not sourced: it ends in a sweep. For one training, copy the exports below into your shell, then
@@ -36,9 +36,9 @@ export XLA_FLAGS="${XLA_FLAGS:-} --xla_gpu_enable_latency_hiding_scheduler=true"
 export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
 [ $# -ge 1 ] || { sed -n '5,6s/^#  *//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
-command -v nvidia-smi >/dev/null || { echo "gpu_workstation: error: no nvidia-smi; use launch/sweep.py" >&2; exit 1; }
+command -v nvidia-smi >/dev/null || { echo "gpu_workstation: error: no nvidia-smi; use jaxrl sweep" >&2; exit 1; }
 .venv/bin/jaxrl doctor --require gpu
 
 # As many runs at a time as GPUs times RUNS_PER_GPU; each sees one GPU (CUDA_VISIBLE_DEVICES) and is pinned to an even
 # share of the cores. These two options come last, so they win over the same ones among the words.
-exec .venv/bin/python launch/sweep.py "$@" --on local --runs-per-gpu "$RUNS_PER_GPU"
+exec .venv/bin/jaxrl sweep "$@" --on local --runs-per-gpu "$RUNS_PER_GPU"

@@ -10,4 +10,4 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 make --no-print-directory install
-exec .venv/bin/python launch/reproduce.py "$@"
+exec .venv/bin/jaxrl reproduce "$@"

@@ -6,7 +6,7 @@
 #     MAX_RESTARTS=10 RUNS=/shared/runs sbatch ...      # how often it may come back, and where the run folder lies
 #
 # From the project's folder, on a file system that all nodes see. Options of sbatch win over those below. For many
-# trainings of one node each, use launch/sweep.py --on slurm.
+# trainings of one node each, use jaxrl sweep --on slurm.
 #
 #SBATCH --job-name=jaxrl           # as squeue shows it, and %x below
 #SBATCH --ntasks-per-node=1        # one process a node: it drives all GPUs of its node

@@ -1,13 +1,8 @@
-"""Run a sweep here or on SLURM: `python launch/sweep.py configs/sweeps/catch.yaml --on local`. See docs/sweeps.md."""
+"""An older spelling of `jaxrl sweep`: `python launch/sweep.py configs/sweeps/catch.yaml --on local`."""
 
 import sys
 
-from jaxrl.errors import UserError
-from jaxrl.sweeps.launcher import main
+from jaxrl.cli.commands import main
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except UserError as error:
-        print(f"sweep: error: {error}", file=sys.stderr)
-        sys.exit(2)
+    sys.exit(main(["sweep", *sys.argv[1:]]))

@@ -1,6 +1,4 @@
-"""How fast random play is, with everything a learner would pay for.
-
-    python -m jaxrl.bench.locm [--json FILE]
+"""How fast random play is, with everything a learner would pay for: `jaxrl bench locm [--json FILE]`.
 
 Random legal play of whole episodes: cards generated, decks picked card by card, legal masks computed
 for every step of both stages, finished games replaced. `--observe` adds the features of both stages.
@@ -8,10 +6,6 @@ Steps are actions that were played (those thrown away by a reset are not counted
 that ended within the measured time.
 """
 
-import argparse
-import json
-import os
-import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,11 +16,12 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from jaxrl.envs.locm.cards import Cards, load_card_list
+from jaxrl.envs.locm.cards import Cards
 from jaxrl.envs.locm.env import BatchState, Locm, LocmBatch
 from jaxrl.envs.locm.observe import observe
 from jaxrl.envs.locm.sampling import random_action
-from jaxrl.envs.locm.state import V12, VERSIONS, Version
+from jaxrl.envs.locm.state import Version
+from jaxrl.record.files import check_writable, replace_json
 
 STEPS_PER_CALL = 120
 BATCH_SIZES = (64, 256, 1024, 4096)
@@ -129,28 +124,22 @@ def measure(
     }
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="jaxrl.bench.locm", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--version", default="1.5", choices=list(VERSIONS))
-    parser.add_argument("--card_list", metavar="FILE", help="the card list, for version 1.2")
-    parser.add_argument("--batch", type=int, nargs="+", default=list(BATCH_SIZES))
-    parser.add_argument("--threads", type=int, default=min(os.cpu_count() or 1, 2))
-    parser.add_argument("--seconds", type=float, default=5.0, help="measured time for each batch size")
-    parser.add_argument("--observe", action="store_true", help="compute all features too")
-    parser.add_argument("--json", metavar="FILE", help="write the figures to a file")
-    options = parser.parse_args(arguments)
-    version = VERSIONS[options.version]
-    if version == V12 and options.card_list is None:
-        parser.error("version 1.2 needs the competition's card list: --card_list FILE")
-    cards = load_card_list(options.card_list)[0] if version == V12 else None
+def main(
+    version: Version,
+    batches: Sequence[int],
+    seconds: float,
+    threads: int,
+    features: bool,
+    card_list: Cards | None,
+    json_path: Path | None,
+) -> None:
+    """Measure and print a line for each batch size; arguments as for `measure`, `json_path` for the numbers."""
+    if json_path:
+        check_writable(json_path)  # better to know before than after
     rows = []
-    print(
-        "   batch  threads    games/s     steps/s   games/processor-s   steps/processor-s",
-        flush=True,
-    )
-    for batch in options.batch:
-        row = measure(version, batch, options.seconds, options.threads, options.observe, cards)
+    print("   batch  threads    games/s     steps/s   games/processor-s   steps/processor-s", flush=True)
+    for batch in batches:
+        row = measure(version, batch, seconds, threads, features, card_list)
         rows.append(row)
         print(
             f"{row['batch']:>8} {row['threads']:>8} {row['games_per_second']:>10,.0f} "
@@ -158,10 +147,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"{row['steps_per_processor_second']:>19,.0f}",
             flush=True,
         )
-    if options.json:
-        Path(options.json).write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    if json_path:
+        replace_json(json_path, rows)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Iterator
@@ -20,8 +19,8 @@ from jaxrl.bench.printout import ONE_DEVICE, PARTS, Sizes, resources, summarise,
 from jaxrl.bench.threads import Rate, as_user_error
 from jaxrl.config.parsing import write_config
 from jaxrl.config.sections import ExperimentConfig
-from jaxrl.errors import UserError
 from jaxrl.networks.build import make_network
+from jaxrl.record.files import check_writable, replace_json
 from jaxrl.record.meters import format_duration
 from jaxrl.record.versions import collect
 from jaxrl.run.build import INIT_KEY, Experiment, build
@@ -60,7 +59,7 @@ def main(config: ExperimentConfig, json_path: Path, seconds: float) -> int:
     """
     load = load_average()
     experiment = build(config)
-    _write(json_path, None)  # better to know before than after
+    check_writable(json_path)  # better to know before than after
     console = Console(stderr=True)
     with _progress(console) as show:
         show(0.0, "compiling and warming up")
@@ -78,7 +77,7 @@ def main(config: ExperimentConfig, json_path: Path, seconds: float) -> int:
         **_circumstances(experiment, seconds),
         "load_average": load,
     }
-    _write(json_path, result)
+    replace_json(json_path, result)
     Console().print(table(result))
     if load is not None and load > BUSY * result["cores"]:
         print(f"other processes were busy here (load average {load:.1f}): trust CPU efficiency more than utilisation")
@@ -225,18 +224,3 @@ def load_average() -> float | None:
 def _device_names(devices: list[parts.Device]) -> str:
     different = list(dict.fromkeys(devices))
     return f"{len(different)} x {different[0].platform} ({different[0].device_kind})"
-
-
-def _write(path: Path, result: dict[str, Any] | None) -> None:
-    """Write the file; without a result only find out whether that will work."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if result is not None:
-            path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-        elif path.exists():
-            path.open("a").close()
-        else:
-            path.touch()
-            path.unlink()
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror or error}; choose another --json") from None

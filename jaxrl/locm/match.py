@@ -1,17 +1,12 @@
-"""Matches between two players: both seats, the same decks and shuffles in each, and an interval.
-
-    python -m jaxrl.locm.match A B --games N
+"""Matches between two players (`jaxrl play locm A B`): both seats, the same decks and shuffles in each, an interval.
 
 Games come in pairs. Both games of a pair have the same pool, and each player keeps its deck and its
 shuffle; only the seats are exchanged. So neither the luck of the cards nor the first move favours
 either side, and the interval is taken over pairs.
 """
 
-import argparse
 import math
-import sys
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import jax
@@ -20,12 +15,12 @@ import numpy as np
 from jax import Array, lax
 
 from jaxrl.envs.locm.battle import act
-from jaxrl.envs.locm.cards import Cards, load_card_list
+from jaxrl.envs.locm.cards import Cards
 from jaxrl.envs.locm.deal import new_game
 from jaxrl.envs.locm.deck_stage import pick
 from jaxrl.envs.locm.env import MAX_BATTLE_STEPS
-from jaxrl.envs.locm.state import DECK_SIZE, V12, VERSIONS, State, Version, finished
-from jaxrl.locm.players import PLAYERS, Player
+from jaxrl.envs.locm.state import DECK_SIZE, State, Version, finished
+from jaxrl.locm.players import Player
 
 Z95 = 1.959964
 
@@ -191,65 +186,3 @@ def match(
         truncated=int((all_wins == 0.5).sum()),
         seconds=time.perf_counter() - started,
     )
-
-
-def play_named(
-    first: str,
-    second: str,
-    games: int = 2000,
-    version: str = "1.5",
-    seed: int = 0,
-    card_list: str | None = None,
-    batch: int = 512,
-) -> Match:
-    """A match between players of `PLAYERS` by name: what `jaxrl play locm A B --games N` runs."""
-    for name in (first, second):
-        if name not in PLAYERS:
-            raise ValueError(f"no player {name!r}; there are {', '.join(PLAYERS)}")
-    if version not in VERSIONS:
-        raise ValueError(f"no version {version!r}; there are {', '.join(VERSIONS)}")
-    if games < 1:
-        raise ValueError(f"games must be at least 1, got {games}")
-    rules = VERSIONS[version]
-    if rules == V12 and card_list is None:
-        raise ValueError("version 1.2 needs the competition's card list: --card_list FILE")
-    cards = load_card_list(card_list)[0] if card_list and rules == V12 else None
-    players = (PLAYERS[first](rules), PLAYERS[second](rules))
-    return match(players, rules, games, seed, cards, batch)
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of a match, for this module's command line and for the package's."""
-    parser.add_argument("first", metavar="A", help=f"a player: {', '.join(PLAYERS)}")
-    parser.add_argument("second", metavar="B", help="its opponent")
-    parser.add_argument("--games", type=int, default=2000, help="games, in mirrored pairs")
-    parser.add_argument("--version", default="1.5", help="1.5 (generated cards) or 1.2 (draft)")
-    parser.add_argument("--card_list", metavar="FILE", help="the card list, for version 1.2")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--batch", type=int, default=512, help="games played together")
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="jaxrl.locm.match", description=(__doc__ or "").split("\n")[0])
-    add_arguments(parser)
-    options = parser.parse_args(arguments)
-    try:
-        result = play_named(
-            options.first,
-            options.second,
-            options.games,
-            options.version,
-            options.seed,
-            options.card_list,
-            options.batch,
-        )
-    except (ValueError, OSError) as error:
-        print(f"play: {error}", file=sys.stderr)
-        return 2
-    print(result.report())
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

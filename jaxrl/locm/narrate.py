@@ -1,13 +1,9 @@
-"""A game in words, turn by turn.
-
-    python -m jaxrl.locm.narrate A B --seed N
+"""A game in words, turn by turn: `jaxrl view locm A B --seed N`.
 
 Cards go by their number in the pool, `#17`; the copy of an area summon is `#17'`. A creature is shown
 as `#17 4/5 BG!`: attack/defense, its keywords, and `!` if it may attack now.
 """
 
-import argparse
-import sys
 from collections.abc import Iterator, Sequence
 
 import jax
@@ -15,12 +11,12 @@ import numpy as np
 
 from jaxrl.envs.locm.actions import ATTACK_START, ATTACK_TARGETS, PASS, SUMMON_START, USE_START, USE_TARGETS
 from jaxrl.envs.locm.battle import act
-from jaxrl.envs.locm.cards import CREATURE, KEYWORD_LETTERS, TYPE_NAMES, Cards, load_card_list, unpack
+from jaxrl.envs.locm.cards import CREATURE, KEYWORD_LETTERS, TYPE_NAMES, Cards, unpack
 from jaxrl.envs.locm.deal import new_game
 from jaxrl.envs.locm.env import MAX_BATTLE_STEPS
-from jaxrl.envs.locm.state import DECK_SIZE, LANES, V12, VERSIONS, State, Version
+from jaxrl.envs.locm.state import DECK_SIZE, LANES, State, Version
 from jaxrl.locm.match import build_decks
-from jaxrl.locm.players import PLAYERS, Player
+from jaxrl.locm.players import Player
 
 AREAS = ("", "in the whole lane", "in both lanes")
 COPIES = ("", "with a copy beside it", "with a copy in the other lane")
@@ -166,29 +162,3 @@ def narrate(
         yield f"Not decided after {MAX_BATTLE_STEPS} actions."
     else:
         yield f"{names[int(single.winner)]} wins in turn {int(single.turn) + 1}."
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="jaxrl.locm.narrate", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("first", metavar="A", choices=list(PLAYERS), help="moves first")
-    parser.add_argument("second", metavar="B", choices=list(PLAYERS))
-    parser.add_argument("--version", default="1.5", choices=list(VERSIONS))
-    parser.add_argument("--card_list", metavar="FILE", help="the card list, for version 1.2")
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args(arguments)
-    version = VERSIONS[options.version]
-    if version == V12 and options.card_list is None:
-        parser.error("version 1.2 needs the competition's card list: --card_list FILE")
-    cards = load_card_list(options.card_list)[0] if version == V12 else None
-    players = (PLAYERS[options.first](version), PLAYERS[options.second](version))
-    try:
-        for line in narrate(players, version, options.seed, cards):
-            print(line)
-    except BrokenPipeError:  # the reader has seen enough
-        sys.stderr.close()
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

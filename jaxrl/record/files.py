@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,17 @@ def replacing(path: Path) -> Iterator[Path]:
             scratch.unlink(missing_ok=True)
     except OSError as error:
         raise write_error(path, error, "another place") from error
+
+
+def check_writable(path: Path) -> None:
+    """Raise the errors of `replacing` before the work whose result goes to `path`; nothing is left there."""
+    with suppress(_Rehearsed), replacing(path) as scratch:
+        scratch.touch()
+        raise _Rehearsed
+
+
+class _Rehearsed(Exception):
+    """All but the replacement was done."""
 
 
 def replace_json(path: Path, content: Any, indent: int = 2) -> None:

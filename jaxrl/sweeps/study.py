@@ -1,9 +1,8 @@
-"""`launch/reproduce.sh`: plan, run what is not finished, report. Run again, it goes on where it stopped."""
+"""`jaxrl reproduce`: plan, run what is not finished, report. Run again, it goes on where it stopped."""
 
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ from jaxrl.analysis.archives import SUFFIX, is_archive, unpacked
 from jaxrl.errors import ConfigError
 from jaxrl.sweeps.costs import describe, estimate
 from jaxrl.sweeps.expand import Run, expand
-from jaxrl.sweeps.launcher import add_execution, run_sweep
+from jaxrl.sweeps.launcher import run_sweep
 from jaxrl.sweeps.report import collect, write_report
 from jaxrl.sweeps.slots import make_slots, usable_cores, visible_gpus
 from jaxrl.sweeps.sweep_file import read_sweep
@@ -24,17 +23,14 @@ ASSUMED = {"smoke": 2_000.0, "cpu": 5_000.0, "full": 20_000.0}
 ASKS = ("full",)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Returns the exit status of `launch/sweep.py`; the report is written in any case."""
-    arguments = sys.argv[1:] if arguments is None else list(arguments)
-    options = make_parser().parse_args(arguments)
+def reproduce(options: argparse.Namespace, command: str) -> int:
+    """Returns the exit status of a sweep; the report, which says `command`, is written in any case."""
     if options.recorded and not options.report_only:
         raise ConfigError("--from names runs that are recorded, and trains none; say --report-only too")
     name = options.recorded.name.removesuffix(SUFFIX) if options.recorded else options.scale
     folder = SweepFolder(options.out or Path("reproduce") / name)
     source, runs = _recorded(options.recorded) if options.recorded else (folder, _planned(options.scale))
     report = folder.path / "report.html"
-    command = f"launch/reproduce.sh {shlex.join(arguments)}"
     with folder.locked():
         todo = [] if options.report_only else [run for run in runs if folder.state(run.id).status != "finished"]
         if todo and not _agreed_to(todo, options):
@@ -44,34 +40,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         finally:
             print(f"report: {write_report(report, options.scale, command, collect(source, runs))}", flush=True)
     return status
-
-
-def make_parser() -> argparse.ArgumentParser:
-    """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="launch/reproduce.sh", allow_abbrev=False, description="Run agents x games x seeds, and write a report."
-    )
-    add = parser.add_argument
-    add(
-        "--scale",
-        choices=list(ASSUMED),
-        required=True,
-        help="smoke: minutes; cpu: the exploration study; full: Atari-57",
-    )
-    add("--out", type=Path, metavar="FOLDER", help="default: reproduce/<scale>")
-    add(
-        "--from",
-        dest="recorded",
-        type=Path,
-        metavar="ARCHIVE",
-        help="with --report-only: read a finished study from this archive or folder; default of --out: its name",
-    )
-    add("--yes", action="store_true", help="do not ask before a large study")
-    add("--report-only", action="store_true", help="write the report of what has finished, and run nothing")
-    add("--frames-per-second", type=float, metavar="F", help="of one run, for the plan")
-    add_execution(parser)
-    parser.set_defaults(cores_per_run=1)  # these recipes use a second core badly, and a study has runs enough
-    return parser
 
 
 def _planned(scale: str) -> list[Run]:

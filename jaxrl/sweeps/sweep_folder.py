@@ -74,7 +74,7 @@ class SweepFolder:
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
         except OSError:
-            raise SweepError(f"there is no sweep in {self.path}; start one with launch/sweep.py FILE") from None
+            raise SweepError(f"there is no sweep in {self.path}; start one with `jaxrl sweep FILE`") from None
         except ValueError:
             raise SweepError(f"{path} is damaged; remove it and start the sweep again, finished runs stay") from None
         if content.get("format") != FORMAT:

@@ -6,13 +6,15 @@ import json
 import os
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
-from jaxrl.cli.commands import main, split_overrides
+from jaxrl.cli.commands import COMMANDS, main
+from jaxrl.cli.options import Parser
 from jaxrl.config import registry
 from jaxrl.errors import ConfigError, UserError
 
@@ -30,7 +32,7 @@ def config(tmp_path: Path) -> Path:
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     """What the commands ask of the modules below them, which are replaced."""
     made: list[tuple[Any, ...]] = []
-    names = ("training", "scoring", "bench", "plot")
+    names = ("run.train", "run.evaluate", "bench", "analysis.figures.learning")
     training, scoring, bench, plot = (ModuleType(f"jaxrl.{name}") for name in names)
 
     def train(config: Any, *, resume: str | None = None) -> int:
@@ -44,22 +46,18 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     def measure(config: Any, json_path: Path, seconds: float) -> None:
         made.append(("bench", config, json_path, seconds))
 
-    def plot_run(run: Path, out: Path | None) -> Path:
-        made.append(("plot_run", run, out))
-        return out or run / "curve.png"
-
-    def plot_comparison(runs: list[Path], out: Path) -> Path:
-        made.append(("plot_comparison", runs, out))
-        return out
+    def draw(names: list[str], out: Path | None) -> Path:
+        made.append(("plot", names, out))
+        return out or Path("curve.png")
 
     setattr(training, "train", train)  # noqa: B010  (a module object has no such attribute to type checkers)
     setattr(scoring, "evaluate", evaluate)  # noqa: B010
-    for name, value in {"plot_run": plot_run, "plot_comparison": plot_comparison}.items():
-        setattr(plot, name, value)
+    setattr(plot, "plot", draw)  # noqa: B010
     setattr(bench, "main", measure)  # noqa: B010
     for module in (training, scoring, bench, plot):
+        package, _, name = module.__name__.rpartition(".")
+        monkeypatch.setattr(import_module(package), name, module, raising=False)
         monkeypatch.setitem(sys.modules, module.__name__, module)
-        monkeypatch.setattr(sys.modules["jaxrl"], module.__name__.partition(".")[2], module, raising=False)
     return made
 
 
@@ -71,19 +69,13 @@ def jaxrl(*arguments: str, cwd: Path = ROOT, code: str | None = None) -> subproc
     )
 
 
-def make_run(runs_dir: Path, name: str) -> Path:
-    (runs_dir / name).mkdir(parents=True)
-    (runs_dir / name / "config.yaml").write_text("seed: 0\n")
-    return runs_dir / name
-
-
 # Commands
 
 
 def test_train_reads_the_config_and_the_overrides(config: Path, calls: list[Any]) -> None:
-    assert main(["train", str(config), "--seed", "-3", "--agent.hypers.learning_rate=3e-4"]) == 0
+    assert main(["train", str(config), "--seed", "3", "--agent.hypers.learning_rate=3e-4"]) == 0
     [(_, read, resume)] = calls
-    assert (read.name, read.seed, read.agent.hypers.learning_rate, resume) == ("catch", -3, 3e-4, None)
+    assert (read.name, read.seed, read.agent.hypers.learning_rate, resume) == ("catch", 3, 3e-4, None)
 
 
 @pytest.mark.parametrize(
@@ -146,23 +138,22 @@ def test_bench_takes_overrides_too(config: Path, calls: list[Any]) -> None:
     assert (read.runtime.num_actors, path, seconds) == (2, Path("out.json"), 2.5)
 
 
-def test_plot_draws_one_run_or_compares_several(
-    calls: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    old = make_run(Path("runs"), "pong-20260101-000000-s0")
-    new = make_run(Path("runs"), "pong-20260102-000000-s0")
+def test_plot_draws_what_is_named(calls: list[Any], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plot", "latest"]) == 0
-    assert main(["plot", str(old), str(new)]) == 0
-    assert calls == [("plot_run", new, None), ("plot_comparison", [old, new], Path("compare.png"))]
-    assert capsys.readouterr().out.splitlines() == [str(new / "curve.png"), "compare.png"]
+    assert main(["plot", "runs/a", "runs.tar.gz", "--out", "both.pdf"]) == 0
+    assert calls == [("plot", ["latest"], None), ("plot", ["runs/a", "runs.tar.gz"], Path("both.pdf"))]
+    assert capsys.readouterr().out.splitlines() == ["curve.png", "both.pdf"]
 
 
 def test_the_words_of_a_key_never_reach_argparse() -> None:
-    words = ["--seed", "3", "c.yaml", "--json", "f", "--a.b=-1", "--a.c", "-1", "-h"]
-    mine, overrides = split_overrides(words, {"--json"})
-    assert mine == ["c.yaml", "--json", "f", "-h"]
-    assert overrides == ["--seed", "3", "--a.b=-1", "--a.c", "-1"]
+    parser = Parser("x", "")
+    parser.add_argument("config")
+    parser.add_argument("--json")
+    parser.add_argument("--flag", action="store_true")
+    words = ["--seed", "3", "--flag", "c.yaml", "--json", "f", "--a.b=-1", "--a.c", "-1", "--env.x", "y"]
+    options, settings = parser.parse_with_settings(words)
+    assert vars(options) == {"config": "c.yaml", "json": "f", "flag": True}
+    assert settings == ["--seed", "3", "--a.b=-1", "--a.c", "-1", "--env.x", "y"]
 
 
 # Errors
@@ -171,7 +162,7 @@ def test_the_words_of_a_key_never_reach_argparse() -> None:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["trian"], "there is no command 'trian'; the nearest is train, and all are train, evaluate, bench"),
+        (["trian"], "there is no command 'trian'; the nearest is train, and all are train, evaluate, plot"),
         (["train"], "train: the config is missing; name a YAML file"),
         (["train", "a.yaml", "b.yaml"], "train: unrecognized arguments: b.yaml"),
         (["train", "CONFIG", "--seed"], "command line: --seed needs a value"),
@@ -190,8 +181,31 @@ def test_the_words_of_a_key_never_reach_argparse() -> None:
         (["bench", "CONFIG", "--json", "f", "--seconds", "0"], "bench: argument --seconds: must be a number above 0"),
         (["evaluate"], "evaluate: the following arguments are required: RUN"),
         (["evaluate", "x", "--episodes", "0"], "evaluate: argument --episodes: must be a whole number of at least 1"),
-        (["doctor", "--require", "abacus"], "doctor: argument --require: invalid choice: 'abacus'"),
+        (["doctor", "--require", "abacus"], "doctor: argument --require: there is no 'abacus'; the nearest is"),
         (["plot"], "plot: the following arguments are required: RUN"),
+        (
+            ["plot", "runs/a", "--outt=f"],
+            "plot: there is no option --outt; the nearest is --out; see `jaxrl",
+        ),
+        (
+            ["evaluate", "x", "--episode", "5"],
+            "evaluate: there is no option or setting --episode; the nearest is --epi",
+        ),
+        (["train", "CONFIG", "--resum"], "train: there is no option or setting --resum; the nearest is --resume"),
+        (
+            ["train", "CONFIG", "--discount_factor", "1"],
+            "command line: there is no setting discount_factor; the",
+        ),
+        (["sweep", "x.yaml", "--job", "2"], "sweep: there is no option --job; the nearest is --jobs"),
+        (["sweep", "none.yaml"], "there is no file none.yaml"),
+        (
+            ["reproduce", "--scale", "cpus"],
+            "reproduce: argument --scale: there is no 'cpus'; the nearest is cpu",
+        ),
+        (["play"], "play: the following arguments are required: GAME"),
+        (["play", "lomc", "a", "b"], "play: argument GAME: there is no 'lomc'; the nearest is locm, and all are locm"),
+        (["bench", "lomc"], "bench: argument GAME: there is no 'lomc'; the nearest is locm"),
+        (["replay", "locm"], "replay locm: the following arguments are required: FILE"),
     ],
 )
 def test_a_wrong_command_is_one_sentence_and_status_2(
@@ -250,6 +264,13 @@ def test_errors_in_a_process_of_its_own(config: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_the_older_launcher_is_the_command() -> None:
+    command = [sys.executable, str(ROOT / "launch" / "sweep.py"), "configs/sweeps/none.yaml"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2 and done.stderr.startswith("jaxrl: error: there is no file configs/sweeps/none.yaml")
+    assert done.stderr == jaxrl("sweep", "configs/sweeps/none.yaml").stderr
+
+
 def test_an_unexpected_error_keeps_its_traceback() -> None:
     code = (
         "import sys, types; from jaxrl.cli.commands import main\n"
@@ -265,7 +286,7 @@ def test_an_unexpected_error_keeps_its_traceback() -> None:
 # Help
 
 
-@pytest.mark.parametrize("words", [[], ["train"], ["evaluate"], ["bench"], ["plot"], ["doctor"]])
+@pytest.mark.parametrize("words", [[], *([name] for name in COMMANDS)])
 def test_help_loads_nothing_heavy(words: list[str]) -> None:
     code = (
         "import sys; from jaxrl.cli.commands import main\n"
@@ -290,7 +311,7 @@ def test_help_lists_keys_and_agents(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_help_for_a_config_shows_its_values(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", str(config), "--seed", "41", "--help"]) == 0
-    text = capsys.readouterr().out
+    text = " ".join(capsys.readouterr().out.split())
     assert "--agent.hypers.learning_rate" in text
     assert "default: 41" in text and "default: catch" in text
 
@@ -299,7 +320,10 @@ def test_version_and_no_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
     assert capsys.readouterr().out.startswith("jaxrl 0.")
     assert main([]) == 2
-    assert "doctor" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert main(["--help"]) == 0 and told == capsys.readouterr().out
+    for name, command in COMMANDS.items():
+        assert f"  {name} {command.words}  " in told and command.does in told
 
 
 def test_a_closed_pipe_is_no_error() -> None:

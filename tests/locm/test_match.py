@@ -6,15 +6,16 @@ import jax
 import numpy as np
 import pytest
 
-from jaxrl.bench import locm
+from jaxrl.cli.commands import main
 from jaxrl.envs.locm.state import V15
-from jaxrl.locm import match, narrate
-from jaxrl.locm.match import build_decks, mirrored_games, paired_interval, play_named
+from jaxrl.locm.match import build_decks, match, mirrored_games, paired_interval
 from jaxrl.locm.players import greedy_player, random_player
+
+GREEDY, RANDOM = greedy_player(V15), random_player(V15)
 
 
 def test_both_games_of_a_pair_have_the_same_decks_in_the_same_order():
-    players = (random_player(V15), greedy_player(V15))
+    players = (RANDOM, GREEDY)
     state = mirrored_games(jax.random.key(0), V15, 5, None)
     state = jax.jit(lambda s: build_decks(s, players, jax.random.key(1), V15))(state)
     deck, pool = np.asarray(state.deck), np.asarray(state.pool)
@@ -26,13 +27,13 @@ def test_both_games_of_a_pair_have_the_same_decks_in_the_same_order():
 
 @pytest.mark.slow
 def test_greedy_beats_random_nine_times_in_ten():
-    match = play_named("greedy", "random", games=2000)
-    assert match.win_rate >= 0.9 and match.interval()[0] > 0.88 and match.truncated == 0
+    played = match((GREEDY, RANDOM), V15, games=2000)
+    assert played.win_rate >= 0.9 and played.interval()[0] > 0.88 and played.truncated == 0
 
 
 def test_greedy_beats_random_in_a_few_games():
-    match = play_named("greedy", "random", games=128, batch=128)
-    assert match.games == 128 and match.win_rate > 0.85 and "greedy wins" in match.report()
+    played = match((GREEDY, RANDOM), V15, games=128, batch=128)
+    assert played.games == 128 and played.win_rate > 0.85
 
 
 def test_the_interval_covers_the_truth_and_knows_pairs():
@@ -50,16 +51,31 @@ def test_the_interval_covers_the_truth_and_knows_pairs():
     assert high == pytest.approx(1.0) and 0.9 < low < 1.0
 
 
+def test_a_match_is_reported_in_words(capsys):
+    assert main(["play", "locm", "greedy", "random", "--games", "16", "--seed", "1"]) == 0
+    words = capsys.readouterr().out
+    assert "greedy against random, version 1.5: 16 games in mirrored pairs" in words and "greedy wins" in words
+
+
 @pytest.mark.parametrize(
-    "arguments", [["nobody", "random"], ["random", "random", "--games", "0"], ["random", "random", "--version", "1.2"]]
+    ("words", "expected"),
+    [
+        (["gredy", "random"], "argument A: there is no 'gredy'; the nearest is greedy, and all are random, greedy"),
+        (["random", "random", "--games", "0"], "argument --games: must be a whole number of at least 1"),
+        (["random", "random", "--game", "3"], "there is no option --game; the nearest is --games"),
+        (["random", "random", "--version", "1.2"], "version 1.2 needs the competition's card list"),
+        (["random", "random", "--version", "1.2", "--card_list", "none.txt"], "--card_list none.txt cannot be read"),
+        (["random", "random", "--card_list", "none.txt"], "version 1.5 generates its cards"),
+    ],
 )
-def test_what_cannot_be_played_is_refused_in_words(arguments, capsys):
-    assert match.main(arguments) == 2
-    assert capsys.readouterr().err.startswith("play: ")
+def test_what_cannot_be_played_is_refused_in_words(words, expected, capsys):
+    assert main(["play", "locm", *words]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("jaxrl: error: ") and expected in said and len(said.splitlines()) == 1
 
 
 def test_a_game_can_be_read_turn_by_turn(capsys):
-    assert narrate.main(["random", "random", "--seed", "3"]) == 0
+    assert main(["view", "locm", "random", "random", "--seed", "3"]) == 0
     text = capsys.readouterr().out
     assert text.count("Deck of") == 2 and "Turn 1 (round 1), P0 random to move" in text
     assert "ends the turn" in text and text.rstrip().splitlines()[-1].startswith("P")
@@ -67,8 +83,11 @@ def test_a_game_can_be_read_turn_by_turn(capsys):
 
 
 def test_speed_is_measured_and_written(tmp_path, capsys):
-    path = tmp_path / "speed.json"
-    assert locm.main(["--batch", "16", "--threads", "1", "--seconds", "0.1", "--json", str(path)]) == 0
+    path = tmp_path / "new" / "speed.json"
+    words = ["--batch", "16", "--threads", "1", "--seconds", "0.1", "--json"]
+    assert main(["bench", "locm", *words, str(path)]) == 0
     (row,) = json.loads(path.read_text())
     assert row["batch"] == 16 and row["steps"] > 0 and row["truncated"] == 0
     assert "games/s" in capsys.readouterr().out
+    assert main(["bench", "locm", *words, str(tmp_path)]) == 1
+    assert "it is a folder" in capsys.readouterr().err

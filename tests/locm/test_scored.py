@@ -9,8 +9,8 @@ import pytest
 from jaxrl.envs.locm.actions import PASS
 from jaxrl.envs.locm.cards import unpack
 from jaxrl.envs.locm.state import V15
-from jaxrl.locm.match import build_decks, mirrored_games, play_named
-from jaxrl.locm.players import scored_player
+from jaxrl.locm.match import build_decks, match, mirrored_games
+from jaxrl.locm.players import greedy_player, scored_player
 from jaxrl.locm.scored import scored_action
 from tests.envs.locm.table import FACE, JITTED, Card, Creature, blue, creature, lay, red, strike, use_on, use_on_face
 
@@ -67,5 +67,5 @@ def test_hidden_cards_change_nothing():
 
 @pytest.mark.slow
 def test_scored_beats_greedy_nine_times_in_ten():
-    match = play_named("scored", "greedy", games=2000)
-    assert match.win_rate >= 0.9 and match.interval()[0] > 0.88 and match.truncated == 0
+    played = match((scored_player(V15), greedy_player(V15)), V15, games=2000)
+    assert played.win_rate >= 0.9 and played.interval()[0] > 0.88 and played.truncated == 0

@@ -10,14 +10,16 @@ import time
 
 import pytest
 
+from jaxrl.cli.commands import main
 from jaxrl.run.signals import STOP_SIGNALS
 from jaxrl.runtime import hosts
-from jaxrl.sweeps import attempt, launcher, local
+from jaxrl.sweeps import attempt, local
 from jaxrl.sweeps.attempt import Attempt, verdict
 from jaxrl.sweeps.board import Board, failures
-from jaxrl.sweeps.expand import Run
+from jaxrl.sweeps.expand import Run, expand
 from jaxrl.sweeps.progress import read_progress, total_seconds_left
 from jaxrl.sweeps.slots import Slot
+from jaxrl.sweeps.sweep_file import read_sweep
 from jaxrl.sweeps.sweep_folder import State, SweepError, SweepFolder, count
 
 # Ends as `end` says; a preempted one finishes when it is started again. Writes where it was pinned, and when it ran.
@@ -184,18 +186,18 @@ def test_finished_runs_are_not_run_again(sweep, tmp_path, capsys):
         'command: [python, -m, jaxrl, train, configs/catch.yaml, "${args}"]\nname: s\nmethod: grid\n'
         "parameters: {seed: {values: [0, 1, 2]}}\n"
     )
-    words = [str(file), "--out", str(sweep.path), "--jobs", "3"]
-    runs = launcher.expand([launcher.read_sweep(file)])
+    words = ["sweep", str(file), "--out", str(sweep.path), "--jobs", "3"]
+    runs = expand([read_sweep(file)])
     ends = {runs[0].id: "finish", runs[1].id: "fail", runs[2].id: "finish"}
     stand_in = attempt.command
     attempt.command = lambda folder, run: stand_in(folder, make_run(run.id, ends[run.id]))
-    assert launcher.main(words) == 1
+    assert main(words) == 1
     output = capsys.readouterr().out
     assert "3 to do, 0 done before" in output and "2 finished" in output and "error: by design" in output
-    assert launcher.main(words) == 1, "a failed run is not forgotten"
+    assert main(words) == 1, "a failed run is not forgotten"
     assert "0 to do, 3 done before" in capsys.readouterr().out
     ends[runs[1].id] = "finish"
-    assert launcher.main([*words, "--retry-failed"]) == 0
+    assert main([*words, "--retry-failed"]) == 0
     assert "1 to do, 2 done before" in capsys.readouterr().out
     assert [sweep.state(run.id).attempts for run in runs] == [1, 2, 1]
 

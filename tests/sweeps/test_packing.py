@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from jaxrl.agents.population import make_members, member, member_state
+from jaxrl.cli.commands import main
 from jaxrl.config.parsing import read_config
 from jaxrl.config.plan import make_plan
 from jaxrl.envs.batched import BatchedJaxEnv
 from jaxrl.envs.catch import Catch
 from jaxrl.errors import ConfigError
 from jaxrl.run.build import build
-from jaxrl.sweeps import launcher
 from jaxrl.sweeps.expand import expand
 from jaxrl.sweeps.packing import begun, pack
 from jaxrl.sweeps.progress import read_progress
@@ -203,8 +203,7 @@ def test_only_what_has_finished_may_be_larger_than_asked(runs_of, tmp_path):
 
 @pytest.mark.parametrize("word", ["1", "0", "-3", "many"])
 def test_a_wrong_number_of_members_is_refused(file, word, capsys):
-    with pytest.raises(SystemExit):
-        launcher.main([str(file(GRID)), f"--population={word}"])
+    assert main(["sweep", str(file(GRID)), f"--population={word}"]) == 2
     assert "how many members a run may have, 2 or more" in capsys.readouterr().err
 
 
@@ -245,8 +244,8 @@ def env_of(index, pool):
 
 def test_a_packed_sweep_finishes_and_is_not_run_again(file, tmp_path, capsys):
     path, out = file(GRID.replace("[0, 1, 2]", "[0, 1]")), tmp_path / "sweep"
-    words = [str(path), "--out", str(out), "--population", "--jobs", "1"]
-    assert launcher.main(words) == 0
+    words = ["sweep", str(path), "--out", str(out), "--population", "--jobs", "1"]
+    assert main(words) == 0
     assert "1 to do, 0 done before" in capsys.readouterr().out
     folder = SweepFolder(out)
     (whole,) = folder.plan()
@@ -260,10 +259,10 @@ def test_a_packed_sweep_finishes_and_is_not_run_again(file, tmp_path, capsys):
     evaluation = json.loads((run / "evaluation.json").read_text())
     assert evaluation["episodes"] == 4 * 3 and len(evaluation["member_returns"]) == 4
 
-    assert launcher.main(words) == 0
+    assert main(words) == 0
     assert "0 to do, 1 done before" in capsys.readouterr().out and folder.state(whole.id).attempts == 1
     file(GRID)
-    assert launcher.main([*words, "--list"]) == 0
+    assert main([*words, "--list"]) == 0
     told = capsys.readouterr().out.splitlines()
     assert told[0] == "6 runs packed into 2, of 2 to 4 members"
     assert told[1].startswith(f"{whole.id}  finished") and "episode/return" in told[1]

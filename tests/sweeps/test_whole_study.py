@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from jaxrl.cli.commands import main
 from jaxrl.sweeps import study as study_command
 from jaxrl.sweeps.attempt import run_folder
 from jaxrl.sweeps.board import Board
@@ -44,7 +45,11 @@ def study(tmp_path, monkeypatch):
     file.parent.mkdir(parents=True)
     file.write_text(FILE)
     folder = SweepFolder(tmp_path / "study")
-    return ["--scale", "smoke", "--out", str(folder.path), "--jobs", "1"], folder, expand([read_sweep(file)])
+    return (
+        ["reproduce", "--scale", "smoke", "--out", str(folder.path), "--jobs", "1"],
+        folder,
+        expand([read_sweep(file)]),
+    )
 
 
 def interrupt_when(monkeypatch, due):
@@ -82,14 +87,14 @@ def test_only_what_is_not_finished_is_run(study, monkeypatch, capsys):
     words, folder, runs = study
     with monkeypatch.context() as patch:
         interrupt_when(patch, lambda: has_a_checkpoint(folder, runs[1]))
-        assert study_command.main(words) == 128 + signal.SIGINT
+        assert main(words) == 128 + signal.SIGINT
     assert [folder.state(run.id).status for run in runs] == ["finished", "interrupted"]
     assert "2 runs to do" in capsys.readouterr().out
     attempts, (first, unfinished) = results(folder, runs)
     assert attempts == [1, 1] and first["env_steps"] >= ENV_STEPS and unfinished is None
     assert "1 of 2 runs are finished" in page(folder)[0]
 
-    assert study_command.main(words) == 0
+    assert main(words) == 0
     assert "1 runs to do" in capsys.readouterr().out
     attempts, (again, second) = results(folder, runs)
     assert attempts == [1, 2] and again == first and second["env_steps"] >= ENV_STEPS
@@ -99,7 +104,7 @@ def test_only_what_is_not_finished_is_run(study, monkeypatch, capsys):
     assert (folder.path / "figures" / "learning_curves_on_catch.png").read_bytes().startswith(b"\x89PNG")
 
     written = {path: path.stat().st_mtime_ns for path in (folder.path / "runs").rglob("*") if path.is_file()}
-    assert study_command.main(words) == 0
+    assert main(words) == 0
     output = capsys.readouterr().out
     assert "runs to do" not in output and "0 to do, 2 done before" in output
     assert written == {path: path.stat().st_mtime_ns for path in (folder.path / "runs").rglob("*") if path.is_file()}

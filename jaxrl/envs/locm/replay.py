@@ -1,6 +1,6 @@
 """Replay games recorded by the referee and compare every state and every list of legal actions.
 
-    python -m jaxrl.envs.locm.replay FILE...        (text or .gz; exit status 1 at any difference)
+    jaxrl replay locm FILE...        (text or .gz; exit status 1 at any difference)
 
 The record, one item a line: `G n` game; `C p id base type cost att def kw own opponent draw [area]` a
 card of player p's deck, in draw order (with `area` the game is of version 1.5, without of 1.2);
@@ -12,9 +12,9 @@ of games in one jitted scan; only then its states are written out in the record'
 a wrong state never bends the comparison of the next one.
 """
 
-import argparse
 import gzip
 import math
+import runpy
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -32,6 +32,7 @@ from jaxrl.envs.locm.deck_stage import with_decks
 from jaxrl.envs.locm.legal import battle_legal
 from jaxrl.envs.locm.notation import action_number, legal_names, parse_side, state_line
 from jaxrl.envs.locm.state import DECK_SIZE, V12, V15, State, Version, empty_state
+from jaxrl.errors import ConfigError
 
 CARDS = 2 * DECK_SIZE
 # Batches are padded to a power of two of steps and to a multiple of games: few programs to compile.
@@ -71,8 +72,15 @@ class Report:
             where = f"{game.file}, line {number}, game {game.name}"
             self.first = f"{where}: {what}\n  recorded: {recorded}\n  engine:   {played}"
 
+    def text(self) -> str:
+        """What was compared, and the first difference."""
+        compared = f"{self.games} games, {self.states} states and {self.legals} legal-action lists compared"
+        return f"{compared}, {self.differences} differences" + (
+            f"\nfirst difference: {self.first}" if self.first else ""
+        )
 
-class RecordError(ValueError):
+
+class NotationError(ConfigError):
     """A file is not a record of games."""
 
 
@@ -80,24 +88,26 @@ def read_games(path: str | Path) -> Iterator[Game]:
     """The games of a record file."""
     opener = gzip.open if str(path).endswith(".gz") else open
     game: Game | None = None
-    with opener(path, "rt", encoding="utf-8") as lines:
-        for number, raw in enumerate(lines, start=1):
-            line = raw.rstrip("\n").rstrip()
-            if not line:
-                continue
-            try:
+    number, line = 0, ""
+    try:
+        with opener(path, "rt", encoding="utf-8") as lines:
+            for number, line in enumerate(map(str.rstrip, lines), start=1):
                 if line.startswith("G"):
                     if game is not None:
                         yield check_game(game)
                     game = Game(str(path), line.split()[1])
-                elif game is None:
+                elif line and game is None:
                     raise ValueError("no game has begun")
-                else:
+                elif line and game is not None:
                     add_line(game, line, number)
-            except (ValueError, IndexError) as error:
-                raise RecordError(f"{path}, line {number}: {error}: {line[:120]!r}") from error
+    except NotationError:
+        raise
+    except (OSError, EOFError) as error:
+        raise NotationError(f"cannot read {path}: {error}") from error
+    except (ValueError, IndexError) as error:
+        raise NotationError(f"{path}, line {number}: {error}: {line[:120]!r}") from error
     if game is None:
-        raise RecordError(f"{path}: no games in this file")
+        raise NotationError(f"{path}: no games in this file")
     yield check_game(game)
 
 
@@ -140,9 +150,9 @@ def check_state(line: str) -> None:
 def check_game(game: Game) -> Game:
     """Refuse a game without two whole decks or without states."""
     if game.seats != [0] * DECK_SIZE + [1] * DECK_SIZE:
-        raise RecordError(f"{game.file}, game {game.name}: not 30 cards of player 0 and 30 of 1")
+        raise NotationError(f"{game.file}, game {game.name}: not 30 cards of player 0 and 30 of 1")
     if not game.states:
-        raise RecordError(f"{game.file}, game {game.name}: no states")
+        raise NotationError(f"{game.file}, game {game.name}: no states")
     return game
 
 
@@ -240,24 +250,6 @@ def check_files(paths: Sequence[str | Path], batch: int = 128) -> Report:
     return report
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit status: 0 equal, 1 different, 2 unreadable."""
-    parser = argparse.ArgumentParser(prog="jaxrl.envs.locm.replay", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("files", nargs="+", metavar="FILE", help="recorded games, text or .gz")
-    options = parser.parse_args(arguments)
-    try:
-        report = check_files(options.files)
-    except (RecordError, OSError) as error:
-        print(f"replay: {error}", file=sys.stderr)
-        return 2
-    print(
-        f"{report.games} games, {report.states} states and {report.legals} legal-action lists "
-        f"compared, {report.differences} differences"
-    )
-    if report.first:
-        print(f"first difference: {report.first}")
-    return 1 if report.differences else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+if __name__ == "__main__":  # an older spelling of `jaxrl replay locm FILE...`
+    sys.argv[1:1] = ["replay", "locm"]
+    runpy.run_module("jaxrl", run_name="__main__")

@@ -1,11 +1,14 @@
 """The replay checker on a few recorded games of the referee, as they are and with something changed."""
 
 import gzip
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from jaxrl.envs.locm.replay import check_files, main
+from jaxrl.cli.commands import main
+from jaxrl.envs.locm.replay import check_files
 
 DATA = Path(__file__).parent / "data"
 FILES = [DATA / "golden_locm15.txt.gz", DATA / "golden_locm12.txt.gz"]
@@ -26,7 +29,7 @@ def changed(lines: list[str], letter: str, old: str, new: str, skip: int = 0) ->
 
 
 def test_the_recorded_games_are_reproduced(capsys):
-    assert main([str(path) for path in FILES]) == 0
+    assert main(["replay", "locm", *map(str, FILES)]) == 0
     words = capsys.readouterr().out
     assert "16 games" in words and "0 differences" in words
 
@@ -44,7 +47,7 @@ def test_a_difference_is_found_and_the_first_one_explained(tmp_path, capsys, let
     lines = changed(first_game(FILES[0]), letter, old, new)
     path = tmp_path / "games.txt"
     path.write_text("\n".join(lines) + "\n")
-    assert main([str(path)]) == 1
+    assert main(["replay", "locm", str(path)]) == 1
     words = capsys.readouterr().out
     assert what in words and "recorded:" in words and "line " in words
 
@@ -70,10 +73,28 @@ def test_a_wrong_card_shows_up_in_the_play(tmp_path):
 def test_what_is_no_record_is_refused(tmp_path, capsys, text):
     path = tmp_path / "games.txt"
     path.write_text(text)
-    assert main([str(path)]) == 2
+    assert main(["replay", "locm", str(path)]) == 2
     assert "games.txt" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("content", [b"no archive", gzip.compress(b"G 0\n" * 1000)[:20], gzip.compress(b"\xff\xfe")])
+def test_a_damaged_file_is_refused(tmp_path, capsys, content):
+    (tmp_path / "games.txt.gz").write_bytes(content)
+    assert main(["replay", "locm", str(tmp_path / "games.txt.gz")]) == 2
+    assert "games.txt.gz" in capsys.readouterr().err
+
+
+def test_the_older_spelling_says_the_same(tmp_path, capsys):
+    """`python -m jaxrl.envs.locm.replay FILE...`"""
+    good, bad = FILES[0], tmp_path / "games.txt"
+    bad.write_text("\n".join(changed(first_game(good), "W", "W ", "W 1")) + "\n")
+    status = main(["replay", "locm", str(good), str(bad)])
+    command = [sys.executable, "-m", "jaxrl.envs.locm.replay"]
+    done = subprocess.run([*command, good, bad], capture_output=True, text=True, timeout=240)
+    assert (done.returncode, done.stdout, done.stderr) == (status, capsys.readouterr().out, "") and status == 1
+    assert subprocess.run([*command, tmp_path / "none"], capture_output=True, timeout=240).returncode == 2
+
+
 def test_a_missing_file_is_an_error_in_words(tmp_path, capsys):
-    assert main([str(tmp_path / "none.gz")]) == 2
+    assert main(["replay", "locm", str(tmp_path / "none.gz")]) == 2
     assert "none.gz" in capsys.readouterr().err

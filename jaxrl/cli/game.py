@@ -1,0 +1,134 @@
+"""Commands about games of two players. The first word names the game."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jaxrl.cli.options import Parser, positive_float, positive_int
+from jaxrl.errors import ConfigError
+
+GAMES = {"locm": "Legends of Code and Magic"}
+
+
+def is_meant(word: str) -> bool:
+    """Whether `word` is a game, or nothing else that `jaxrl bench` takes."""
+    return word in GAMES or not (word.startswith("-") or set("./") & set(word) or Path(word).exists())
+
+
+def play(arguments: Sequence[str]) -> int:
+    """`jaxrl play`."""
+    words = _after_game("play", "A match between two players of a game.", arguments)
+    parser = Parser("play locm", "A match of both seats with the same cards, and an interval of the win rate.")
+    _add_players(parser)
+    _add_rules(parser)
+    add = parser.add_argument
+    add("--games", type=positive_int, default=2000, metavar="N", help="in mirrored pairs; default: 2000")
+    add("--seed", type=int, default=0)
+    add("--batch", type=positive_int, default=512, metavar="N", help="games played together; default: 512")
+    options = parser.parse_args(words)
+    version, cards = _read_rules(options)
+    from jaxrl.locm.match import match
+
+    print(match(_make_players(options, version), version, options.games, options.seed, cards, options.batch).report())
+    return 0
+
+
+def view(arguments: Sequence[str]) -> int:
+    """`jaxrl view`."""
+    words = _after_game("view", "One game in words, turn by turn.", arguments)
+    parser = Parser("view locm", "One game in words, turn by turn; A moves first.")
+    _add_players(parser)
+    _add_rules(parser)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args(words)
+    version, cards = _read_rules(options)
+    from jaxrl.locm.narrate import narrate
+
+    for line in narrate(_make_players(options, version), version, options.seed, cards):
+        print(line)
+    return 0
+
+
+def replay(arguments: Sequence[str]) -> int:
+    """`jaxrl replay`; 0 where nothing differs, 1 at any difference, 2 where a file cannot be read."""
+    words = _after_game("replay", "Replay recorded games and compare every state with the engine's.", arguments)
+    parser = Parser("replay locm", "Replay games recorded by the referee and compare every state and legal action.")
+    parser.add_argument("files", nargs="+", metavar="FILE", help="recorded games, text or .gz")
+    options = parser.parse_args(words)
+    from jaxrl.envs.locm.replay import check_files
+
+    report = check_files(options.files)
+    print(report.text())
+    return int(report.differences > 0)
+
+
+def bench(arguments: Sequence[str]) -> int:
+    """`jaxrl bench`, where its first word is a game."""
+    words = _after_game("bench", "How fast random play of a game is.", arguments)
+    parser = Parser("bench locm", "Games/s and steps/s of random play, with everything a learner would pay for.")
+    _add_rules(parser)
+    add, threads = parser.add_argument, min(os.cpu_count() or 1, 2)
+    add("--batch", type=positive_int, nargs="+", metavar="N", help="games played together; default: 64 to 4096")
+    add("--threads", type=positive_int, default=threads, metavar="N", help="default: %(default)s")
+    add("--seconds", type=positive_float, default=5.0, metavar="S", help="for each batch size; default: 5")
+    add("--observe", action="store_true", help="compute all features too")
+    add("--json", type=Path, metavar="FILE", help="also write the numbers there")
+    options = parser.parse_args(words)
+    version, cards = _read_rules(options)
+    from jaxrl.bench import locm
+
+    batches = options.batch or locm.BATCH_SIZES
+    locm.main(version, batches, options.seconds, options.threads, options.observe, cards, options.json)
+    return 0
+
+
+def _after_game(command: str, description: str, arguments: Sequence[str]) -> Sequence[str]:
+    """The words behind the game's name."""
+    games = ", ".join(f"{name} ({title})" for name, title in GAMES.items())
+    parser = Parser(command, description, usage=f"jaxrl {command} GAME ...")
+    parser.add_argument(
+        "game", metavar="GAME", choices=GAMES, help=f"{games}; `jaxrl {command} GAME --help` says what follows it"
+    )
+    parser.parse_args(arguments[:1])
+    return arguments[1:]
+
+
+def _add_players(parser: Parser) -> None:
+    from jaxrl.locm.players import PLAYERS
+
+    names = f"one of {', '.join(PLAYERS)}"
+    parser.add_argument("first", metavar="A", choices=PLAYERS, help=names)
+    parser.add_argument("second", metavar="B", choices=PLAYERS, help=names)
+
+
+def _add_rules(parser: Parser) -> None:
+    parser.add_argument("--version", choices=["1.5", "1.2"], default="1.5", help="generated cards, or the draft of 1.2")
+    parser.add_argument("--card_list", metavar="FILE", help="the competition's card list, for version 1.2")
+
+
+def _read_rules(options: argparse.Namespace) -> tuple[Any, Any]:
+    """The rules, and the cards where they are not generated."""
+    from jaxrl.envs.locm.cards import load_card_list
+    from jaxrl.envs.locm.state import V12, VERSIONS
+
+    version = VERSIONS[options.version]
+    if version != V12 and options.card_list:
+        raise ConfigError(f"version {options.version} generates its cards; leave --card_list out, or say --version 1.2")
+    if version != V12:
+        return version, None
+    if not options.card_list:
+        raise ConfigError("version 1.2 needs the competition's card list: --card_list FILE")
+    try:
+        return version, load_card_list(options.card_list)[0]
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"--card_list {options.card_list} cannot be read: {error}") from None
+
+
+def _make_players(options: argparse.Namespace, version: Any) -> tuple[Any, Any]:
+    from jaxrl.locm.players import PLAYERS
+
+    return PLAYERS[options.first](version), PLAYERS[options.second](version)

@@ -1,0 +1,39 @@
+"""Commands about this machine: how fast it is, and whether everything works."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from jaxrl.cli import game
+from jaxrl.cli.options import Parser, positive_float
+
+
+def bench(arguments: Sequence[str]) -> int:
+    """`jaxrl bench`, of training with a config, or of a game."""
+    if arguments and game.is_meant(arguments[0]):
+        return game.bench(arguments)
+    parser = Parser("bench", "Measure environments, inference, learner and full training in one run on this machine.")
+    add = parser.add_argument
+    add(
+        "config",
+        metavar="CONFIG",
+        help="followed by --KEY VALUE for settings, as in `jaxrl train`; or a game, as in `jaxrl bench locm --help`",
+    )
+    add("--json", type=Path, metavar="FILE", required=True, help="where the numbers go")
+    add("--seconds", type=positive_float, default=10.0, metavar="S", help="per part; default: 10")
+    options, settings = parser.parse_with_settings(arguments)
+    from jaxrl import bench
+    from jaxrl.config.parsing import read_config
+
+    return bench.main(read_config(options.config, settings), options.json, options.seconds) or 0
+
+
+def doctor(arguments: Sequence[str]) -> int:
+    """`jaxrl doctor`."""
+    parser = Parser("doctor", "Check this machine and the installation; exit status 1 where something fails.")
+    parser.add_argument("--require", choices=["gpu", "tpu"], help="fail where JAX has no such device")
+    options = parser.parse_args(arguments)
+    from jaxrl.bench import doctor
+
+    return doctor.main(options.require)

@@ -1,0 +1,126 @@
+"""Commands about single runs: train one, score it, draw it, upload it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jaxrl.cli.options import Parser, positive_int
+from jaxrl.errors import ConfigError, UserError
+
+RUN_HELP = "a run folder, or `latest`"
+
+
+def train(arguments: Sequence[str]) -> int:
+    """`jaxrl train`; the status is the training's."""
+    words = list(arguments)
+    if "--resume" in words[:-1] and words[words.index("--resume") + 1].endswith((".yaml", ".yml")):
+        words[words.index("--resume")] = "--resume=latest"  # `train --resume CONFIG`: the next word is not the run
+    parser = Parser("train", "train an agent", add_help=False)
+    parser.add_argument("config", metavar="CONFIG", nargs="?")
+    parser.add_argument("--resume", metavar="RUN", nargs="?", const="latest")
+    parser.add_argument("-h", "--help", action="store_true")
+    options, settings = parser.parse_with_settings(words)
+    if options.help:
+        print(_train_help(options.config, settings), end="")
+        return 0
+    if options.config is None:
+        parser.error("the config is missing; name a YAML file, such as those in configs/")
+    from jaxrl.config.parsing import read_config
+    from jaxrl.run.train import train
+
+    return train(read_config(options.config, settings), resume=options.resume)
+
+
+def _train_help(path: str | None, settings: Sequence[str]) -> str:
+    from jaxrl.config import registry
+    from jaxrl.config.parsing import help_text, read_config
+
+    usage = "jaxrl train CONFIG [--resume [RUN]] [--KEY VALUE ...]"
+    description = (
+        "Train an agent. CONFIG is a YAML file, such as those in configs/; --KEY VALUE (or --KEY=VALUE) sets one value "
+        "on top of it. --resume goes on with the newest run of CONFIG's name, --resume RUN with that run folder."
+    )
+    if path is not None:
+        return help_text(usage, f"{description} The defaults below are {path}'s.", read_config(path, settings))
+    agents = "".join(f"    {name:19} {registry.summary(name)}".rstrip() + "\n" for name in registry.AGENTS)
+    return (
+        f"{help_text(usage, description)}\nagent:\n  --agent.name NAME     the algorithm, one of:\n{agents}"
+        "  --agent.KEY VALUE     `jaxrl train CONFIG --help` also shows the section of CONFIG's agent\n"
+    )
+
+
+def evaluate(arguments: Sequence[str]) -> int:
+    """`jaxrl evaluate`."""
+    parser = Parser("evaluate", "Score the newest checkpoint of a run over whole episodes.")
+    add = parser.add_argument
+    add(
+        "run",
+        metavar="RUN",
+        help=f"{RUN_HELP}; followed by --KEY VALUE for settings of env, evaluation, runtime and seed",
+    )
+    add("--episodes", type=positive_int, metavar="N", help="default: the config's evaluation.episodes")
+    add("--greedy", action=argparse.BooleanOptionalAction, help="the most probable action; default: the config's")
+    add("--member", type=int, metavar="I", help="of a population; default: all members share the episodes")
+    add("--json", type=Path, metavar="FILE", help="also write the result there")
+    add("--video", type=Path, metavar="FILE", help="film one of the episodes: .gif, .webp or .mp4")
+    options, settings = parser.parse_with_settings(arguments)
+    if options.json and options.json.exists() and not options.json.is_file():  # said before anything is played
+        raise ConfigError(f"--json {options.json} is a folder or a device; name a file, such as scores.json")
+    from jaxrl.record.files import replace_json
+    from jaxrl.run.evaluate import evaluate
+
+    result = evaluate(
+        options.run,
+        episodes=options.episodes,
+        greedy=options.greedy,
+        member=options.member,
+        video=options.video,
+        overrides=settings,
+    )
+    _print_result(result)
+    if options.json:
+        replace_json(options.json, result)
+    return 0
+
+
+def _print_result(result: Mapping[str, Any]) -> None:
+    """Scalars only: a list of a hundred returns belongs in the JSON file."""
+    scalars = {name: value for name, value in result.items() if isinstance(value, int | float | str)}
+    width = max(map(len, scalars), default=0)
+    for name, value in scalars.items():
+        print(f"{name:{width}}  {value:.4g}" if isinstance(value, float) else f"{name:{width}}  {value}")
+
+
+def plot(arguments: Sequence[str]) -> int:
+    """`jaxrl plot`."""
+    parser = Parser("plot", "Draw the learning curve of one run, or compare several.")
+    parser.add_argument("runs", metavar="RUN", nargs="+", help="run folders, archives of them (.tar.gz), or `latest`")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="default: beside the run, or compare.png for several")
+    options = parser.parse_args(arguments)
+    from jaxrl.analysis.figures import learning
+
+    print(learning.plot(options.runs, options.out))
+    return 0
+
+
+def upload(arguments: Sequence[str]) -> int:
+    """`jaxrl upload`; 1 where not everything arrived."""
+    parser = Parser("upload", "Send to Weights & Biases what it has not got yet of a run that has ended.")
+    parser.add_argument("run", metavar="RUN", help=RUN_HELP)
+    parser.add_argument("--project", metavar="NAME", help="default: the config's record.wandb_project")
+    options = parser.parse_args(arguments)
+    import yaml
+
+    from jaxrl.record.rundir import RunDir
+    from jaxrl.record.wandb import WandbSink, has_api_key
+
+    if not has_api_key():
+        raise UserError("W&B has no API key here; run `wandb login`, or set WANDB_API_KEY")
+    run = RunDir.find(options.run)
+    recorded = yaml.safe_load(run.config.read_text(encoding="utf-8")).get("record", {}).get("wandb_project", "jaxrl")
+    sink = WandbSink(run.path, options.project or recorded, "online", close_timeout=24 * 3600.0)
+    sink.close()
+    return int(not sink.complete)
