@@ -1,6 +1,6 @@
 """`jaxrl bench`: how fast every part of the loop is on this machine, and how much of that training achieves.
 
-`parts` are what is measured, `threads` runs them as training does, `command` measures them by turns, and `report` says
+`parts` are what is measured, `threads` runs them as training does, `measure` takes them by turns, and `printout` says
 what follows. The numbers written are documented in docs/bench.md.
 """
 

@@ -27,7 +27,7 @@ ATARI = EnvSpec(observation_shape=(4, 84, 84), observation_dtype="uint8", num_ac
 
 
 class UpdateSpeed(NamedTuple):
-    """Of updates on one batch."""
+    """How fast updates on one batch are."""
 
     samples_per_s: float  # jaxrl's network
     plain_samples_per_s: float  # the same network in its plain form

@@ -214,7 +214,7 @@ class GatedActor(Actor):
         self._gate = gate
 
     def unroll(self, params: ActorParams, key: Key) -> tuple[Trajectory, dict[str, float]]:
-        """As every actor's, once the gate is open."""
+        """An unroll as every actor's, once the gate is open."""
         with self._gate:
             return super().unroll(params, key)
 

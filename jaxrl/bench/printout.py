@@ -113,7 +113,7 @@ def _scaling(rounds: Rounds) -> dict[str, Any]:
 
 
 def table(result: Mapping[str, Any]) -> Table:
-    """For people."""
+    """The numbers as people read them."""
     table = Table(title=f"{result['config']['name']} on {result['device']['learner']}, {result['cores']} cores")
     table.add_column("part")
     for name in ("value", "lowest", "highest", "CPUs"):

@@ -37,7 +37,7 @@ class Stopwatch:
         return time.perf_counter() - self._wall
 
     def rate(self, amount: float) -> Rate:
-        """Of `amount` done since the start."""
+        """The rate of `amount` done since the start."""
         return Rate(amount / self.seconds, (time.process_time() - self._cpu) / self.seconds)
 
 

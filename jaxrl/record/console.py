@@ -7,7 +7,7 @@ import shutil
 import sys
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -33,13 +33,12 @@ SHOWN = {
 }
 
 
-def sparkline(values: Mapping[int, float] | list[float], width: int = 40) -> str:
+def sparkline(values: Sequence[float], width: int = 40) -> str:
     """The course of `values` as one line of block characters, the lowest one empty-looking and the highest full."""
-    numbers = list(values.values()) if isinstance(values, Mapping) else list(values)
-    if not numbers:
+    if not values:
         return ""
-    width = min(width, len(numbers))
-    groups = [numbers[i * len(numbers) // width : (i + 1) * len(numbers) // width] for i in range(width)]
+    width = min(width, len(values))
+    groups = [values[i * len(values) // width : (i + 1) * len(values) // width] for i in range(width)]
     means = [sum(group) / len(group) for group in groups]
     low, high = min(means), max(means)
     scale = (len(BLOCKS) - 1) / (high - low) if high > low else 0.0

@@ -49,8 +49,13 @@ class _Rehearsed(Exception):
 
 
 def replace_json(path: Path, content: Any, indent: int = 2) -> None:
-    """Write JSON; what a crash of the machine leaves is the old or the new, too. Errors as for `replacing`."""
+    """Write JSON, as `replace_text` does."""
+    replace_text(path, json.dumps(content, indent=indent) + "\n")
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Write a text; what a crash of the machine leaves is the old or the new, too. Errors as for `replacing`."""
     with replacing(path) as scratch, scratch.open("w", encoding="utf-8") as file:
-        file.write(json.dumps(content, indent=indent) + "\n")
+        file.write(text)
         file.flush()
         os.fsync(file.fileno())

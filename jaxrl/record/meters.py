@@ -59,7 +59,7 @@ class EpisodeWindow:
         self.count += 1
 
     def refill(self, episodes: Iterable[tuple[float, int]]) -> None:
-        """Put back (return, length) of episodes that `count` already contains: a resumed run's `EpisodeLog.tail`."""
+        """Put back (return, length) of episodes that `count` already contains: in a resumed run, `last_episodes`."""
         self._episodes.extend((float(episode_return), int(length)) for episode_return, length in episodes)
 
     def metrics(self) -> dict[str, float]:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from jaxrl.record.files import replace_text
 from jaxrl.record.rundir import write_error
 
 
@@ -175,14 +175,8 @@ def trim(path: Path, env_steps: float) -> None:
     """Remove the lines of a JSONL file beyond `env_steps`, and any that a crash cut short; atomic."""
     text = path.read_text(encoding="utf-8", errors="replace")
     kept = "".join(line for line in text.splitlines(keepends=True) if _belongs(line, env_steps))
-    if kept == text:
-        return
-    scratch = path.with_name(path.name + ".tmp")
-    with scratch.open("w", encoding="utf-8") as file:
-        file.write(kept)
-        file.flush()
-        os.fsync(file.fileno())
-    scratch.replace(path)
+    if kept != text:
+        replace_text(path, kept)
 
 
 def _belongs(line: str, env_steps: float) -> bool:

@@ -67,7 +67,7 @@ def processor() -> str:
 
 
 def command(argv: Sequence[str]) -> str:
-    """As it can be typed again: `python -m jaxrl` shows as the path of a file in `argv`."""
+    """What can be typed again: `python -m jaxrl` shows as the path of a file in `argv`."""
     program, *words = argv
     again = ["python", "-m", "jaxrl"] if Path(program).name == "__main__.py" else [program]
     return shlex.join([*again, *words])

@@ -59,7 +59,7 @@ def run_sweep(folder: SweepFolder, runs: Sequence[Run], options: argparse.Namesp
 
 
 def slurm_parameters(options: argparse.Namespace) -> dict[str, Any]:
-    """Of submitit's executor."""
+    """Parameters of submitit's executor, from the options of a command."""
     parameters: dict[str, Any] = {
         "name": "jaxrl",
         "timeout_min": options.time,

@@ -59,7 +59,7 @@ class Job:
 
 
 def job_id(environment: Mapping[str, str] = os.environ) -> str | None:
-    """Of the job that this process belongs to, as `squeue` and `scontrol` write it."""
+    """The job that this process belongs to, as `squeue` and `scontrol` write it."""
     array, task = environment.get("SLURM_ARRAY_JOB_ID"), environment.get("SLURM_ARRAY_TASK_ID")
     return f"{array}_{task}" if array and task else environment.get("SLURM_JOB_ID")
 
