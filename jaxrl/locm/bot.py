@@ -13,6 +13,7 @@ import re
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")  # one game needs no accelerator, and none starts as fast
@@ -152,6 +153,18 @@ def serve(bot: Bot, lines: TextIO, out: TextIO, complaints: TextIO) -> None:
             print(answer, file=out, flush=True)
 
 
+def keep_compiled() -> None:
+    """Keep compiled programs in the user's cache folder: a bot that has run once starts in a second or two.
+
+    `JAX_COMPILATION_CACHE_DIR` names another folder.
+    """
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        jax.config.update("jax_compilation_cache_dir", str(cache / "jaxrl" / "bot"))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status."""
     parser = argparse.ArgumentParser(prog="jaxrl.locm.bot", description=(__doc__ or "").split("\n")[0])
@@ -159,6 +172,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--version", default="1.5", choices=list(VERSIONS))
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
+    keep_compiled()
     version = VERSIONS[options.version]
     chooser = PlayerChooser(PLAYERS[options.player](version), options.seed)
     warm_up(chooser, version)

@@ -21,7 +21,7 @@ from jaxrl.envs.locm.cards import BLUE, BREAKTHROUGH, DRAIN, GUARD, LETHAL, WARD
 from jaxrl.envs.locm.deck_stage import deck_legal, offer
 from jaxrl.envs.locm.legal import battle_legal
 from jaxrl.envs.locm.sampling import nth_true
-from jaxrl.envs.locm.state import State, Version
+from jaxrl.envs.locm.state import HAND_SLOTS, State, Version
 
 WIN, LETHAL_IN_SIGHT = 1e6, 1e3
 
@@ -44,30 +44,30 @@ class CardWeights(NamedTuple):
 class BoardWeights(NamedTuple):
     """What a state is worth, in points of attack."""
 
-    body: float | Array = 0.41  # a creature, whatever its numbers
-    attack: float | Array = 1.06
-    defense: float | Array = 1.21
-    breakthrough: float | Array = 0.27  # per point of attack
-    drain: float | Array = 0.18  # per point of attack
-    guard: float | Array = 0.3  # per point of defense
-    lethal: float | Array = 2.6
-    ward: float | Array = 0.66  # per point of attack
-    enemy: float | Array = 1.3  # an enemy creature, relative to an own one
-    health: float | Array = 0.32
-    enemy_health: float | Array = 0.62
-    card: float | Array = 1.32  # in the hand
-    draw: float | Array = 1.23  # next turn
-    enemy_draw: float | Array = 0.46
-    reach: float | Array = -0.06  # a point of damage the ready creatures can do to the face
-    danger: float | Array = 10.36  # that the enemy's creatures can win next turn
-    exposed: float | Array = 0.33  # the share of a creature's worth lost where a lesser one can kill it
+    body: float | Array = 0.38  # a creature, whatever its numbers
+    attack: float | Array = 1.02
+    defense: float | Array = 1.31
+    breakthrough: float | Array = 0.28  # per point of attack
+    drain: float | Array = 0.2  # per point of attack
+    guard: float | Array = 0.31  # per point of defense
+    lethal: float | Array = 2.59
+    ward: float | Array = 0.64  # per point of attack
+    enemy: float | Array = 1.34  # an enemy creature, relative to an own one
+    health: float | Array = 0.41
+    enemy_health: float | Array = 0.68
+    card: float | Array = 1.31  # in the hand
+    draw: float | Array = 1.09  # next turn
+    enemy_draw: float | Array = 0.49
+    reach: float | Array = 0.02  # a point of damage the ready creatures can do to the face
+    danger: float | Array = 10.4  # that the enemy's creatures can win next turn
+    exposed: float | Array = 0.39  # the share of a creature's worth lost where a lesser one can kill it
 
 
 DECK = (
-    CardWeights(-0.34, -4.31, 0.72, 0.45, (0.14, 0.59, 0.78, 0.76, 2.0, 2.08), 0.67, 0.29, -1.12, 2.07, 1.72),
-    CardWeights(-1.11, -4.46, 0.92, 1.2, (-0.13, 0.48, 0.33, 1.03, 1.55, 1.47), 1.75, 0.85, -1.14, 0.36, 0.7),
-    CardWeights(-0.63, -4.94, 0.49, 1.01, (-0.07, 0.07, 0.29, 0.18, 0.2, 0.01), 1.83, 0.69, -1.04, 1.04, 2.55),
-    CardWeights(-0.28, -3.0, 0.02, 1.2, (-0.02, 0.07, 0.01, 0.05, 0.22, 0.17), 2.16, 0.71, -1.05, 1.04, 2.51),
+    CardWeights(-0.45, -2.92, 0.58, 0.37, (0.08, 0.54, 0.84, 0.83, 2.11, 2.28), 0.72, 0.34, -1.3, 2.27, 1.82),
+    CardWeights(-1.08, -4.48, 1.02, 1.19, (-0.15, 0.47, 0.34, 0.99, 1.31, 1.6), 1.78, 0.97, -1.27, 0.4, 0.7),
+    CardWeights(-0.57, -4.29, 0.53, 0.9, (-0.08, 0.02, 0.27, 0.18, 0.13, 0.01), 1.79, 0.72, -1.15, 1.03, 2.88),
+    CardWeights(-0.2, -2.79, 0.04, 1.34, (-0.05, 0.08, -0.03, 0.08, 0.19, 0.21), 1.81, 0.84, -1.43, 1.13, 3.2),
 )
 BOARD = BoardWeights()
 
@@ -154,7 +154,8 @@ def state_value(state: State, player: Array, version: Version, w: BoardWeights =
     sums = jnp.sum(worth, axis=(1, 2))
     value = sums[0] - w.enemy * sums[1] - w.exposed * exposure(state, worth)
     value = value + w.health * health[0] - w.enemy_health * health[1]
-    value = value + w.card * total(state.hand[0] >= 0) + w.draw * state.next_draw[0]
+    held = total(state.hand[0] >= 0)
+    value = value + w.card * held + w.draw * jnp.minimum(state.next_draw[0], HAND_SLOTS - held)  # the rest is lost
     value = value - w.enemy_draw * state.next_draw[1]
     side = jnp.arange(2).reshape((2, 1, 1) + (1,) * player.ndim)
     damage = face_damage(state, present(board) & (board.ready | (side == 1)))

@@ -46,6 +46,8 @@ BLANK_CARD: tuple[int, ...] = (0,) * len(Cards._fields)
 NAMELESS = -2
 PLENTY = 1000  # health and mana with which the opponent's actions are played again
 LEGAL = jax.jit(legal_actions, static_argnames="version")
+PACK = jax.jit(pack)
+EMPTY = jax.jit(empty_state, static_argnames="version")
 
 
 class Sight:
@@ -60,7 +62,7 @@ class Sight:
         self.seat = 0
         self.turns = -1  # own turns before this one; -1 in the deck stage
         blank = from_rows([BLANK_CARD] * version.pool_size)
-        self.blank = jax.device_get(empty_state(pack(blank), version))
+        self.blank = jax.device_get(EMPTY(PACK(blank), version=version))
         self.state: State = self.blank
         self.legal = np.zeros(0, np.bool_)
 
@@ -93,7 +95,7 @@ class Sight:
             self.seat = 1
         rows = [self.known[base] for base in self.pool_bases]
         rows += [BLANK_CARD] * (self.version.pool_size - len(rows))
-        self.state = self.state._replace(pool=np.asarray(pack(from_rows(rows))))
+        self.state = self.state._replace(pool=np.asarray(PACK(from_rows(rows))))
         if self.version.runes:
             offers = self.state.offers.copy()
             offers[len(self.picks)] = [self.pool_bases.index(card.base) for card in message.cards]
@@ -201,7 +203,7 @@ class Sight:
     def pool(self) -> np.ndarray:
         """The packed cards of the battle, as wide as the version's pool."""
         rest = self.version.pool_size - len(self.rows)
-        return np.asarray(pack(from_rows([*self.rows, *[BLANK_CARD] * rest])))
+        return np.asarray(PACK(from_rows([*self.rows, *[BLANK_CARD] * rest])))
 
     def deck_arrays(self) -> Fields:
         """The own deck: what has been drawn on top, the rest in the order of the picks."""
