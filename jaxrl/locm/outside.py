@@ -49,6 +49,7 @@ class Outside:
     def __init__(self, command: str):
         """Start the command; raises Gone if there is no such program."""
         self.command, self.pending = command, b""
+        self.times: list[float] = []  # of its answers, in seconds
         self.complaints = tempfile.TemporaryFile()  # noqa: SIM115
         try:
             self.process = subprocess.Popen(
@@ -99,6 +100,7 @@ class Outside:
                 raise Gone(f"the bot {self.command!r} prints a line without end")
         line, _, self.pending = self.pending.partition(b"\n")
         taken = time.monotonic() - started
+        self.times.append(taken)
         if taken > limit:
             raise Late(f"answered after {taken:.2f} s, the limit is {limit:g} s")
         return line.decode(errors="replace").removesuffix("\r")
@@ -148,9 +150,11 @@ class Faults:
     late: list[int] = field(default_factory=lambda: [0, 0])
     malformed: list[int] = field(default_factory=lambda: [0, 0])
     first: str = ""
+    slowest: list[float] = field(default_factory=lambda: [0.0, 0.0])  # of the outside bot: its first answer, the others
 
-    def add(self, outcome: Outcome, seats: tuple[int, int], game: int) -> None:
-        """Count a game in which player i sat at `seats[i]`."""
+    def add(self, outcome: Outcome, seats: tuple[int, int], game: int, times: Sequence[float]) -> None:
+        """Count a game in which player i sat at `seats[i]` and the outside bot took `times`."""
+        self.slowest = [max([old, *new]) for old, new in zip(self.slowest, (times[:1], times[1:]), strict=True)]
         for player, seat in enumerate(seats):
             self.illegal[player] += outcome.illegal[seat]
         if outcome.fault is not None:
@@ -164,11 +168,14 @@ class Faults:
             f"{name}: {illegal} illegal actions, {late} games lost by time-out, {malformed} by malformed lines"
             for name, illegal, late, malformed in zip(names, self.illegal, self.late, self.malformed, strict=True)
         ]
+        lines.append(f"{names[1]}: slowest first answer {self.slowest[0]:.2f} s, slowest other {self.slowest[1]:.2f} s")
         return "\n".join(lines + [f"the first fault: {self.first}"] * bool(self.first))
 
 
-def play_game(referee: Referee, chooser: Chooser, command: str, our_seat: int, time_factor: float = 1.0) -> Outcome:
-    """One game of a chooser at `our_seat` against a command."""
+def play_game(
+    referee: Referee, chooser: Chooser, command: str, our_seat: int, time_factor: float = 1.0
+) -> tuple[Outcome, list[float]]:
+    """One game of a chooser at `our_seat` against a command: how it ended, and the bot's times in seconds."""
     bot = Bot(chooser, referee.version, turn_seconds=float("inf"))
     with Outside(command) as outside:
 
@@ -177,7 +184,7 @@ def play_game(referee: Referee, chooser: Chooser, command: str, our_seat: int, t
                 return bot.answer(message)
             return outside.ask(message_lines(message, referee.version), limit * time_factor)
 
-        return conduct(referee, ask)
+        return conduct(referee, ask), outside.times
 
 
 def match_outside(
@@ -207,10 +214,10 @@ def match_outside(
             referee = Referee(game, game_bases(game, version, card_list), version, old_ids)
             number = 2 * pair + seat
             try:
-                outcome = play_game(referee, make_chooser(pair), command, seat, time_factor)
+                outcome, times = play_game(referee, make_chooser(pair), command, seat, time_factor)
             except Gone as error:
                 raise Gone(f"{error} (game {number + 1} of {2 * pairs})") from error
-            faults.add(outcome, (seat, 1 - seat), number)
+            faults.add(outcome, (seat, 1 - seat), number, times)
             wins[pair, seat] = 0.5 if outcome.winner is None else float(outcome.winner == seat)
             actions += sum(outcome.actions)
     result = Match(
