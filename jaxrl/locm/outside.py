@@ -280,12 +280,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--time_factor", type=float, default=1.0, help="stretches the contest's time limits")
     parser.add_argument("--old_ids", action="store_true", help="instance ids as in the contest of 2022 (1.5)")
     options = parser.parse_args(arguments)
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # the bot is killed as well
     try:
         print(play_outside(options.player, options.command, options.games, options.version, options.seed,
                            options.card_list, options.time_factor, options.old_ids))  # fmt: skip
     except (UserError, ValueError, OSError) as error:
         print(f"play: {error}", file=sys.stderr)
         return 2
+    finally:
+        signal.signal(signal.SIGTERM, before)
     return 0
 
 

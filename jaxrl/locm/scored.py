@@ -15,13 +15,14 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from jaxrl.envs.locm.actions import PASS
-from jaxrl.envs.locm.arrays import present, take, total
+from jaxrl.envs.locm.arrays import present, total
 from jaxrl.envs.locm.battle import act, card_at
-from jaxrl.envs.locm.cards import BLUE, BREAKTHROUGH, DRAIN, GUARD, LETHAL, WARD, Cards, unpack
-from jaxrl.envs.locm.deck_stage import deck_legal, offer
+from jaxrl.envs.locm.cards import BLUE, BREAKTHROUGH, DRAIN, GUARD, LETHAL, WARD, Cards
+from jaxrl.envs.locm.deck_stage import deck_legal
 from jaxrl.envs.locm.legal import battle_legal
 from jaxrl.envs.locm.sampling import nth_true
 from jaxrl.envs.locm.state import HAND_SLOTS, State, Version
+from jaxrl.locm.greedy import choices
 
 WIN, LETHAL_IN_SIGHT = 1e6, 1e3
 
@@ -41,35 +42,96 @@ class CardWeights(NamedTuple):
     lanes: float | Array  # of an area of both lanes
 
 
+class DeckWeights(NamedTuple):
+    """What a deck is built by."""
+
+    cards: tuple[CardWeights, ...]  # of creatures, green, red and blue items
+    crowding: float | Array = 0.0  # 1.2: of more cards of like cost than the greedy player's curve has room for
+
+
 class BoardWeights(NamedTuple):
     """What a state is worth, in points of attack."""
 
-    body: float | Array = 0.38  # a creature, whatever its numbers
-    attack: float | Array = 1.02
-    defense: float | Array = 1.31
-    breakthrough: float | Array = 0.28  # per point of attack
-    drain: float | Array = 0.2  # per point of attack
-    guard: float | Array = 0.31  # per point of defense
-    lethal: float | Array = 2.59
-    ward: float | Array = 0.64  # per point of attack
-    enemy: float | Array = 1.34  # an enemy creature, relative to an own one
-    health: float | Array = 0.41
-    enemy_health: float | Array = 0.68
-    card: float | Array = 1.31  # in the hand
-    draw: float | Array = 1.09  # next turn
-    enemy_draw: float | Array = 0.49
-    reach: float | Array = 0.02  # a point of damage the ready creatures can do to the face
-    danger: float | Array = 10.4  # that the enemy's creatures can win next turn
-    exposed: float | Array = 0.39  # the share of a creature's worth lost where a lesser one can kill it
+    body: float | Array  # a creature, whatever its numbers
+    attack: float | Array
+    defense: float | Array
+    breakthrough: float | Array  # per point of attack
+    drain: float | Array  # per point of attack
+    guard: float | Array  # per point of defense
+    lethal: float | Array
+    ward: float | Array  # per point of attack
+    enemy: float | Array  # an enemy creature, relative to an own one
+    health: float | Array
+    enemy_health: float | Array
+    card: float | Array  # in the hand
+    draw: float | Array  # next turn
+    enemy_draw: float | Array
+    reach: float | Array  # a point of damage the ready creatures can do to the face
+    danger: float | Array  # that the enemy's creatures can win next turn
+    exposed: float | Array  # the share of a creature's worth lost where a lesser one can kill it
 
 
-DECK = (
-    CardWeights(-0.45, -2.92, 0.58, 0.37, (0.08, 0.54, 0.84, 0.83, 2.11, 2.28), 0.72, 0.34, -1.3, 2.27, 1.82),
-    CardWeights(-1.08, -4.48, 1.02, 1.19, (-0.15, 0.47, 0.34, 0.99, 1.31, 1.6), 1.78, 0.97, -1.27, 0.4, 0.7),
-    CardWeights(-0.57, -4.29, 0.53, 0.9, (-0.08, 0.02, 0.27, 0.18, 0.13, 0.01), 1.79, 0.72, -1.15, 1.03, 2.88),
-    CardWeights(-0.2, -2.79, 0.04, 1.34, (-0.05, 0.08, -0.03, 0.08, 0.19, 0.21), 1.81, 0.84, -1.43, 1.13, 3.2),
-)
-BOARD = BoardWeights()
+# Fitted by play, each version against itself: settings a little apart met in mirrored pairs, hundreds of
+# pairs a step, and moved towards the winners.
+DECKS = {
+    "1.5": DeckWeights(
+        (
+            CardWeights(-0.45, -2.92, 0.58, 0.37, (0.08, 0.54, 0.84, 0.83, 2.11, 2.28), 0.72, 0.34, -1.3, 2.27, 1.82),
+            CardWeights(-1.08, -4.48, 1.02, 1.19, (-0.15, 0.47, 0.34, 0.99, 1.31, 1.6), 1.78, 0.97, -1.27, 0.4, 0.7),
+            CardWeights(-0.57, -4.29, 0.53, 0.9, (-0.08, 0.02, 0.27, 0.18, 0.13, 0.01), 1.79, 0.72, -1.15, 1.03, 2.88),
+            CardWeights(-0.2, -2.79, 0.04, 1.34, (-0.05, 0.08, -0.03, 0.08, 0.19, 0.21), 1.81, 0.84, -1.43, 1.13, 3.2),
+        ),
+    ),
+    "1.2": DeckWeights(
+        (
+            CardWeights(0.0, -2.1, 1.0, 1.0, (0.3, 0.6, 1.0, 1.2, 2.5, 2.0), 2.5, 0.4, -0.6, 0.0, 0.0),
+            CardWeights(-1.5, -2.1, 1.0, 1.0, (0.3, 0.6, 1.0, 1.2, 2.5, 2.0), 2.5, 0.4, -0.6, 0.0, 0.0),
+            CardWeights(-0.5, -2.1, 0.4, 1.0, (0.1, 0.3, 0.3, 0.5, 0.5, 0.5), 2.5, 0.4, -0.6, 0.0, 0.0),
+            CardWeights(-0.5, -2.1, 0.4, 1.0, (0.1, 0.3, 0.3, 0.5, 0.5, 0.5), 2.5, 0.4, -0.6, 0.0, 0.0),
+        ),
+        crowding=1.0,
+    ),
+}
+BOARDS = {
+    "1.5": BoardWeights(
+        body=0.38,
+        attack=1.02,
+        defense=1.31,
+        breakthrough=0.28,
+        drain=0.2,
+        guard=0.31,
+        lethal=2.59,
+        ward=0.64,
+        enemy=1.34,
+        health=0.41,
+        enemy_health=0.68,
+        card=1.31,
+        draw=1.09,
+        enemy_draw=0.49,
+        reach=0.02,
+        danger=10.4,
+        exposed=0.39,
+    ),
+    "1.2": BoardWeights(
+        body=0.5,
+        attack=1.75,
+        defense=0.52,
+        breakthrough=0.2,
+        drain=0.3,
+        guard=0.49,
+        lethal=2.68,
+        ward=0.62,
+        enemy=1.24,
+        health=0.17,
+        enemy_health=0.84,
+        card=1.07,
+        draw=0.87,
+        enemy_draw=0.32,
+        reach=0.14,
+        danger=11.03,
+        exposed=0.67,
+    ),
+}
 
 
 def card_score(cards: Cards, weights: tuple[CardWeights, ...]) -> Array:
@@ -87,13 +149,17 @@ def card_score(cards: Cards, weights: tuple[CardWeights, ...]) -> Array:
     return score
 
 
-def scored_card(state: State, version: Version, weights: tuple[CardWeights, ...] = DECK) -> Array:
-    """The legal card with the highest score; a card of the pool again and again while it is legal."""
-    cards = unpack(state.pool)
+def scored_card(state: State, version: Version, weights: DeckWeights | None = None) -> Array:
+    """The legal card with the highest score, less, in the draft of 1.2, what it loses by crowding the deck.
+
+    In the construction of 1.5 this takes the best 15 cards of the pool twice.
+    """
+    w = DECKS[version.name] if weights is None else weights
+    cards, loss = choices(state, version)
+    score = card_score(cards, w.cards)
     if version.runes:
-        on_offer = offer(state).astype(jnp.int32)
-        cards = Cards(*(take(field, on_offer) for field in cards))
-    score = jnp.where(deck_legal(state, version), card_score(cards, weights), -jnp.inf)
+        score = score - w.crowding * loss
+    score = jnp.where(deck_legal(state, version), score, -jnp.inf)
     return jnp.argmax(score, axis=0).astype(jnp.int16)
 
 
@@ -147,7 +213,7 @@ def exposure(state: State, worth: Array) -> Array:
     return jnp.sum(loss, axis=(0, 1))
 
 
-def state_value(state: State, player: Array, version: Version, w: BoardWeights = BOARD) -> Array:
+def state_value(state: State, player: Array, version: Version, w: BoardWeights) -> Array:
     """How good a battle looks to `player` (a seat), float32 `[*batch]`, during his own turn."""
     board, health = state.board, state.health.astype(jnp.float32)
     worth = creature_worth(state, w)
@@ -166,12 +232,13 @@ def state_value(state: State, player: Array, version: Version, w: BoardWeights =
     return jnp.where(state.winner >= 0, decided, value)
 
 
-def scored_action(state: State, version: Version, w: BoardWeights = BOARD) -> Array:
+def scored_action(state: State, version: Version, weights: BoardWeights | None = None) -> Array:
     """The legal action after which `state_value` is highest; PASS if none improves it.
 
     The k-th legal action of every game is tried together, for k up to the largest number of legal
     actions in the batch. PASS stands for the state as it is, so no card is drawn in a trial.
     """
+    w = BOARDS[version.name] if weights is None else weights
     legal = battle_legal(state)
     count = jnp.sum(legal, axis=0, dtype=jnp.int16)
     player = state.player

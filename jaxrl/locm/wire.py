@@ -101,7 +101,7 @@ class Message:
 
 
 def message_lines(message: Message, version: Version) -> list[str]:
-    """A message as the referee writes it, without the blanks it leaves at the ends of cards."""
+    """A message as the referee writes it."""
     lines = [numbers_line(message.own, version), numbers_line(message.opponent, version)]
     lines.append(f"{message.opponent_hand} {len(message.events)}")
     lines += [f"{event.base} {event.order.text()}" for event in message.events]
@@ -116,11 +116,11 @@ def numbers_line(numbers: Numbers, version: Version) -> str:
 
 
 def card_line(card: Shown, version: Version) -> str:
-    """A card as a line."""
+    """A card as a line; the referee leaves a blank at its end."""
     area = () if version.runes else (card.area,)
     head = (card.base, card.id, card.location, card.type, card.cost, card.attack, card.defense)
     tail = (card.own_health, card.opponent_health, card.draw, *area, card.lane)
-    return " ".join(map(str, (*head, keyword_letters(card.keywords), *tail)))
+    return " ".join(map(str, (*head, keyword_letters(card.keywords), *tail))) + " "
 
 
 def read_message(next_line: Callable[[], str], version: Version) -> Message:

@@ -74,7 +74,7 @@ def recorded_games(version: str) -> list[Recorded]:
     for line in gzip.decompress(path.read_bytes()).decode().splitlines():
         record = json.loads(line)
         exchanges = [
-            Exchange(m["seat"], [x.rstrip() for x in m["in"]], read_message(iter(m["in"]).__next__, rules), m["out"])
+            Exchange(m["seat"], m["in"], read_message(iter(m["in"]).__next__, rules), m["out"])
             for m in record["messages"]
         ]
         decks = [[int(word) for word in deck.split()] for deck in record["decks"]]
