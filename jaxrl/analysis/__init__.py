@@ -9,8 +9,8 @@ from importlib import import_module
 from typing import Any
 
 _NAMES = {
-    "runs": "chosen_runs find_runs group_by_setting read_settings setting run_table final_return evaluation_return",
-    "curves": "RunDataError read_metrics read_episodes learning_curve metric_curve aggregate group_by_name",
+    "runs": "find_runs chosen_runs run_table group_by_setting final_return evaluation_return read_settings",
+    "curves": "RunDataError read_metrics read_episodes learning_curve metric_curve aggregate",
     "scores": "human_normalised score_matrix reference published games agents",
     "statistics": "bootstrap iqm summarise performance_profile probability_of_improvement",
     "comparison": "compare compare_published compare_scores summaries improvements profiles aggregates score_table",

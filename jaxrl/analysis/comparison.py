@@ -13,8 +13,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxrl.analysis.curves import EVALUATED_UNDER, TRAINED_UNDER, Run, RunDataError, one_protocol
-from jaxrl.analysis.runs import evaluation_return, final_return, one_policy, raw_scores
+from jaxrl.analysis.curves import Run, RunDataError
+from jaxrl.analysis.runs import (
+    EVALUATED_UNDER,
+    TRAINED_UNDER,
+    evaluation_return,
+    final_return,
+    one_policy,
+    one_protocol,
+    raw_scores,
+)
 from jaxrl.analysis.scores import (
     Baseline,
     ScoreError,

@@ -1,4 +1,4 @@
-"""Run folders as arrays: metrics, learning curves, several seeds on one grid. NumPy and the standard library only.
+"""What a run wrote while it trained, as arrays: metrics, learning curves, several seeds on one grid.
 
 Notebooks and `jaxrl.analysis.figures.learning` start here:
 
@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import json
 import os
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,8 +20,6 @@ import numpy as np
 from jaxrl.errors import UserError
 
 Run = str | os.PathLike[str]
-TRAINED_UNDER = ("versions.json", "evaluation.json")  # runs of an older version have it in the second only
-EVALUATED_UNDER = ("evaluation.json", "versions.json")  # `jaxrl evaluate` may have played under other rules
 _NUMBERS = (int, float, type(None))  # what a record's line maps names to
 
 
@@ -69,42 +66,6 @@ def read_episodes(run: Run) -> dict[str, np.ndarray]:
     """
     names = ("env_steps", "episode_return", "episode_length", "actor", "env")
     return _columns(list(_rows(run, "episodes.jsonl")), always=names)
-
-
-def read_record(run: Run, name: str) -> dict[str, Any] | None:
-    """The JSON object in a file of the run folder; None where there is none, or it is damaged."""
-    try:
-        content = json.loads((Path(run) / name).read_text(encoding="utf-8", errors="replace"))
-    except (OSError, ValueError):
-        return None
-    return content if isinstance(content, dict) else None
-
-
-def read_versions(run: Run) -> dict[str, Any]:
-    """What the run ran on: the content of versions.json; empty where that is missing or damaged."""
-    return read_record(run, "versions.json") or {}
-
-
-def read_protocol(run: Run, records: Sequence[str] = TRAINED_UNDER) -> str | None:
-    """Label of the rules under which the run played; None where its environment has no protocol, or nothing tells.
-
-    Args:
-        run: a run folder.
-        records: its files that tell, the first that does counts: `TRAINED_UNDER` or `EVALUATED_UNDER`.
-    """
-    for name in records:
-        there = (read_record(run, name) or {}).get("protocol")
-        if there:
-            return there["label"] if isinstance(there, dict) else there
-    return None
-
-
-def one_protocol(runs: Iterable[Run], records: Sequence[str] = TRAINED_UNDER) -> str | None:
-    """The label of all these runs; raises `RunDataError` where they differ, and their scores cannot be compared."""
-    labels = sorted({label for run in runs if (label := read_protocol(run, records))})
-    if len(labels) > 1:
-        raise RunDataError(f"the runs played under different protocols, {' and '.join(labels)}; compare those of one")
-    return labels[0] if labels else None
 
 
 def learning_curve(run: Run, window: int = 100) -> Curve:
@@ -158,15 +119,6 @@ def aggregate(curves: Sequence[Curve], points: int = 200) -> Band:
     count = len(curves)
     error = values.std(axis=0, ddof=1) / np.sqrt(count) if count > 1 else np.zeros(points)
     return Band(grid, values.mean(axis=0), values.min(axis=0), values.max(axis=0), error, count)
-
-
-def group_by_name(runs: Sequence[Run]) -> dict[str, list[Run]]:
-    """Runs that differ in date and seed only, under the name they share, in order of appearance."""
-    groups: dict[str, list[Run]] = {}
-    for run in runs:
-        name = re.sub(r"-\d{8}-\d{6}-s\d+(\.\d+)?$", "", Path(run).resolve().name)
-        groups.setdefault(name, []).append(run)
-    return groups
 
 
 def frame_skip(metrics: dict[str, np.ndarray]) -> float | None:

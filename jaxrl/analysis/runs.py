@@ -10,9 +10,10 @@ that `jaxrl evaluate` played; the two must not be mixed in one comparison.
 
 from __future__ import annotations
 
+import json
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from glob import glob
 from pathlib import Path
 from typing import Any
@@ -21,19 +22,13 @@ import numpy as np
 import yaml
 
 from jaxrl.analysis.archives import SUFFIX, is_archive, unpacked
-from jaxrl.analysis.curves import (
-    Run,
-    RunDataError,
-    group_by_name,
-    metric_curve,
-    read_metrics,
-    read_protocol,
-    read_record,
-)
+from jaxrl.analysis.curves import Run, RunDataError, metric_curve, read_metrics
 from jaxrl.analysis.tables import Table
 from jaxrl.record.rundir import RunDir
 
 VARIABLE = "JAXRL_RUNS"
+TRAINED_UNDER = ("versions.json", "evaluation.json")  # runs of an older version have it in the second only
+EVALUATED_UNDER = ("evaluation.json", "versions.json")  # `jaxrl evaluate` may have played under other rules
 NUMBERS = {"seed": 0, "env steps": 0, "minutes": 0, "end of training": 2, "evaluation": 2, "standard error": 2}
 
 
@@ -69,6 +64,15 @@ def find_runs(pattern: str) -> list[Path]:
 def named_runs(name: str) -> list[Path]:
     """What a user names: a run folder, `latest`, or the runs of an archive. Errors as for `find_runs`."""
     return find_runs(name) if is_archive(name) else [RunDir.find(name).path]
+
+
+def group_by_name(runs: Sequence[Run]) -> dict[str, list[Run]]:
+    """Runs that differ in date and seed only, under the name they share, in order of appearance."""
+    groups: dict[str, list[Run]] = {}
+    for run in runs:
+        name = re.sub(r"-\d{8}-\d{6}-s\d+(\.\d+)?$", "", Path(run).resolve().name)
+        groups.setdefault(name, []).append(run)
+    return groups
 
 
 def group_by_name_and_game(runs: Sequence[Run]) -> dict[str, list[Run]]:
@@ -126,6 +130,42 @@ def setting(settings: Mapping[str, Any], name: str) -> Any:
     for part in name.split("."):
         value = value.get(part) if isinstance(value, Mapping) else None
     return value
+
+
+def read_record(run: Run, name: str) -> dict[str, Any] | None:
+    """The JSON object in a file of the run folder; None where there is none, or it is damaged."""
+    try:
+        content = json.loads((Path(run) / name).read_text(encoding="utf-8", errors="replace"))
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def read_versions(run: Run) -> dict[str, Any]:
+    """What the run ran on: the content of versions.json; empty where that is missing or damaged."""
+    return read_record(run, "versions.json") or {}
+
+
+def read_protocol(run: Run, records: Sequence[str] = TRAINED_UNDER) -> str | None:
+    """Label of the rules under which the run played; None where its environment has no protocol, or nothing tells.
+
+    Args:
+        run: a run folder.
+        records: its files that tell, the first that does counts: `TRAINED_UNDER` or `EVALUATED_UNDER`.
+    """
+    for name in records:
+        there = (read_record(run, name) or {}).get("protocol")
+        if there:
+            return there["label"] if isinstance(there, dict) else there
+    return None
+
+
+def one_protocol(runs: Iterable[Run], records: Sequence[str] = TRAINED_UNDER) -> str | None:
+    """The label of all these runs; raises `RunDataError` where they differ, and their scores cannot be compared."""
+    labels = sorted({label for run in runs if (label := read_protocol(run, records))})
+    if len(labels) > 1:
+        raise RunDataError(f"the runs played under different protocols, {' and '.join(labels)}; compare those of one")
+    return labels[0] if labels else None
 
 
 def read_evaluation(run: Run) -> dict[str, Any] | None:

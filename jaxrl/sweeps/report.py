@@ -18,11 +18,11 @@ from jaxrl.analysis.comparison import (
     profiles,
     summaries,
 )
-from jaxrl.analysis.curves import RunDataError, read_episodes, read_versions
+from jaxrl.analysis.curves import RunDataError, read_episodes
 from jaxrl.analysis.figures.intervals import improvement_figure, interval_figure, profile_figure
 from jaxrl.analysis.figures.learning import metrics_figure, plot_comparison
 from jaxrl.analysis.page import Page
-from jaxrl.analysis.runs import evaluation_return, read_evaluation
+from jaxrl.analysis.runs import evaluation_return, read_evaluation, read_versions
 from jaxrl.analysis.scores import Baseline, is_atari
 from jaxrl.analysis.tables import AGAINST, Table, games_table
 from jaxrl.record.meters import format_duration

@@ -14,15 +14,13 @@ from jaxrl.analysis.curves import (
     RunDataError,
     aggregate,
     frame_skip,
-    group_by_name,
     learning_curve,
     metric_curve,
-    one_protocol,
     read_episodes,
     read_metrics,
-    read_versions,
 )
 from jaxrl.analysis.figures.learning import PANELS, metrics_figure, plot_comparison, plot_run
+from jaxrl.analysis.runs import group_by_name, one_protocol, read_versions
 from jaxrl.record.metrics import METRICS
 from jaxrl.record.rundir import RunDir, RunDirError
 from jaxrl.record.sinks import EpisodeLog, JsonlSink

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jaxrl.analysis.curves import RunDataError, one_protocol
+from jaxrl.analysis.curves import RunDataError
 from jaxrl.analysis.figures.learning import metrics_figure, plot_comparison
 from jaxrl.analysis.runs import (
     VARIABLE,
@@ -18,6 +18,7 @@ from jaxrl.analysis.runs import (
     group_by_name_and_game,
     group_by_setting,
     one_policy,
+    one_protocol,
     raw_scores,
     read_settings,
     run_table,

@@ -21,11 +21,10 @@ from jaxrl.analysis.curves import (
     frame_skip,
     learning_curve,
     metric_curve,
-    one_protocol,
     read_metrics,
 )
 from jaxrl.analysis.figures.style import COLOURS, GREY, TITLE, banded, canvas, count_env_steps, panels, style
-from jaxrl.analysis.runs import check_one_game, group_by_name_and_game, named_runs
+from jaxrl.analysis.runs import check_one_game, group_by_name_and_game, named_runs, one_protocol
 from jaxrl.record.files import replacing
 from jaxrl.record.metrics import METRICS
 
