@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxrl.agents.actor_critic import ActorCriticConfig, make_agent
-from jaxrl.agents.exploration import TEMPERATURES
+from jaxrl.agents.exploration import Temperature
 from jaxrl.agents.losses import read_rows
 from jaxrl.agents.unrolling import Network
 from jaxrl.config.ranges import HUGE, Between
@@ -35,7 +35,7 @@ class Hypers:
     learning_rate: Annotated[float, Between(0, HUGE)] = 1e-3
     weight_decay: Annotated[float, Between(0, HUGE)] = 0.0
     discount_factor: Annotated[float, Between(0, 1)] = 0.99
-    temperature: Annotated[float, TEMPERATURES] = 1.0
+    temperature: Temperature = 1.0
     value_cost: float = 0.5
     entropy_cost: float = 0.01
     reward_scale: float = 1.0

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from jaxrl.agents import exploration
 from jaxrl.agents.acting import Acting, Behaviour, act, look, preference_scale
-from jaxrl.agents.exploration import ExplorationConfig
+from jaxrl.agents.exploration import ExplorationConfig, TemperatureFactor
 from jaxrl.agents.optimiser import OptimiserConfig
 from jaxrl.agents.unrolling import Network, warm_up
 from jaxrl.agents.updating import init_state, make_update, side_by_side
@@ -43,7 +43,7 @@ class ActorCriticConfig:
     reward_transform: RewardTransform = "clip"
     num_epochs: Annotated[int, AtLeast(1)] = 1
     num_minibatches: Annotated[int, AtLeast(1)] = 1
-    temperature_factor: bool = False
+    temperature_factor: TemperatureFactor = False
     exploration: ExplorationConfig = field(default_factory=ExplorationConfig)
     value_transform: ValueTransform = "identity"
 

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 
 from jaxrl import ops
 from jaxrl.agents.actor_critic import ActorCriticConfig, make_agent
-from jaxrl.agents.exploration import TEMPERATURES
+from jaxrl.agents.exploration import Temperature
 from jaxrl.agents.losses import decayed_clip, read_rows
 from jaxrl.agents.replay_buffer import ReplayConfig
 from jaxrl.agents.unrolling import Network
@@ -51,7 +51,7 @@ class Hypers:
     learning_rate: Annotated[float, Between(0, HUGE)] = 5e-4
     weight_decay: Annotated[float, Between(0, HUGE)] = 0.0
     discount_factor: Annotated[float, Between(0, 1)] = 0.99
-    temperature: Annotated[float, TEMPERATURES] = 0.1
+    temperature: Temperature = 0.1
     advantage_scale: Annotated[float, Between(TINY, HUGE)] = 0.1
     value_cost: float = 1.0
     q_cost: float = 10.0

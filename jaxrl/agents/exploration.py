@@ -30,6 +30,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxrl import ops
+from jaxrl.config.conditions import ReadIf
 from jaxrl.config.ranges import HUGE, AtLeast, Between
 from jaxrl.ops import bandits
 from jaxrl.types import Key, Trajectory
@@ -46,13 +47,19 @@ MAX_TEMPERATURE = 1e3  # finite, where x = 0 says infinity
 DRAW_STREAM = 0x6472_6177  # apart from the numbers that actions are drawn with
 
 
+FAMILY = "agent.exploration.family"
+VOTED, LADDER = ReadIf(FAMILY, "bandit", "mixture"), ReadIf(FAMILY, "ladder")
+Temperature = Annotated[float, TEMPERATURES, ReadIf(FAMILY, "fixed", "ladder")]  # a hyper-parameter
+TemperatureFactor = Annotated[bool, ReadIf(FAMILY, "fixed", "bandit", "mixture", "ladder")]  # plain's temperature is 1
+
+
 @dataclass(frozen=True)
 class ExplorationConfig:
     """How the agent explores.
 
     Args:
         family: `plain`, `fixed`, `bandit`, `mixture` or `ladder`.
-        max_inverse_temperature: the coldest that a vote may choose; the hottest is uniform.
+        max_inverse_temperature: the coldest that a vote may choose; the hottest is uniform, and below 1e-3 all are.
         num_blocks: in which a vote divides log(1 + 1/temperature).
         num_bandits: that vote on each coordinate.
         num_candidates: proposed by each bandit, at most num_blocks; for epsilon, which has 10 blocks, at most 10.
@@ -63,13 +70,13 @@ class ExplorationConfig:
     """
 
     family: Family = "fixed"
-    max_inverse_temperature: Annotated[float, Between(1e-20, 1e6)] = 50.0  # below 1e-3 all temperatures are the hottest
-    num_blocks: Annotated[int, AtLeast(1)] = 50
-    num_bandits: Annotated[int, AtLeast(1)] = 7
-    num_candidates: Annotated[int, AtLeast(1)] = 3
-    ucb: Annotated[float, Between(0, HUGE)] = 1.0
-    ladder_epsilon: Annotated[float, Between(0, 1)] = 0.4
-    ladder_exponent: Annotated[float, Between(0, HUGE)] = 7.0
+    max_inverse_temperature: Annotated[float, Between(1e-20, 1e6), VOTED] = 50.0
+    num_blocks: Annotated[int, AtLeast(1), VOTED] = 50
+    num_bandits: Annotated[int, AtLeast(1), VOTED] = 7
+    num_candidates: Annotated[int, AtLeast(1), VOTED] = 3
+    ucb: Annotated[float, Between(0, HUGE), VOTED] = 1.0
+    ladder_epsilon: Annotated[float, Between(0, 1), LADDER] = 0.4
+    ladder_exponent: Annotated[float, Between(0, HUGE), LADDER] = 7.0
 
 
 class Drawn(NamedTuple):

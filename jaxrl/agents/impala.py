@@ -9,7 +9,7 @@ import jax
 
 from jaxrl import ops
 from jaxrl.agents.actor_critic import ActorCriticConfig, make_agent
-from jaxrl.agents.exploration import TEMPERATURES
+from jaxrl.agents.exploration import Temperature
 from jaxrl.agents.losses import decayed_clip, read_rows
 from jaxrl.agents.replay_buffer import ReplayConfig
 from jaxrl.agents.unrolling import Network
@@ -38,7 +38,7 @@ class Hypers:
     learning_rate: Annotated[float, Between(0, HUGE)] = 5e-4
     weight_decay: Annotated[float, Between(0, HUGE)] = 0.0
     discount_factor: Annotated[float, Between(0, 1)] = 0.99
-    temperature: Annotated[float, TEMPERATURES] = 1.0
+    temperature: Temperature = 1.0
     value_cost: float = 0.5
     entropy_cost: float = 0.01
     rho_clip: Annotated[float, AtLeast(TINY)] = 1.0

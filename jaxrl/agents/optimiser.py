@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from jaxrl.config.conditions import ReadIf
 from jaxrl.config.ranges import HUGE, TINY, AtLeast, Between
 from jaxrl.types import Params, PyTree
 
@@ -29,7 +30,7 @@ class OptimiserConfig:
     """
 
     name: Literal["adam", "rmsprop"] = "adam"
-    beta1: float = 0.9
+    beta1: Annotated[float, ReadIf("agent.optimiser.name", "adam")] = 0.9
     beta2: float = 0.999
     epsilon: Annotated[float, Between(0, HUGE)] = 1e-6
     max_grad_norm: Annotated[float, AtLeast(TINY)] = 40.0

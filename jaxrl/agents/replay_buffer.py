@@ -20,6 +20,7 @@ from typing import Annotated
 import jax
 import jax.numpy as jnp
 
+from jaxrl.config.conditions import ReadIf
 from jaxrl.config.ranges import AtLeast
 from jaxrl.types import Agent, EnvSpec, Key, Metrics, PyTree, TimeStep, TrainState, Trajectory, align
 
@@ -37,7 +38,7 @@ class ReplayConfig:
     """
 
     capacity: Annotated[int, AtLeast(0)] = 0
-    per_fresh: Annotated[int, AtLeast(1)] = 1
+    per_fresh: Annotated[int, AtLeast(1), ReadIf("agent.replay.capacity")] = 1
 
 
 def with_replay(agent: Agent, config: ReplayConfig, spec: EnvSpec, unroll_length: int, num_envs: int) -> Agent:

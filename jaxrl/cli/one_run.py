@@ -31,7 +31,8 @@ def train(arguments: Sequence[str]) -> int:
     from jaxrl.config.parsing import read_config
     from jaxrl.run.train import train
 
-    return train(read_config(options.config, settings), resume=options.resume)
+    config = read_config(options.config, settings, recorded=options.resume is not None)
+    return train(config, resume=options.resume)
 
 
 def _train_help(path: str | None, settings: Sequence[str]) -> str:

@@ -10,15 +10,16 @@ import argparse
 import dataclasses
 import inspect
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass
 from difflib import SequenceMatcher, get_close_matches
 from pathlib import Path
-from typing import Any, Literal, TypeGuard, get_origin, get_type_hints
+from typing import Any, Literal, TypeGuard, get_args, get_origin, get_type_hints
 
 import yaml
 
 from jaxrl.config import registry
+from jaxrl.config.conditions import Names, marker, unread
 from jaxrl.config.ranges import FINITE, range_in
 from jaxrl.config.sections import ExperimentConfig
 from jaxrl.config.values import Dumper, Loader, choices, convert, convert_text, expected, write_flow
@@ -48,9 +49,14 @@ class Leaf:
     title: str  # of its section
 
 
-def read_config(path: str | Path, overrides: Sequence[str] = ()) -> ExperimentConfig:
-    """The experiment in a YAML file, with `--a.b value` or `--a.b=value` on top."""
-    settings = {s.name: s for s in [*_file_settings(Path(path)), *_override_settings(overrides)]}
+def read_config(path: str | Path, overrides: Sequence[str] = (), *, recorded: bool = False) -> ExperimentConfig:
+    """The experiment in a YAML file, with `--a.b value` or `--a.b=value` on top.
+
+    Args:
+        recorded: the file is that of a run: what nothing reads there is no mistake any more.
+    """
+    in_file = {setting.name: setting for setting in _file_settings(Path(path))}
+    settings = in_file | {setting.name: setting for setting in _override_settings(overrides)}
     chosen = settings.pop("agent.name", None)
     if chosen is None:
         raise ConfigError(f"{path}: agent.name is missing; it names the algorithm, {' or '.join(registry.AGENTS)}")
@@ -59,7 +65,7 @@ def read_config(path: str | Path, overrides: Sequence[str] = ()) -> ExperimentCo
     except ConfigError as error:
         raise ConfigError(f"{chosen.where}: agent.name: {error}") from None
     leaves = {leaf.name: leaf for leaf in [*_leaves(ExperimentConfig), *_leaves(agent_class, prefix="agent.")]}
-    mappings = tuple(f"{name}." for name, leaf in leaves.items() if get_origin(leaf.hint) is Mapping)
+    mappings = tuple(f"{name}." for name, leaf in leaves.items() if _is_mapping(leaf.hint))
     values = {}
     for setting in settings.values():
         if setting.name in leaves:
@@ -69,6 +75,7 @@ def read_config(path: str | Path, overrides: Sequence[str] = ()) -> ExperimentCo
     for leaf in leaves.values():
         if leaf.default is MISSING and leaf.name not in values:
             raise ConfigError(f"{path}: {leaf.name} is missing; set --{leaf.name} or write it there")
+    _check_read(settings.values(), {} if recorded else in_file, leaves, values)
     return _build(ExperimentConfig, values, agent=_build(agent_class, values, prefix="agent."))
 
 
@@ -197,6 +204,10 @@ def _is_section(hint: Any) -> TypeGuard[type]:
     return dataclasses.is_dataclass(hint)
 
 
+def _is_mapping(hint: Any) -> bool:
+    return any(get_origin(part) is Mapping for part in (hint, *get_args(hint)))
+
+
 def _check_section(setting: Setting, names: Sequence[str], agent: str) -> None:
     """An unknown name is an error; so is a value for a section, unless it is empty as in `env:`."""
     name, where = setting.name, setting.where
@@ -217,6 +228,32 @@ def _nearest(name: str, names: Sequence[str]) -> str:
         return whole + SequenceMatcher(None, last, other.rpartition(".")[2]).ratio()
 
     return max(names, key=likeness)
+
+
+# Values
+
+
+def _check_read(
+    settings: Iterable[Setting], in_file: Mapping[str, Setting], leaves: Mapping[str, Leaf], values: Mapping[str, Any]
+) -> None:
+    """Nothing is ignored in silence: raises `ConfigError` for a value that nothing reads beside the others.
+
+    A value of `in_file` is a mistake only where it is not the default, so that a file may list everything, and where
+    the file by itself does not read it either, so that the command line may choose another family than the file.
+    """
+    hints = {name: leaf.hint for name, leaf in leaves.items()}
+    defaults = {name: leaf.default for name, leaf in leaves.items()}
+    together, alone = {**defaults, **values}, {**defaults, **{name: s.value for name, s in in_file.items()}}
+    for name, value, where in ((s.name, values[s.name], s.where) for s in settings if s.name in leaves):
+        if where != COMMAND_LINE and name not in in_file:
+            continue
+        reason = unread(name, hints, together)
+        if reason and (where == COMMAND_LINE or (value != defaults[name] and unread(name, hints, alone))):
+            raise ConfigError(f"{where}: {name} {reason}")
+        if named := marker(hints[name], Names):
+            for one in value:
+                if reason := unread(f"{named.section}.{one}", hints, together):
+                    raise ConfigError(f"{where}: {name} names {one}, which {reason}")
 
 
 def _checked(setting: Setting, hint: Any) -> Any:

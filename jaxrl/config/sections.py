@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
+from jaxrl.config.conditions import Names, ReadIf
 from jaxrl.config.ranges import HUGE, Above, AtLeast, Between
 
 MAX_SEED = 2**32 - 1  # a JAX key keeps 32 bits: 2**32 would be seed 0 again
@@ -60,7 +61,7 @@ class NetworkConfig:
     input: Literal["plain", "motion"] = "plain"
     dtype: Literal["float32", "bfloat16"] = "float32"
     core: Literal["none", "lstm"] = "none"
-    core_size: Annotated[int, AtLeast(1)] = 256
+    core_size: Annotated[int, AtLeast(1), ReadIf("network.core", "lstm")] = 256
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ class RecordConfig:
     checkpoint_every: Annotated[int, AtLeast(1)] = 1000
     keep_checkpoints: Annotated[int, AtLeast(1)] = 2
     wandb: Literal["auto", "online", "offline", "off"] = "auto"
-    wandb_project: str = "jaxrl"
+    wandb_project: Annotated[str, ReadIf("record.wandb", "auto", "online", "offline")] = "jaxrl"
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,9 @@ class EvaluationConfig:
     against_random: bool = False
 
 
+SEVERAL = ReadIf("hosts.coordinator")
+
+
 @dataclass(frozen=True)
 class HostsConfig:
     """Several machines train together: the same command on each, one process a machine.
@@ -140,9 +144,12 @@ class HostsConfig:
     """
 
     coordinator: str = ""
-    num_processes: int = 0
-    process_id: int = 0
-    timeout_s: Annotated[float, Above(0)] = 120.0
+    num_processes: Annotated[int, SEVERAL] = 0
+    process_id: Annotated[int, SEVERAL] = 0
+    timeout_s: Annotated[float, Above(0), SEVERAL] = 120.0
+
+
+RANKED = ReadIf("population.pbt.every")
 
 
 @dataclass(frozen=True)
@@ -157,9 +164,9 @@ class PBTConfig:
     """
 
     every: Annotated[int, AtLeast(0)] = 0
-    fraction: Annotated[float, Above(0, 0.5)] = 0.25
-    perturb: tuple[str, ...] = ("learning_rate",)
-    factors: tuple[Annotated[float, Above(0, HUGE)], ...] = (0.8, 1.25)
+    fraction: Annotated[float, Above(0, 0.5), RANKED] = 0.25
+    perturb: Annotated[tuple[str, ...], Names("agent.hypers"), RANKED] = ("learning_rate",)
+    factors: Annotated[tuple[Annotated[float, Above(0, HUGE)], ...], RANKED] = (0.8, 1.25)
 
 
 @dataclass(frozen=True)
@@ -176,8 +183,8 @@ class PopulationConfig:
     """
 
     size: Annotated[int, AtLeast(1)] = 1
-    vary: Mapping[str, Any] = field(default_factory=dict)
-    members: Mapping[str, Any] = field(default_factory=dict)
+    vary: Annotated[Mapping[str, Any], Names("agent.hypers")] = field(default_factory=dict)
+    members: Annotated[Mapping[str, Any], Names("agent.hypers")] = field(default_factory=dict)
     pbt: PBTConfig = field(default_factory=PBTConfig)
 
 

@@ -130,7 +130,7 @@ def _against_random(experiment: Experiment, episodes: int, result: dict[str, Any
 def restore(run: RunDir | str, overrides: Sequence[str] = ()) -> tuple[Experiment, Restored]:
     """A run's parts and its newest checkpoint; raises and takes arguments like `evaluate`."""
     run = run if isinstance(run, RunDir) else RunDir.find(run)
-    config, trained = read_config(run.config, overrides), read_config(run.config)
+    config, trained = read_config(run.config, overrides, recorded=True), read_config(run.config, recorded=True)
     _check_overrides(config, trained)
     experiment = build(config)
     _check_interface(experiment, build(trained) if overrides else experiment)

@@ -100,7 +100,7 @@ def check_hypers(config: ExperimentConfig, run: RunDir) -> None:
     Compared is what a checkpoint holds, float32 for each member, so that it does not matter how a number is written.
     Another agent or another number of members is left to the checkpoint, which does not fit.
     """
-    saved = read_config(run.config)
+    saved = read_config(run.config, recorded=True)
     if type(saved.agent) is not type(config.agent) or saved.population.size != config.population.size:
         return
     size, new = config.population.size, _by_member(config)

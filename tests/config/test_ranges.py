@@ -21,6 +21,8 @@ from jaxrl.errors import ConfigError
 from jaxrl.networks.build import make_network
 from jaxrl.runtime.actor import Actor, make_act
 
+BANDIT, LADDER = "--agent.exploration.family bandit", "--agent.exploration.family ladder"
+RANK = "--population.pbt.every 1"
 PRESETS = ("configs/catch.yaml", "configs/catch_impala.yaml", "configs/atari/casa_paper.yaml")
 
 
@@ -42,15 +44,33 @@ def test_presets_are_within(preset):
         ),
         ("--agent.hypers.trace_lambda 1.1", "agent.hypers.trace_lambda must be at least 0 and at most 1, got 1.1"),
         ("--agent.optimiser.beta1 .nan", "agent.optimiser.beta1 must be at least -3e+38 and at most 3e+38, got nan"),
-        ("--population.pbt.factors [1,0]", "population.pbt.factors must be above 0 and at most 3e+38, got 0.0"),
-        ("--population.pbt.fraction 0.6", "population.pbt.fraction must be above 0 and at most 0.5, got 0.6"),
-        ("--agent.optimiser.max_grad_norm 0", "agent.optimiser.max_grad_norm must be at least 1e-37, got 0"),
-        ("--agent.exploration.num_blocks 0", "agent.exploration.num_blocks must be at least 1, got 0"),
-        ("--agent.exploration.num_bandits 0", "agent.exploration.num_bandits must be at least 1, got 0"),
-        ("--agent.exploration.num_candidates 0", "agent.exploration.num_candidates must be at least 1, got 0"),
-        ("--agent.exploration.max_inverse_temperature 0", "max_inverse_temperature must be at least 1e-20 and at most"),
         (
-            "--agent.exploration.num_candidates 51",
+            RANK + " --population.pbt.factors [1,0]",
+            "population.pbt.factors must be above 0 and at most 3e+38, got 0.0",
+        ),
+        (
+            RANK + " --population.pbt.fraction 0.6",
+            "population.pbt.fraction must be above 0 and at most 0.5, got 0.6",
+        ),
+        ("--agent.optimiser.max_grad_norm 0", "agent.optimiser.max_grad_norm must be at least 1e-37, got 0"),
+        (
+            BANDIT + " --agent.exploration.num_blocks 0",
+            "agent.exploration.num_blocks must be at least 1, got 0",
+        ),
+        (
+            BANDIT + " --agent.exploration.num_bandits 0",
+            "agent.exploration.num_bandits must be at least 1, got 0",
+        ),
+        (
+            BANDIT + " --agent.exploration.num_candidates 0",
+            "agent.exploration.num_candidates must be at least 1, got 0",
+        ),
+        (
+            BANDIT + " --agent.exploration.max_inverse_temperature 0",
+            "max_inverse_temperature must be at least 1e-20 and at most",
+        ),
+        (
+            BANDIT + " --agent.exploration.num_candidates 51",
             "num_candidates must be at most agent.exploration.num_blocks, got 51",
         ),
         ("--runtime.timeout_s 0", "runtime.timeout_s must be above 0, got 0"),
@@ -65,11 +85,11 @@ def test_outside_is_one_sentence(words, message):
 @pytest.mark.parametrize(
     "words",
     [
-        "--agent.exploration.max_inverse_temperature inf",
-        "--agent.exploration.max_inverse_temperature 1e40",
-        "--agent.exploration.max_inverse_temperature 1e-50",
-        "--agent.exploration.ucb inf",
-        "--agent.exploration.ladder_exponent inf",
+        BANDIT + " --agent.exploration.max_inverse_temperature inf",
+        BANDIT + " --agent.exploration.max_inverse_temperature 1e40",
+        BANDIT + " --agent.exploration.max_inverse_temperature 1e-50",
+        BANDIT + " --agent.exploration.ucb inf",
+        LADDER + " --agent.exploration.ladder_exponent inf",
         "--agent.optimiser.epsilon 1e39",
         "--agent.optimiser.max_grad_norm 1e-50",
         "--agent.hypers.learning_rate inf",
@@ -86,7 +106,7 @@ def test_outside_is_one_sentence(words, message):
 )
 def test_what_float32_cannot_hold_is_one_sentence(words):
     """1e-50 would be 0 there, and 1e40 infinity."""
-    name = words.split()[0].removeprefix("--")
+    name = words.split()[-2].removeprefix("--")
     with pytest.raises(ConfigError, match=f"^{name} must be at least "):
         check_ranges(read_config("configs/catch.yaml", words.split()))
 
