@@ -123,5 +123,7 @@ def upload(arguments: Sequence[str]) -> int:
     run = RunDir.find(options.run)
     recorded = yaml.safe_load(run.config.read_text(encoding="utf-8")).get("record", {}).get("wandb_project", "jaxrl")
     sink = WandbSink(run.path, options.project or recorded, "online", close_timeout=24 * 3600.0)
+    if sink.mode == "disabled":
+        raise UserError("W&B is switched off by WANDB_MODE or WANDB_DISABLED; unset it")
     sink.close()
     return int(not sink.complete)

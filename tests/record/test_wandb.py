@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from jaxrl.cli.commands import main
 from jaxrl.record.sinks import JsonlSink, ManySinks
 from jaxrl.record.wandb import WandbSink, choose_mode, follow, has_api_key
 
@@ -141,9 +142,24 @@ def test_what_was_logged_offline_can_be_uploaded(tmp_path, monkeypatch, log, cap
     assert [row["resume"] for row in rows(log) if "id" in row] == [None, "allow", "allow"]
 
 
+def test_the_command_uploads_a_finished_run(tmp_path, monkeypatch, log, capsys) -> None:
+    fake_wandb(tmp_path, monkeypatch)
+    train(tmp_path, range(3))
+    assert main(["upload", str(tmp_path)]) == 1
+    assert "W&B has no API key here" in capsys.readouterr().err
+    monkeypatch.setenv("WANDB_API_KEY", "x")
+    assert main(["upload", str(tmp_path), "--project", "mine"]) == 0
+    assert steps(log) == [0, 1, 2, 0, 1, 2]
+    assert [row["project"] for row in rows(log) if "project" in row] == ["project", "mine"]
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    assert main(["upload", str(tmp_path)]) == 1
+    assert "WANDB_MODE" in capsys.readouterr().err
+
+
 TRAINING = """
 import sys, time
 from pathlib import Path
+from jaxrl.cli.commands import main
 from jaxrl.record.sinks import JsonlSink
 from jaxrl.record.wandb import WandbSink
 sink = JsonlSink(Path(sys.argv[1], "metrics.jsonl"))
