@@ -36,7 +36,7 @@ CORNERS = {
     "envpool": ("envs/envpool/", "bench/doctor.py"),
     "orbax": ("record/", "bench/doctor.py"),
     "wandb": ("record/wandb.py",),
-    "flax": ("networks/", "types.py", "bench/networks.py"),
+    "flax": ("networks/", "locm/network.py", "types.py", "bench/networks.py"),
     "matplotlib": ("analysis/figures/", "analysis/page.py"),
     "rich": ("record/console.py", "run/evaluate.py", "bench/", "sweeps/"),
     "submitit": ("sweeps/slurm.py",),

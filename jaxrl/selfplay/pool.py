@@ -114,8 +114,9 @@ def make_decide(agent: Agent, table: Table, params: ActorParams, pool: Pool) -> 
         actor_state: ActorState, timestep: TimeStep, player: jax.Array, key: Key
     ) -> tuple[ActorState, ActorOutput]:
         own = agent.act(params, actor_state, timestep, key)
-        slots = jax.tree.map(lambda x: x[start:].reshape(*shape, *x.shape[1:]), (actor_state, timestep))
-        theirs = jax.vmap(agent.act)(frozen, *slots, jax.random.split(jax.random.fold_in(key, 1), table.slots))
+        state, seen = jax.tree.map(lambda x: x[start:].reshape(*shape, *x.shape[1:]), (actor_state, timestep))
+        keys = jax.random.split(jax.random.fold_in(key, 1), table.slots)
+        theirs = jax.vmap(agent.act)(frozen, state, seen, keys)
         is_theirs = player[start:] != learner
 
         def choose(mine: jax.Array, other: jax.Array) -> jax.Array:

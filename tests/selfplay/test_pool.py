@@ -1,5 +1,7 @@
 """Slots of games for frozen members: who sits where, who acts, and which games count."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -41,6 +43,9 @@ def pool_of(size: int, seated: list[int]) -> Pool:
     return Pool(members, ledger, jnp.int32(seated), jnp.ones(8, bool))
 
 
+SEEN: Any = jnp.zeros(10)  # what is seen does not matter here
+
+
 def act(params, actor_state, timestep, key):
     """The action is the parameter; the memory counts actions, in tens of it."""
     batch = len(timestep)
@@ -48,13 +53,13 @@ def act(params, actor_state, timestep, key):
     return actor_state + params, ActorOutput(action, jnp.zeros((batch, 2)), ())
 
 
-AGENT = Agent(*(None,) * 4, act=act, update=None)  # pyright: ignore[reportArgumentType]
+AGENT = Agent(*(None,) * 4, act=act, update=None, look=None)  # pyright: ignore[reportArgumentType]
 
 
 def test_each_seat_is_played_by_its_own_policy():
     decide = make_decide(AGENT, TABLE, jnp.float32(1), pool_of(3, [2, 0]))
     for player in (0, 1):
-        memory, output = decide(jnp.arange(10.0), jnp.zeros(10), jnp.full(10, player), jax.random.key(0))
+        memory, output = decide(jnp.arange(10.0), SEEN, jnp.full(10, player), jax.random.key(0))
         expected = np.array([1, 1, 12, 12, 12, 12, 10, 10, 10, 10])
         expected[2 + player :: 2] = 1  # the learner's turn
         np.testing.assert_array_equal(output.action, expected)
@@ -63,7 +68,7 @@ def test_each_seat_is_played_by_its_own_policy():
 
 def test_an_empty_pool_is_the_current_policy():
     decide = make_decide(AGENT, TABLE, jnp.float32(1), pool_of(0, [0, 0]))
-    _, output = decide(jnp.zeros(10), jnp.zeros(10), jnp.zeros(10, jnp.int32), jax.random.key(0))
+    _, output = decide(jnp.zeros(10), SEEN, jnp.zeros(10, jnp.int32), jax.random.key(0))
     assert (output.action == 1).all()
 
 

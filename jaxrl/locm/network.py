@@ -1,0 +1,195 @@
+"""The card game's network: sets of cards through one embedding, a head for each stage, and a memory between them.
+
+After the published policy of the contest's winner (arXiv 2303.04096): one embedding E of a card wherever a card occurs,
+a summary of the own picks that both stages share, and an LSTM that is stepped once an action through both stages.
+Battle actions are scored from what they are about: a card's own embedding for SUMMON and USE, a creature's own for
+targets and attackers. So hand slots and lanes are interchangeable by construction, and the own deck is a set.
+
+    context = LSTM(dense(s, E of the cards left, hand, lanes, scalars))
+    pick i          v . relu(W E(card i) + U context + W' copies i)
+    PASS            linear in the context
+    SUMMON i, l     hand i . lane l           USE i, t    hand i . target t            ATTACK c, t    own c . target t
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from jaxrl.envs.locm.actions import ATTACK_TARGETS, USE_TARGETS
+from jaxrl.envs.locm.env import NUM_ACTIONS
+from jaxrl.envs.locm.state import DECK_SIZE, HAND_SLOTS, LANE_SLOTS, LANES, SIDES
+from jaxrl.locm.table import CardView
+from jaxrl.networks.build import NetworkOutput
+from jaxrl.networks.cores import LSTM, initial_memory
+from jaxrl.networks.torsos import dense
+from jaxrl.types import EnvSpec, Memory
+
+ROOT_TWO = 2**0.5
+FIRST_GAIN = 0.1  # of what logits are made from: the first policy is close to uniform
+
+
+@dataclass(frozen=True)
+class Config:
+    """Both stages of the card game.
+
+    Args:
+        embedding: size of a card's and of a creature's embedding.
+        width: of the dense layers and of both heads.
+        layers: dense layers between the sets and the memory.
+        core_size: units of the LSTM; 0 for none.
+        shared_embedding: one embedding of cards in both stages; otherwise each has its own.
+        shared_summary: the battle, too, sees the summary of the own picks.
+    """
+
+    embedding: int = 16
+    width: int = 64
+    layers: int = 2
+    core_size: int = 64
+    shared_embedding: bool = True
+    shared_summary: bool = True
+
+
+def make(config: Config, spec: EnvSpec) -> CardNetwork:
+    """The network; `spec` must be that of the card game."""
+    del spec
+    return CardNetwork(config)
+
+
+class CardNetwork(nn.Module):
+    """See above."""
+
+    config: Config
+
+    def initial_memory(self, num_envs: int) -> Memory:
+        """Of seats that have seen nothing; () without an LSTM."""
+        return initial_memory(num_envs, self.config.core_size) if self.config.core_size else ()
+
+    @nn.compact
+    def __call__(self, observation: CardView, first: jax.Array | None = None, memory: Memory = ()) -> NetworkOutput:
+        """Views [N, ...] -> NetworkOutput, logits [N, 145]; `first` and `memory` as in `PolicyValueNetwork`."""
+        config = self.config
+        view = CardView(*(jnp.asarray(x, jnp.float32) for x in observation))
+        embed = Embedding(config.embedding, name="embedding")
+        embed_battle = embed if config.shared_embedding else Embedding(config.embedding, name="battle_embedding")
+        choices, picks = embed(view.cards), embed(view.picks)
+        mine = picks if config.shared_embedding else embed_battle(view.picks)
+        hand = embed_battle(view.hand)
+        creatures = nn.relu(dense(config.embedding, ROOT_TWO, jnp.float32, "creature")(view.board))
+        creatures = creatures * view.board[..., :1]
+
+        in_battle = view.in_battle[:, None]
+        summary = jnp.sum(picks, axis=1) / DECK_SIZE
+        if not config.shared_summary:
+            summary = jnp.where(in_battle > 0, 0, summary)
+        left = jnp.einsum("nk,nke->ne", view.left, mine) / DECK_SIZE
+        offer = jnp.mean(choices, axis=1)
+        # Lanes are a set: what is in one lane meets only in `lane`, and the two are added up and compared.
+        lanes = jnp.sum(creatures, axis=3).swapaxes(1, 2).reshape(-1, LANES, SIDES * config.embedding)
+        lane = nn.relu(dense(config.width, ROOT_TWO, jnp.float32, "lane")(lanes))
+        held = jnp.concatenate([jnp.sum(hand, axis=1) / HAND_SLOTS, jnp.max(hand, axis=1)], axis=-1)
+        parts = summary, left, offer, held, jnp.sum(lane, axis=1), jnp.max(lane, axis=1), view.scalars, in_battle
+        features = jnp.concatenate(parts, axis=-1)
+        for layer in range(config.layers):
+            features = nn.relu(dense(config.width, ROOT_TWO, jnp.float32, f"dense_{layer}")(features))
+        if config.core_size:
+            if first is None:
+                first, memory = jnp.ones((len(features), 1), bool), self.initial_memory(len(features))
+            core = LSTM(config.core_size, name="core")
+            rows, memory = core(features.reshape(*first.shape, features.shape[-1]), first, memory)
+            features = jnp.concatenate([features, rows.reshape(len(features), -1)], axis=-1)
+
+        picking = PickHead(config.width, name="pick")(choices, view.copies, features)
+        battle = BattleHead(config.width, name="battle")(hand, creatures, lane, features)
+        rest = jnp.zeros((len(features), NUM_ACTIONS - picking.shape[1]))
+        policy = jnp.where(in_battle > 0, battle, jnp.concatenate([picking, rest], axis=1))
+        values = [Value(config.width, name=f"value_{stage}")(features) for stage in ("deck", "battle")]
+        return NetworkOutput(policy, jnp.where(view.in_battle > 0, values[1], values[0]), memory)
+
+
+class Embedding(nn.Module):
+    """Card features [..., 20] -> [..., size]; nothing of a place without a card."""
+
+    size: int
+
+    @nn.compact
+    def __call__(self, cards: jax.Array) -> jax.Array:
+        """Two dense layers."""
+        there = cards[..., :1]
+        for layer in range(2):
+            cards = nn.relu(dense(self.size, ROOT_TWO, jnp.float32, f"dense_{layer}")(cards))
+        return cards * there
+
+
+class PickHead(nn.Module):
+    """One logit a card on offer."""
+
+    width: int
+
+    @nn.compact
+    def __call__(self, cards: jax.Array, copies: jax.Array, features: jax.Array) -> jax.Array:
+        """Cards [N, C, E], copies [N, C], features [N, F] -> logits [N, C]."""
+        width = self.width // 2
+        about = dense(width, ROOT_TWO, jnp.float32, "card")(cards)
+        about += copies[..., None] * self.param("copies", nn.initializers.normal(0.5), (width,))
+        about += nn.Dense(width, use_bias=False, name="context")(features)[:, None]
+        return dense(1, FIRST_GAIN, jnp.float32, "logit")(nn.relu(about))[..., 0]
+
+
+class BattleHead(nn.Module):
+    """Every battle action from what it is about, in the order of `jaxrl.envs.locm.actions`."""
+
+    width: int
+
+    @nn.compact
+    def __call__(self, hand: jax.Array, creatures: jax.Array, lane: jax.Array, features: jax.Array) -> jax.Array:
+        """Hand [N, 8, E], creatures [N, 2, 2, 3, E], lane [N, 2, W], features [N, F] -> logits [N, 145]."""
+        number, size = len(features), self.width // 2
+
+        def about(things: jax.Array, name: str) -> jax.Array:
+            """Things [N, K, .] in the light of the whole."""
+            context = nn.Dense(size, use_bias=False, name=f"{name}_context")(features)
+            return nn.relu(dense(size, ROOT_TWO, jnp.float32, name)(things) + context[:, None])
+
+        def query(things: jax.Array, name: str) -> jax.Array:
+            return dense(size, FIRST_GAIN, jnp.float32, name)(things)
+
+        # A creature meets its lane: what it may attack, and what may attack it.
+        beside = jnp.broadcast_to(lane[:, None, :, None], (number, SIDES, LANES, LANE_SLOTS, lane.shape[-1]))
+        board = about(jnp.concatenate([creatures, beside], axis=-1).reshape(number, 12, -1), "board")
+        side = dense(size, 1.0, jnp.float32, "enemy")(jnp.repeat(jnp.eye(2), 6, axis=0))  # own or enemy
+        board = board + side
+        cards, lanes = about(hand, "hand"), about(lane, "lanes")
+        face = nn.Dense(size, name="face")(features)[:, None]
+        nothing = dense(1, FIRST_GAIN, jnp.float32, "pass")(features)
+
+        summon = jnp.einsum("nhs,nls->nhl", query(cards, "summon"), lanes) + _bias(cards, "summon_bias")
+        targets = jnp.concatenate([face, board], axis=1)
+        use = jnp.einsum("nhs,nts->nht", query(cards, "use"), targets) + _bias(cards, "use_bias")
+        enemy = board[:, 6:].reshape(number, LANES, LANE_SLOTS, size)
+        own = query(board[:, :6], "attack").reshape(number, LANES, LANE_SLOTS, size)
+        faces = jnp.broadcast_to(face[:, None], (number, LANES, 1, size))
+        attack = jnp.einsum("nlcs,nlts->nlct", own, jnp.concatenate([faces, enemy], axis=2))
+        attack = attack.reshape(number, LANES * LANE_SLOTS, ATTACK_TARGETS) + _bias(board[:, :6], "attack_bias")
+        assert use.shape[-1] == USE_TARGETS
+        return jnp.concatenate([nothing, *(x.reshape(number, -1) for x in (summon, use, attack))], axis=1)
+
+
+def _bias(things: jax.Array, name: str) -> jax.Array:
+    """One number a thing [N, K, 1]: how much to do something with it, whatever it is done to."""
+    return dense(1, FIRST_GAIN, jnp.float32, name)(things)
+
+
+class Value(nn.Module):
+    """Value [N] of one stage."""
+
+    width: int
+
+    @nn.compact
+    def __call__(self, features: jax.Array) -> jax.Array:
+        """Features [N, F]."""
+        hidden = nn.relu(dense(self.width, ROOT_TWO, jnp.float32, "dense")(features))
+        return dense(1, 1.0, jnp.float32, "value")(hidden)[:, 0]
