@@ -136,11 +136,6 @@ def _file_settings(path: Path) -> list[Setting]:
 
 
 def _node_settings(loader: Loader, node: yaml.MappingNode, prefix: str, path: Path) -> Iterator[Setting]:
-    seen = set()
-    for key, _ in node.value:
-        if str(key.value) in seen:
-            raise ConfigError(f"{path} line {key.start_mark.line + 1}: {prefix}{key.value} is set twice")
-        seen.add(str(key.value))
     loader.flatten_mapping(node)  # resolves `<<: *anchor`
     for key, value in node.value:
         name, where = f"{prefix}{key.value}", f"{path} line {key.start_mark.line + 1}"

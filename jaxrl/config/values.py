@@ -25,9 +25,17 @@ SCALARS = {
 
 
 class Loader(yaml.SafeLoader):
-    """YAML with the scalars above."""
+    """YAML with the scalars above, and no key twice."""
 
     yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node, seen = super().compose_mapping_node(anchor), set()
+        for key, _ in node.value:
+            if str(key.value) in seen:
+                raise yaml.MarkedYAMLError(problem=f"{key.value} is set twice", problem_mark=key.start_mark)
+            seen.add(str(key.value))
+        return node
 
 
 class Dumper(yaml.SafeDumper):

@@ -99,6 +99,7 @@ def test_conversions(text: str, hint: Any, value: Any) -> None:
         ("9" * 5000, int),
         ("[1, a]", tuple[int, ...]),
         ("{1: 2}", Mapping[str, int]),
+        ("{a: 1, a: 2}", Mapping[str, int]),
         ("!!int x", int),
         ("!!bool x", bool),
         ("!!timestamp x", int),
