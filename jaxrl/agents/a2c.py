@@ -3,42 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated
 
 import jax
 import jax.numpy as jnp
 
-from jaxrl.agents.actor_critic import ActorCriticConfig, make_agent
-from jaxrl.agents.exploration import Temperature
+from jaxrl.agents.actor_critic import ActorCriticConfig, ActorCriticHypers, make_agent
 from jaxrl.agents.losses import read_rows
 from jaxrl.agents.unrolling import Network
-from jaxrl.config.ranges import HUGE, Between
 from jaxrl.ops.trace import decayed_sum
 from jaxrl.types import Agent, EnvSpec, Metrics, Params, Trajectory
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class Hypers:
-    """Floats that a sweep may touch.
-
-    Args:
-        learning_rate: peak step size.
-        weight_decay: of AdamW, follows the learning rate's schedule.
-        discount_factor: per env step.
-        temperature: of the policy `softmax(logits / temperature)`.
-        value_cost: weight of the value's regression.
-        entropy_cost: weight of the entropy bonus.
-        reward_scale: factor on transformed rewards.
-    """
-
-    learning_rate: Annotated[float, Between(0, HUGE)] = 1e-3
-    weight_decay: Annotated[float, Between(0, HUGE)] = 0.0
-    discount_factor: Annotated[float, Between(0, 1)] = 0.99
-    temperature: Temperature = 1.0
-    value_cost: float = 0.5
-    entropy_cost: float = 0.01
-    reward_scale: float = 1.0
+class Hypers(ActorCriticHypers):
+    """Floats that a sweep may touch."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The actor-critic that `casa`, `impala` and `a2c` are: its config, and the agent around a loss."""
+"""The actor-critic that `casa`, `impala` and `a2c` are: its settings, and the agent around a loss."""
 
 from __future__ import annotations
 
@@ -12,14 +12,57 @@ import jax.numpy as jnp
 
 from jaxrl.agents import exploration
 from jaxrl.agents.acting import Acting, Behaviour, act, look, preference_scale
-from jaxrl.agents.exploration import ExplorationConfig, TemperatureFactor
+from jaxrl.agents.exploration import ExplorationConfig, Temperature, TemperatureFactor
 from jaxrl.agents.optimiser import OptimiserConfig
+from jaxrl.agents.replay_buffer import ReplayConfig
 from jaxrl.agents.unrolling import Network, warm_up
 from jaxrl.agents.updating import init_state, make_update, side_by_side
-from jaxrl.config.ranges import AtLeast
+from jaxrl.config.ranges import HUGE, TINY, AtLeast, Between
 from jaxrl.ops.rewards import RewardTransform
 from jaxrl.ops.values import ValueTransform
 from jaxrl.types import Agent, EnvSpec, Key, Metrics, Params, TrainState, Trajectory
+
+Clip = Annotated[float, AtLeast(TINY)]  # upper bound of an importance ratio
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class ActorCriticHypers:
+    """Floats that a sweep may touch; every agent's `Hypers` add to them or change their defaults.
+
+    Args:
+        learning_rate: peak step size.
+        weight_decay: of AdamW, follows the learning rate's schedule.
+        discount_factor: per env step.
+        temperature: of the policy `softmax(logits / temperature)`.
+        value_cost: weight of the value's regression.
+        entropy_cost: weight of the entropy bonus.
+        reward_scale: factor on transformed rewards.
+    """
+
+    learning_rate: Annotated[float, Between(0, HUGE)] = 5e-4
+    weight_decay: Annotated[float, Between(0, HUGE)] = 0.0
+    discount_factor: Annotated[float, Between(0, 1)] = 0.99
+    temperature: Temperature = 1.0
+    value_cost: float = 0.5
+    entropy_cost: float = 0.01
+    reward_scale: float = 1.0
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class OffPolicyHypers(ActorCriticHypers):
+    """What a trace with clipped importance ratios adds.
+
+    Args:
+        rho_clip: upper bound of the importance ratio.
+        c_clip: upper bound of the trace's ratio; above rho_clip it is rho_clip.
+        trace_lambda: decay of the trace, `c = trace_lambda min(ratio, c_clip, rho_clip)`, as in Retrace(lambda).
+    """
+
+    rho_clip: Clip = 1.0
+    c_clip: Clip = 1.0
+    trace_lambda: Annotated[float, Between(0, 1)] = 1.0
 
 
 @dataclass(frozen=True)
@@ -46,6 +89,19 @@ class ActorCriticConfig:
     temperature_factor: TemperatureFactor = False
     exploration: ExplorationConfig = field(default_factory=ExplorationConfig)
     value_transform: ValueTransform = "identity"
+
+
+@dataclass(frozen=True)
+class OffPolicyConfig(ActorCriticConfig):
+    """What only an agent that corrects for old policies can be told.
+
+    Args:
+        burn_in: rows at the start of an unroll that only warm a recurrent core's memory: no loss, no gradient.
+        replay: see below.
+    """
+
+    burn_in: Annotated[int, AtLeast(0)] = 0
+    replay: ReplayConfig = field(default_factory=ReplayConfig)
 
 
 def make_agent(

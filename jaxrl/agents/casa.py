@@ -16,68 +16,52 @@ import jax
 import jax.numpy as jnp
 
 from jaxrl import ops
-from jaxrl.agents.actor_critic import ActorCriticConfig, make_agent
+from jaxrl.agents.actor_critic import Clip, OffPolicyConfig, OffPolicyHypers, make_agent
 from jaxrl.agents.exploration import Temperature
 from jaxrl.agents.losses import decayed_clip, read_rows
-from jaxrl.agents.replay_buffer import ReplayConfig
 from jaxrl.agents.unrolling import Network
-from jaxrl.config.ranges import HUGE, TINY, AtLeast, Between
+from jaxrl.config.ranges import HUGE, TINY, Between
 from jaxrl.types import Agent, EnvSpec, Metrics, Params, Trajectory
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class Hypers:
+class Hypers(OffPolicyHypers):
     """Floats that a sweep may touch.
 
     Args:
-        learning_rate: peak step size.
-        weight_decay: of AdamW, follows the learning rate's schedule.
-        discount_factor: per env step.
         temperature: of the policy `softmax(A / temperature)`, in units of transformed reward.
+        value_cost: xi, weight of V's regression.
+        entropy_cost: weight of an entropy bonus. CASA has none; it is here to be compared with the temperature.
+        rho_clip: upper bound of the importance ratio in DR-Trace and in the policy gradient.
         advantage_scale: A is this times the network's output. It changes no objective, only the optimiser's
             conditioning: with `advantage_scale = temperature` the output is the logits, and a step of Adam moves the
             policy as it does in other actor-critics; with 1 it moves the logits 1/temperature times as far.
-        value_cost: xi, weight of V's regression.
         q_cost: alpha, weight of Q's regression.
         policy_cost: beta, weight of the policy gradient.
-        entropy_cost: weight of an entropy bonus. CASA has none; it is here to be compared with the temperature.
-        rho_clip: upper bound of the importance ratio in DR-Trace and in the policy gradient.
-        c_clip: upper bound of the trace's ratio; above rho_clip it is rho_clip.
-        trace_lambda: decay of the trace, `c = trace_lambda min(ratio, c_clip, rho_clip)`, as in Retrace(lambda).
-        reward_scale: factor on transformed rewards.
     """
 
-    learning_rate: Annotated[float, Between(0, HUGE)] = 5e-4
-    weight_decay: Annotated[float, Between(0, HUGE)] = 0.0
-    discount_factor: Annotated[float, Between(0, 1)] = 0.99
     temperature: Temperature = 0.1
-    advantage_scale: Annotated[float, Between(TINY, HUGE)] = 0.1
     value_cost: float = 1.0
+    entropy_cost: float = 0.0
+    rho_clip: Clip = 1.05
+    c_clip: Clip = 1.05
+    advantage_scale: Annotated[float, Between(TINY, HUGE)] = 0.1
     q_cost: float = 10.0
     policy_cost: float = 10.0
-    entropy_cost: float = 0.0
-    rho_clip: Annotated[float, AtLeast(TINY)] = 1.05
-    c_clip: Annotated[float, AtLeast(TINY)] = 1.05
-    trace_lambda: Annotated[float, Between(0, 1)] = 1.0
-    reward_scale: float = 1.0
 
 
 @dataclass(frozen=True)
-class Config(ActorCriticConfig):
+class Config(OffPolicyConfig):
     """CASA with DR-Trace.
 
     Args:
         temperature_factor: multiply the policy term by the temperature, which keeps it on the scale of Q's regression.
         value_transform: `identity`, or `rescale` to let the network predict h(V), about the root of V; A and Q stay in
             units of reward.
-        burn_in: rows at the start of an unroll that only warm a recurrent core's memory: no loss, no gradient.
-        replay: see below.
     """
 
     hypers: Hypers = field(default_factory=Hypers)
-    burn_in: Annotated[int, AtLeast(0)] = 0
-    replay: ReplayConfig = field(default_factory=ReplayConfig)
 
 
 def q_values(advantages: jax.Array, logits: jax.Array, value: jax.Array) -> jax.Array:

@@ -40,16 +40,15 @@ Family = Literal["plain", "fixed", "bandit", "mixture", "ladder"]
 
 EPSILON_BLOCKS = 10  # in which a mixture's vote divides [0, 1]; the accuracy is published
 GREEDY_TEMPERATURE = 1e-6  # a softmax this cold is the argmax; ties share their probability
-# Of the hypers' temperature. Where logits reach 1e9 the rounding of a colder one overflows the softmax; a hotter one is
-# uniform, and the loss of `temperature_factor` overflows.
-TEMPERATURES = Between(GREEDY_TEMPERATURE, 1e20)
 MAX_TEMPERATURE = 1e3  # finite, where x = 0 says infinity
 DRAW_STREAM = 0x6472_6177  # apart from the numbers that actions are drawn with
 
-
 FAMILY = "agent.exploration.family"
 VOTED, LADDER = ReadIf(FAMILY, "bandit", "mixture"), ReadIf(FAMILY, "ladder")
-Temperature = Annotated[float, TEMPERATURES, ReadIf(FAMILY, "fixed", "ladder")]  # a hyper-parameter
+# Of the hypers. Where logits reach 1e9 the rounding of a colder one overflows the softmax; a hotter one is uniform, and
+# the loss of `temperature_factor` overflows.
+TEMPERATURES = Between(GREEDY_TEMPERATURE, 1e20)
+Temperature = Annotated[float, TEMPERATURES, ReadIf(FAMILY, "fixed", "ladder")]
 TemperatureFactor = Annotated[bool, ReadIf(FAMILY, "fixed", "bandit", "mixture", "ladder")]  # plain's temperature is 1
 
 

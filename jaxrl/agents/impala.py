@@ -3,62 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated
 
 import jax
 
 from jaxrl import ops
-from jaxrl.agents.actor_critic import ActorCriticConfig, make_agent
-from jaxrl.agents.exploration import Temperature
+from jaxrl.agents.actor_critic import OffPolicyConfig, OffPolicyHypers, make_agent
 from jaxrl.agents.losses import decayed_clip, read_rows
-from jaxrl.agents.replay_buffer import ReplayConfig
 from jaxrl.agents.unrolling import Network
-from jaxrl.config.ranges import HUGE, TINY, AtLeast, Between
 from jaxrl.types import Agent, EnvSpec, Metrics, Params, Trajectory
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class Hypers:
+class Hypers(OffPolicyHypers):
     """Floats that a sweep may touch.
 
     Args:
-        learning_rate: peak step size.
-        weight_decay: of AdamW, follows the learning rate's schedule.
-        discount_factor: per env step.
         temperature: of the policy `softmax(logits / temperature)`; 1 is IMPALA.
-        value_cost: weight of the value's regression.
-        entropy_cost: weight of the entropy bonus.
-        rho_clip: upper bound of the importance ratio.
-        c_clip: upper bound of the trace's ratio; above rho_clip it is rho_clip.
-        trace_lambda: decay of the trace, `c = trace_lambda min(ratio, c_clip, rho_clip)`, as in Retrace(lambda).
-        reward_scale: factor on transformed rewards.
     """
-
-    learning_rate: Annotated[float, Between(0, HUGE)] = 5e-4
-    weight_decay: Annotated[float, Between(0, HUGE)] = 0.0
-    discount_factor: Annotated[float, Between(0, 1)] = 0.99
-    temperature: Temperature = 1.0
-    value_cost: float = 0.5
-    entropy_cost: float = 0.01
-    rho_clip: Annotated[float, AtLeast(TINY)] = 1.0
-    c_clip: Annotated[float, AtLeast(TINY)] = 1.0
-    trace_lambda: Annotated[float, Between(0, 1)] = 1.0
-    reward_scale: float = 1.0
 
 
 @dataclass(frozen=True)
-class Config(ActorCriticConfig):
-    """IMPALA with V-trace.
-
-    Args:
-        burn_in: rows at the start of an unroll that only warm a recurrent core's memory: no loss, no gradient.
-        replay: see below.
-    """
+class Config(OffPolicyConfig):
+    """IMPALA with V-trace."""
 
     hypers: Hypers = field(default_factory=Hypers)
-    burn_in: Annotated[int, AtLeast(0)] = 0
-    replay: ReplayConfig = field(default_factory=ReplayConfig)
 
 
 def loss(

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from jaxrl import ops
 from jaxrl.agents.acting import preferences
-from jaxrl.agents.actor_critic import ActorCriticConfig
+from jaxrl.agents.actor_critic import ActorCriticConfig, OffPolicyHypers
 from jaxrl.agents.unrolling import Network, unroll_network
 from jaxrl.types import Metrics, Params, Trajectory
 
@@ -81,7 +81,7 @@ def read_rows(params: Params, hypers: Any, trajectory: Trajectory, config: Actor
     )
 
 
-def decayed_clip(ratio: jax.Array, hypers: Any) -> jax.Array:
+def decayed_clip(ratio: jax.Array, hypers: OffPolicyHypers) -> jax.Array:
     """The bound [T, B] with which a trace has `c = trace_lambda min(ratio, c_clip, rho_clip)`, for lambda in [0, 1].
 
     The operators know no lambda: they take `c = min(ratio, bound)`, and this bound is never above the ratio. The
