@@ -183,8 +183,8 @@ class PopulationConfig:
     """
 
     size: Annotated[int, AtLeast(1)] = 1
-    vary: Annotated[Mapping[str, Any], Names("agent.hypers")] = field(default_factory=dict)
-    members: Annotated[Mapping[str, Any], Names("agent.hypers")] = field(default_factory=dict)
+    vary: Annotated[Mapping[str, Any], Names("agent.hypers")] = field(default_factory=dict, hash=False)
+    members: Annotated[Mapping[str, Any], Names("agent.hypers")] = field(default_factory=dict, hash=False)
     pbt: PBTConfig = field(default_factory=PBTConfig)
 
 
