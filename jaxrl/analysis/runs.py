@@ -120,8 +120,12 @@ def read_settings(run: Run) -> dict[str, Any]:
 
 
 def read_env(run: Run) -> str:
-    """The environment's id."""
-    return str(setting(read_settings(run), "env.id"))
+    """The environment's id, or where it has none its name."""
+    return _env(read_settings(run))
+
+
+def _env(settings: Mapping[str, Any]) -> str:
+    return str(setting(settings, "env.id") or setting(settings, "env.name"))
 
 
 def setting(settings: Mapping[str, Any], name: str) -> Any:
@@ -244,7 +248,8 @@ def _row(run: Run) -> tuple[Any, ...]:
     wall = metrics.get("progress/wall", np.empty(0))
     return (
         Path(run).resolve().name,
-        *(setting(settings, name) for name in ("agent.name", "env.id")),
+        setting(settings, "agent.name"),
+        _env(settings),
         protocol,
         setting(settings, "seed"),
         float(metrics["env_steps"][-1]) if metrics["env_steps"].size else None,

@@ -145,7 +145,7 @@ def check_memory() -> Iterator[Finding]:
 
 def check_envpool() -> Iterator[Finding]:
     """In a process of its own: a compiled module that does not fit this machine can end or hang the process."""
-    fix = "reinstall it with `pip install --force-reinstall envpool`, or use environments with --env.backend jax"
+    fix = "reinstall it with `pip install --force-reinstall envpool`, or use other environments, as --env.name catch"
     try:
         done = subprocess.run([sys.executable, "-c", PONG_STEP], capture_output=True, text=True, timeout=60)
     except subprocess.TimeoutExpired:

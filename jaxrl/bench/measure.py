@@ -19,7 +19,6 @@ from jaxrl.bench.printout import ONE_DEVICE, PARTS, Sizes, resources, summarise,
 from jaxrl.bench.threads import Rate, as_user_error
 from jaxrl.config.parsing import write_config
 from jaxrl.config.sections import ExperimentConfig
-from jaxrl.networks.build import make_network
 from jaxrl.record.files import check_writable, replace_json
 from jaxrl.record.meters import format_duration
 from jaxrl.record.versions import collect
@@ -114,7 +113,7 @@ def _prepare(experiment: Experiment, seconds: float, stack: ExitStack) -> tuple[
     }
     epochs = getattr(config.agent, "num_epochs", 1)
     rows = (runtime.unroll_length + 1) * experiment.plan.num_envs * epochs
-    flops = rows * networks.update_flops(make_network(config.network, spec), spec)
+    flops = rows * networks.update_flops(experiment.network, spec)
     _, learner_devices = parts.devices_of(experiment)
     if len(learner_devices) > 1:
         loop[ONE_DEVICE] = parts.Learner(experiment, trajectories, learner_devices[:1])

@@ -18,11 +18,11 @@ import optax
 from flax import linen as nn
 from jax.extend import core
 
-from jaxrl.config.sections import NetworkConfig
-from jaxrl.networks.build import NetworkOutput, make_network
+from jaxrl.networks import atari
+from jaxrl.networks.heads import NetworkOutput
 from jaxrl.types import EnvSpec
 
-NATURE = NetworkConfig("nature", (512,))
+NATURE = atari.Config(torso="nature", hidden_sizes=(512,))
 ATARI = EnvSpec(observation_shape=(4, 84, 84), observation_dtype="uint8", num_actions=18, frame_skip=4)
 
 
@@ -51,12 +51,12 @@ class PlainNatureNetwork(nn.Module):
 
 def measure(batch: int = 640, repetitions: int = 7) -> UpdateSpeed:
     """Updates of the Nature CNN, jaxrl's form and the plain one by turns, so that both meet the same load."""
-    ours, plain = make_network(NATURE, ATARI), PlainNatureNetwork(ATARI.num_actions)
+    ours, plain = atari.make(NATURE, ATARI), PlainNatureNetwork(ATARI.num_actions)
     seconds = time_by_turns([prepare_update(network, ATARI, batch) for network in (ours, plain)], repetitions)
     return UpdateSpeed(batch / median(seconds[0]), batch / median(seconds[1]), update_flops(ours, ATARI))
 
 
-def samples_per_s(network: nn.Module, spec: EnvSpec, batch: int, repetitions: int = 7) -> float:
+def samples_per_s(network: Any, spec: EnvSpec, batch: int, repetitions: int = 7) -> float:
     """Samples that updates of any network get through per second; the median of the repetitions."""
     return batch / median(time_by_turns([prepare_update(network, spec, batch)], repetitions)[0])
 
@@ -74,7 +74,7 @@ def time_by_turns(runs: list[Callable[[], Any]], repetitions: int) -> list[list[
     return seconds
 
 
-def prepare_update(network: nn.Module, spec: EnvSpec, batch: int) -> Callable[[], Any]:
+def prepare_update(network: Any, spec: EnvSpec, batch: int) -> Callable[[], Any]:
     """A call that does one update on a fixed batch and returns the new parameters."""
     rng = np.random.default_rng(0)
     shape = (batch, *spec.observation_shape)
@@ -103,13 +103,13 @@ def prepare_update(network: nn.Module, spec: EnvSpec, batch: int) -> Callable[[]
     return lambda: update(params, state, observation)
 
 
-def update_flops(network: nn.Module, spec: EnvSpec) -> float:
+def update_flops(network: Any, spec: EnvSpec) -> float:
     """FLOPs of one sample's update: each product once forward and twice backward, the first one without its input's."""
     products = forward_flops(network, spec)
     return float(3 * sum(products) - products[0])
 
 
-def forward_flops(network: nn.Module, spec: EnvSpec) -> list[int]:
+def forward_flops(network: Any, spec: EnvSpec) -> list[int]:
     """FLOPs of each matrix product and convolution of a forward pass over one observation, in their order."""
     observation = jax.ShapeDtypeStruct((1, *spec.observation_shape), jnp.dtype(spec.observation_dtype))
     variables = jax.eval_shape(network.init, jax.random.key(0), observation)

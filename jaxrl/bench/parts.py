@@ -20,7 +20,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from jaxrl.bench.threads import Gate, Rate, Stopwatch, Work, as_user_error, in_parallel
 from jaxrl.envs.base import BatchedEnv
-from jaxrl.envs.build import make_env
+from jaxrl.envs.pools import make_env
 from jaxrl.run.build import ACTOR_KEY, INIT_KEY, TRAINING, Experiment, choose_devices, threads_per_pool
 from jaxrl.runtime.actor import Act, Actor
 from jaxrl.runtime.exchange import ActorFailed
@@ -229,7 +229,7 @@ class MatrixProduct:
         self._flops = 2.0 * len(devices) * self.size**3
         sharding = NamedSharding(make_mesh(devices), PartitionSpec("batch"))
         numbers = np.random.default_rng(0).normal(size=shape)
-        self._x = jax.device_put(numbers.astype(experiment.config.network.dtype), sharding)
+        self._x = jax.device_put(numbers.astype(getattr(experiment.config.network, "dtype", "float32")), sharding)
         self._product = jax.jit(jnp.matmul, out_shardings=sharding)
         self.measure(0.0)
 
@@ -259,7 +259,7 @@ def make_pools(experiment: Experiment, restart: int) -> Pools:
             for pool in range(config.runtime.pools_per_actor):
                 pools[-1].append(
                     make_env(
-                        config.env,
+                        experiment.env,
                         config.runtime.envs_per_pool,
                         num_threads=threads_per_pool(config.runtime),
                         seed=config.seed,

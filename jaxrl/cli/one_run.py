@@ -46,10 +46,11 @@ def _train_help(path: str | None, settings: Sequence[str]) -> str:
     )
     if path is not None:
         return help_text(usage, f"{description} The defaults below are {path}'s.", read_config(path, settings))
-    agents = "".join(f"    {name:19} {registry.summary(name)}".rstrip() + "\n" for name in registry.AGENTS)
+    summaries = {name: registry.summary("agent", name) for name in registry.AGENTS}
+    agents = "".join(f"    {name:19} {summary}".rstrip() + "\n" for name, summary in summaries.items())
     return (
         f"{help_text(usage, description)}\nagent:\n  --agent.name NAME     the algorithm, one of:\n{agents}"
-        "  --agent.KEY VALUE     `jaxrl train CONFIG --help` also shows the section of CONFIG's agent\n"
+        "  --agent.KEY VALUE     `jaxrl train CONFIG --help` also shows the sections of CONFIG's parts\n"
     )
 
 

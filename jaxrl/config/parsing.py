@@ -1,7 +1,7 @@
-"""YAML files and the command line, read into the dataclasses of `jaxrl.config.sections` and of one agent.
+"""YAML files and the command line, read into the dataclasses of `jaxrl.config.sections` and of the parts they name.
 
 Names are checked here, all dotted names at once, so that a message can say where the mistake is and what was probably
-meant; values in `jaxrl.config.values`. No JAX is imported until an agent is named.
+meant; values in `jaxrl.config.values`. No JAX is imported until a part is named.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass
 from difflib import SequenceMatcher, get_close_matches
 from pathlib import Path
-from typing import Any, Literal, TypeGuard, get_args, get_origin, get_type_hints
+from typing import Any, TypeGuard, get_args, get_origin, get_type_hints
 
 import yaml
 
-from jaxrl.config import registry
+from jaxrl.config import older, registry
 from jaxrl.config.conditions import Names, marker, unread
 from jaxrl.config.ranges import FINITE, range_in
 from jaxrl.config.sections import ExperimentConfig
@@ -57,43 +57,51 @@ def read_config(path: str | Path, overrides: Sequence[str] = (), *, recorded: bo
     """
     in_file = {setting.name: setting for setting in _file_settings(Path(path))}
     settings = in_file | {setting.name: setting for setting in _override_settings(overrides)}
-    chosen = settings.pop("agent.name", None)
-    if chosen is None:
-        raise ConfigError(f"{path}: agent.name is missing; it names the algorithm, {' or '.join(registry.AGENTS)}")
-    try:
-        agent_class = registry.load(str(chosen.value)).Config
-    except ConfigError as error:
-        raise ConfigError(f"{chosen.where}: agent.name: {error}") from None
-    leaves = {leaf.name: leaf for leaf in [*_leaves(ExperimentConfig), *_leaves(agent_class, prefix="agent.")]}
+    older.translate(settings)
+    chosen = {section: settings.pop(f"{section}.name", None) for section in registry.PARTS}
+    parts = {section: _chosen_part(section, chosen[section], path) for section in registry.PARTS}
+    leaves = {leaf.name: leaf for leaf in _leaves(ExperimentConfig)}
+    for section, part in parts.items():
+        leaves |= {leaf.name: leaf for leaf in _leaves(part.Config, prefix=f"{section}.")}
     mappings = tuple(f"{name}." for name, leaf in leaves.items() if _is_mapping(leaf.hint))
     values = {}
-    for setting in settings.values():
-        if setting.name in leaves:
-            values[setting.name] = _checked(setting, leaves[setting.name].hint)
-        elif setting.where == COMMAND_LINE or not setting.name.startswith(mappings):  # in a file, part of the mapping
-            _check_section(setting, ["agent.name", *leaves], str(chosen.value))
+    for name, setting in settings.items():
+        if name in leaves:
+            values[name] = _checked(setting, leaves[name].hint)
+        elif setting.where == COMMAND_LINE or not name.startswith(mappings):  # in a file, part of the mapping
+            section = name.partition(".")[0]
+            owner = _owner(section, parts[section], setting, chosen[section]) if section in parts else ""
+            _check_section(setting, [*(f"{section}.name" for section in parts), *leaves], owner)
     for leaf in leaves.values():
         if leaf.default is MISSING and leaf.name not in values:
             raise ConfigError(f"{path}: {leaf.name} is missing; set --{leaf.name} or write it there")
     _check_read(settings.values(), {} if recorded else in_file, leaves, values)
-    return _build(ExperimentConfig, values, agent=_build(agent_class, values, prefix="agent."))
+    built = {section: _build(part.Config, values, prefix=f"{section}.") for section, part in parts.items()}
+    return _build(ExperimentConfig, values, **built)
 
 
 def write_config(config: ExperimentConfig) -> str:
     """YAML from which `read_config` makes an equal object."""
     tree = dataclasses.asdict(config)
-    tree["agent"] = {"name": registry.name_of(config.agent), **tree.pop("agent")}
+    for section in registry.PARTS:
+        tree[section] = {"name": registry.name_of(section, getattr(config, section)), **tree.pop(section)}
     return yaml.dump(tree, Dumper=Dumper, sort_keys=False, width=120)
 
 
 def help_text(usage: str, description: str, config: ExperimentConfig | None = None) -> str:
-    """Every setting with its type, range and default; with a config, its values and its agent's section too."""
+    """Every setting with its type, range and default; with a config, its values and the sections of its parts.
+
+    Without one the sections are those of the default parts, and an agent has no default.
+    """
     leaves = list(_leaves(ExperimentConfig, config))
-    if config is not None:
-        agent_leaves = list(_leaves(type(config.agent), config.agent, "agent."))
-        name = registry.name_of(config.agent)
-        hint = Literal[tuple(registry.AGENTS)]  # pyright: ignore[reportInvalidTypeForm]
-        leaves += [Leaf("agent.name", hint, name, "the algorithm.", agent_leaves[0].title), *agent_leaves]
+    for section, names in registry.PARTS.items():
+        if config is None and section not in registry.DEFAULTS:
+            continue
+        part = registry.default(section) if config is None else getattr(config, section)
+        own = list(_leaves(type(part), part, f"{section}."))
+        title = own[0].title if own else section
+        meaning = f"the {registry.KINDS[section]}: {', '.join(names)}, or module:Class of your own."
+        leaves += [Leaf(f"{section}.name", str, registry.name_of(section, part), meaning, title), *own]
     parser = argparse.ArgumentParser(add_help=False, usage=usage, description=description)
     groups: dict[str, Any] = {}
     for leaf in leaves:
@@ -110,6 +118,26 @@ def _describe(leaf: Leaf) -> str:
     of = "" if limits in (None, FINITE) else f", {limits}"
     default = "" if leaf.default is MISSING else f"; default: {write_flow(leaf.default)}"
     return f"{leaf.help} ({expected(leaf.hint)}{of}{default})"
+
+
+# Parts
+
+
+def _chosen_part(section: str, chosen: Setting | None, path: str | Path) -> registry.Part:
+    """The part that the section's `name` names; raises `ConfigError` that says where it was named."""
+    if chosen is None and section not in registry.DEFAULTS:
+        names = " or ".join(registry.PARTS[section])
+        raise ConfigError(f"{path}: {section}.name is missing; it names the algorithm, {names}")
+    try:
+        return registry.load(section, registry.DEFAULTS[section] if chosen is None else str(chosen.value))
+    except ConfigError as error:
+        raise ConfigError(f"{chosen.where if chosen else path}: {section}.name: {error}") from error.__cause__
+
+
+def _owner(section: str, part: registry.Part, setting: Setting, chosen: Setting | None) -> str:
+    """Who lacks a setting, and who chose it, where that was not the same file."""
+    apart = chosen is not None and chosen.where == COMMAND_LINE != setting.where
+    return f"{registry.KINDS[section]} {part.name}{', which the command line names,' if apart else ''} has no setting"
 
 
 # What the user wrote
@@ -167,7 +195,7 @@ def _leaves(cls: type, default: Any = None, prefix: str = "") -> Iterator[Leaf]:
     title = f"{prefix.rstrip('.')}: {docs[-1].splitlines()[0]}".removeprefix(": ").rstrip(".")
     fields = list(_fields(cls, default))
     for name, hint, value in fields:
-        if hint is not Any and not _is_section(hint):  # Any: the agent, whose class is chosen by name
+        if hint is not Any and not _is_section(hint):  # Any: a part, whose class is chosen by name
             yield Leaf(f"{prefix}{name}", hint, value, helps.get(name, ""), title)
     for name, hint, value in fields:
         if _is_section(hint):
@@ -203,15 +231,14 @@ def _is_mapping(hint: Any) -> bool:
     return any(get_origin(part) is Mapping for part in (hint, *get_args(hint)))
 
 
-def _check_section(setting: Setting, names: Sequence[str], agent: str) -> None:
+def _check_section(setting: Setting, names: Sequence[str], owner: str = "") -> None:
     """An unknown name is an error; so is a value for a section, unless it is empty as in `env:`."""
     name, where = setting.name, setting.where
     inside = [other for other in names if other.startswith(f"{name}.")]
     if inside and setting.value is not None and not isinstance(setting.value, Mapping):
         raise ConfigError(f"{where}: {name} is a section, not a value; set one of its parts, such as {inside[0]}")
     if not inside:
-        fault = f"agent {agent} has no setting" if name.startswith("agent.") else "there is no setting"
-        raise ConfigError(f"{where}: {fault} {name}; the nearest is {_nearest(name, names)}")
+        raise ConfigError(f"{where}: {owner or 'there is no setting'} {name}; the nearest is {_nearest(name, names)}")
 
 
 def _nearest(name: str, names: Sequence[str]) -> str:

@@ -70,7 +70,7 @@ def _check_sequences(config: ExperimentConfig, num_hosts: int) -> None:
             f"agent.burn_in must be below runtime.unroll_length {config.runtime.unroll_length}, so that rows are left "
             f"to learn from, got {burn_in}"
         )
-    if burn_in and config.network.core == "none":
+    if burn_in and getattr(config.network, "core", "") == "none":
         raise ConfigError(
             f"agent.burn_in must be 0 where nothing has a memory to warm, got {burn_in}; set network.core lstm, or "
             f"agent.burn_in 0"

@@ -1,8 +1,8 @@
 """What a user may set, as frozen dataclasses. No JAX here: `jaxrl train --help` must answer at once.
 
-The agent's own section is the `Config` of its file in `jaxrl/agents`; `jaxrl.config.parsing` reads YAML and the command
-line into these classes. Nothing changes a config after it was read; what follows from it is computed in
-`jaxrl.config.plan`.
+The sections `env`, `network` and `agent` belong to the parts that their `name` chooses (`jaxrl.config.registry`);
+`jaxrl.config.parsing` reads YAML and the command line into these classes. Nothing changes a config after it was read;
+what follows from it is computed in `jaxrl.config.plan`.
 """
 
 from __future__ import annotations
@@ -11,57 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
+from jaxrl.config import registry
 from jaxrl.config.conditions import Names, ReadIf
 from jaxrl.config.ranges import HUGE, Above, AtLeast, Between
 
 MAX_SEED = 2**32 - 1  # a JAX key keeps 32 bits: 2**32 would be seed 0 again
-
-
-@dataclass(frozen=True)
-class EnvConfig:
-    """Which environment, under which protocol.
-
-    Args:
-        id: an EnvPool id such as `Pong-v5` or `CartPole-v1`, or with `backend: jax` one of jaxrl's own.
-        backend: `envpool` for compiled environments, `jax` for pure-JAX ones.
-        protocol: Atari preset `machado`, `paper` or `cpu`; other environments ignore it.
-        sticky_actions: probability that the previous action is repeated; null keeps the preset's.
-        full_action_set: all 18 actions instead of the game's own; null keeps the preset's.
-        noop_max: up to so many no-ops start an episode, at least 1; null keeps the preset's.
-        max_episode_steps: cap in env steps, after which an episode is truncated; null keeps the preset's.
-        frame_size: side of the square frame in pixels; null keeps the preset's.
-    """
-
-    id: str = "Pong-v5"
-    backend: Literal["envpool", "jax"] = "envpool"
-    protocol: Literal["machado", "paper", "cpu"] = "machado"
-    sticky_actions: float | None = None
-    full_action_set: bool | None = None
-    noop_max: int | None = None
-    max_episode_steps: int | None = None
-    frame_size: int | None = None
-
-
-@dataclass(frozen=True)
-class NetworkConfig:
-    """The function approximator shared by policy and value.
-
-    Args:
-        torso: `nature` and `resnet` for 84x84 frames, `small` for CPUs, `mlp` for vectors.
-        hidden_sizes: widths of the dense layers after the torso's convolutions (or of the MLP).
-        input: `plain` divides frames by 255; `motion` shows the newest frame around its mean and the amplified
-            differences of successive frames, in which small moving things stand out.
-        dtype: of activations and matrix products; parameters stay float32.
-        core: `none`, or `lstm` for a memory between the torso and the heads.
-        core_size: units of the memory.
-    """
-
-    torso: Literal["nature", "resnet", "small", "mlp"] = "nature"
-    hidden_sizes: tuple[int, ...] = (512,)
-    input: Literal["plain", "motion"] = "plain"
-    dtype: Literal["float32", "bfloat16"] = "float32"
-    core: Literal["none", "lstm"] = "none"
-    core_size: Annotated[int, AtLeast(1), ReadIf("network.core", "lstm")] = 256
 
 
 @dataclass(frozen=True)
@@ -198,9 +152,9 @@ class ExperimentConfig:
         env_steps: length of the run in agent decisions; Atari frames are 4 times that.
         max_minutes: end training, saved and evaluated, after so many minutes even if env_steps are not done; 0 for no
             limit. A resumed run has as many again.
-        env: see below.
-        network: see below.
-        agent: the section of the algorithm, an instance of `jaxrl.agents.NAME.Config`.
+        env: settings of the environment that env.name chooses.
+        network: settings of the family of networks that network.name chooses.
+        agent: settings of the algorithm that agent.name chooses.
         runtime: see below.
         hosts: see below.
         record: see below.
@@ -213,8 +167,8 @@ class ExperimentConfig:
     seed: Annotated[int, Between(0, MAX_SEED)] = 0
     env_steps: Annotated[int, AtLeast(1)] = 1_000_000
     max_minutes: Annotated[float, AtLeast(0)] = 0.0
-    env: EnvConfig = field(default_factory=EnvConfig)
-    network: NetworkConfig = field(default_factory=NetworkConfig)
+    env: Any = field(default_factory=lambda: registry.default("env"))
+    network: Any = field(default_factory=lambda: registry.default("network"))
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
     hosts: HostsConfig = field(default_factory=HostsConfig)
     record: RecordConfig = field(default_factory=RecordConfig)

@@ -55,8 +55,28 @@ class BatchedEnv(Protocol):
         ...
 
 
+class PoolEnv(Protocol):
+    """An environment that is stepped outside JAX, and makes its pools itself.
+
+    Where it has a picture for people, or is played by different rules, it may also have `make_screen` and `rules`, as
+    `jaxrl.envs.envpool.emulators` has them.
+    """
+
+    @property
+    def spec(self) -> EnvSpec:
+        """What an agent must know, found without starting a pool."""
+        ...
+
+    def make_pool(self, num_envs: int, num_threads: int, seed: int, stream: tuple[int, ...]) -> BatchedEnv:
+        """A pool of `num_envs`, stepped by `num_threads`; `jaxrl.envs.seeding` makes seeds of `seed` and `stream`."""
+        ...
+
+
 class JaxEnv(Protocol):
-    """One environment as pure functions; `jaxrl.envs.batched` vmaps it and adds the auto-reset."""
+    """One environment as pure functions; `jaxrl.envs.batched` vmaps it and adds the auto-reset.
+
+    Where it has a field `max_episode_steps` (as `jaxrl.envs.episode.Capped`), longer episodes are truncated there.
+    """
 
     @property
     def spec(self) -> EnvSpec:

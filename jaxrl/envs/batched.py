@@ -32,25 +32,17 @@ class BatchedJaxEnv:
         env: hashable, because it is static to the compiler; equal environments share the compiled step.
         num_envs: B.
         key: from which every random number follows.
-        max_episode_steps: truncates longer episodes; None leaves the end to `env`.
         device: where to step; by default the CPU, because the results go to NumPy.
     """
 
-    def __init__(
-        self,
-        env: JaxEnv,
-        num_envs: int,
-        key: Key,
-        max_episode_steps: int | None = None,
-        device: Device | None = None,
-    ) -> None:
+    def __init__(self, env: JaxEnv, num_envs: int, key: Key, device: Device | None = None) -> None:
         check_num_envs(num_envs)
         self.spec: EnvSpec = env.spec
         self.num_envs = num_envs
         self._device = device or _host()
-        self._begin = partial(_begin, env, max_episode_steps, num_envs)
-        self._look = partial(_look, env, max_episode_steps)
-        self._step = partial(_step, env, max_episode_steps)
+        self._begin = partial(_begin, env, num_envs)
+        self._look = partial(_look, env)
+        self._step = partial(_step, env)
         self._turn = Turn()
         self._key = jax.device_put(key, self._device)
         self._carry: Carry | None = None
@@ -106,25 +98,23 @@ class BatchedJaxEnv:
         return jax.tree.map(np.asarray, self._timestep)
 
 
-def look(env: JaxEnv, max_episode_steps: int | None, state: PyTree) -> TimeStep:
-    """TimeStep with leaves [B, ...], `last` included where the cap is reached."""
-    timestep = jax.vmap(env.timestep)(state)
-    if max_episode_steps is None:
-        return timestep
-    return timestep._replace(last=timestep.last | (timestep.episode_length >= max_episode_steps))
+def look(env: JaxEnv, state: PyTree) -> TimeStep:
+    """TimeStep with leaves [B, ...], `last` included where the environment's cap is reached."""
+    timestep, cap = jax.vmap(env.timestep)(state), getattr(env, "max_episode_steps", None)
+    return timestep if cap is None else timestep._replace(last=timestep.last | (timestep.episode_length >= cap))
 
 
-def begin(env: JaxEnv, max_episode_steps: int | None, num_envs: int, key: Key) -> tuple[Carry, TimeStep]:
+def begin(env: JaxEnv, num_envs: int, key: Key) -> tuple[Carry, TimeStep]:
     """`num_envs` new episodes, and what they show first."""
     key, start = jax.random.split(key)
     state = jax.vmap(env.init)(jax.random.split(start, num_envs))
-    return Carry(state, key), look(env, max_episode_steps, state)
+    return Carry(state, key), look(env, state)
 
 
-def step(env: JaxEnv, max_episode_steps: int | None, carry: Carry, action: jax.Array) -> tuple[Carry, TimeStep]:
+def step(env: JaxEnv, carry: Carry, action: jax.Array) -> tuple[Carry, TimeStep]:
     """One step of every environment with `action` int32 [B]; finished ones start anew instead."""
     key, now = jax.random.split(carry.key)
-    finished = look(env, max_episode_steps, carry.state).last
+    finished = look(env, carry.state).last
 
     def step_one(finished: jax.Array, state: PyTree, action: jax.Array, key: Key) -> PyTree:
         step_key, reset_key = jax.random.split(key)
@@ -133,13 +123,13 @@ def step(env: JaxEnv, max_episode_steps: int | None, carry: Carry, action: jax.A
         return jax.tree.map(partial(jnp.where, finished), fresh, stepped)
 
     state = jax.vmap(step_one)(finished, carry.state, action, jax.random.split(now, action.shape[0]))
-    return Carry(state, key), look(env, max_episode_steps, state)
+    return Carry(state, key), look(env, state)
 
 
 # Compiled once for equal environments.
-_look = jax.jit(look, static_argnums=(0, 1))
-_begin = jax.jit(begin, static_argnums=(0, 1, 2))
-_step = jax.jit(step, static_argnums=(0, 1))
+_look = jax.jit(look, static_argnums=0)
+_begin = jax.jit(begin, static_argnums=(0, 1))
+_step = jax.jit(step, static_argnums=0)
 
 
 def _host() -> Device | None:

@@ -13,7 +13,7 @@ from typing import ClassVar, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxrl.envs.episode import Episode, advance, begin, to_timestep
+from jaxrl.envs.episode import Capped, Episode, advance, begin, to_timestep
 from jaxrl.types import EnvSpec, Key, TimeStep
 
 GRAVITY = 9.8
@@ -35,7 +35,7 @@ class CartPoleState(NamedTuple):
 
 
 @dataclass(frozen=True)
-class CartPole:
+class CartPole(Capped):
     """`JaxEnv`; observation float32 [4]; actions push left, push right."""
 
     spec: ClassVar[EnvSpec] = EnvSpec((4,), "float32", num_actions=2, frame_skip=1)

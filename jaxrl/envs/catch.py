@@ -12,7 +12,7 @@ from typing import ClassVar, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxrl.envs.episode import Episode, advance, begin, to_timestep
+from jaxrl.envs.episode import Capped, Episode, advance, begin, to_timestep
 from jaxrl.types import EnvSpec, Key, TimeStep
 
 ROWS, COLUMNS = 10, 5
@@ -28,7 +28,7 @@ class CatchState(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Catch:
+class Catch(Capped):
     """`JaxEnv`; observation float32 [10, 5] with ones at ball and paddle; actions left, stay, right."""
 
     spec: ClassVar[EnvSpec] = EnvSpec((ROWS, COLUMNS), "float32", num_actions=3, frame_skip=1)

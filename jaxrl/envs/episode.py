@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Annotated, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
+from jaxrl.config.ranges import AtLeast
 from jaxrl.types import PyTree, TimeStep
+
+
+@dataclass(frozen=True, kw_only=True)
+class Capped:
+    """An environment whose episodes `jaxrl.envs.batched` truncates.
+
+    Args:
+        max_episode_steps: cap in env steps, after which an episode is truncated; null leaves the end to the game.
+    """
+
+    max_episode_steps: Annotated[int, AtLeast(1)] | None = None
 
 
 class Episode(NamedTuple):

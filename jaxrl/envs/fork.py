@@ -12,12 +12,13 @@ Both rewards may be JAX scalars, so that code which is jitted as a whole can vma
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from jaxrl.envs.episode import Episode, advance, begin, to_timestep
+from jaxrl.config.ranges import AtLeast
+from jaxrl.envs.episode import Capped, Episode, advance, begin, to_timestep
 from jaxrl.types import EnvSpec, Key, TimeStep
 
 
@@ -29,7 +30,7 @@ class ForkState(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Fork:
+class Fork(Capped):
     """`JaxEnv`; observation float32 [depth + 1], one-hot.
 
     Args:
@@ -39,10 +40,10 @@ class Fork:
         far: reward at the end of the corridor.
     """
 
-    depth: int = 3
-    num_actions: int = 3
-    near: float | jax.Array = 0.5
-    far: float | jax.Array = 1.0
+    depth: Annotated[int, AtLeast(1)] = 3
+    num_actions: Annotated[int, AtLeast(2)] = 3
+    near: float = 0.5
+    far: float = 1.0
 
     @property
     def spec(self) -> EnvSpec:
@@ -59,7 +60,7 @@ class Fork:
         return ForkState(jnp.int32(0), begin())
 
     def step(self, state: ForkState, action: jax.Array, key: Key) -> ForkState:
-        """On, or out."""
+        """Advance on the right action, else end the episode."""
         del key
         right = action == self.right_action(state.place)
         arrived = right & (state.place == self.depth)

@@ -16,12 +16,13 @@ A policy that remembers one bit has return 1 in every episode.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import Annotated, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from jaxrl.envs.episode import Episode, advance, begin, to_timestep
+from jaxrl.config.ranges import AtLeast
+from jaxrl.envs.episode import Capped, Episode, advance, begin, to_timestep
 from jaxrl.types import EnvSpec, Key, TimeStep
 
 
@@ -33,14 +34,14 @@ class RecallState(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Recall:
+class Recall(Capped):
     """`JaxEnv`; observation float32 [2]: the cue or 0, and 1 where the question is asked; two actions.
 
     Args:
         delay: blank observations between cue and question.
     """
 
-    delay: int = 10
+    delay: Annotated[int, AtLeast(0)] = 10
 
     spec: ClassVar[EnvSpec] = EnvSpec((2,), "float32", num_actions=2, frame_skip=1)
 

@@ -6,13 +6,12 @@ shows the console's own picture.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
-from jaxrl.config.sections import EnvConfig
 from jaxrl.envs.base import EnvError
-from jaxrl.envs.seeding import env_seeds
+from jaxrl.envs.envpool.emulators import EnvPool
 from jaxrl.types import EnvSpec, TimeStep
 
 ATARI_FPS = 15.0  # the console's 60 frames/s at 4 frames per env step
@@ -40,20 +39,18 @@ class Screen(Protocol):
         ...
 
 
-def make_screen(config: EnvConfig, spec: EnvSpec, num_envs: int, seed: int, stream: tuple[int, ...]) -> Screen:
+def make_screen(env: Any, spec: EnvSpec, num_envs: int, seed: int, stream: tuple[int, ...]) -> Screen:
     """The screen of the environments that `make_env` makes of the same arguments.
 
     Raises:
         EnvError: there is no picture of such observations: they have no dimension, or more than three.
     """
-    if config.backend == "envpool":
-        from jaxrl.envs.envpool.options import is_atari
-
-        if is_atari(config.id):
-            return AtariScreen(config, env_seeds(seed, stream, num_envs)[0])
+    own = env.make_screen(num_envs, seed, stream) if hasattr(env, "make_screen") else None
+    if own is not None:
+        return own
     rank = len(spec.observation_shape)
     if rank not in (1, 2, 3):
-        raise EnvError(f"{config.id} has no picture: its observation is an array of shape {spec.observation_shape}")
+        raise EnvError(f"there is no picture of an observation that is an array of shape {spec.observation_shape}")
     return BarScreen() if rank == 1 else ObservationScreen()
 
 
@@ -62,7 +59,7 @@ class AtariScreen:
 
     fps = ATARI_FPS
 
-    def __init__(self, config: EnvConfig, seed: int) -> None:
+    def __init__(self, config: EnvPool, seed: int) -> None:
         from jaxrl.envs.envpool.options import make_screen_pool
 
         self._pool = make_screen_pool(config, seed)

@@ -1,56 +1,27 @@
-"""Torsos: what turns an observation into features [N, F]. Frames come as EnvPool gives them, uint8 [N, C, H, W]."""
+"""Torsos for frames, which come as EnvPool gives them, uint8 [N, C, H, W]; out come features [N, F]."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from jaxrl.networks.cpu.chunks import map_in_chunks
-from jaxrl.networks.cpu.convolution import (
-    Conv,
-    ConvSpec,
-    ConvWeights,
-    by_platform,
-    convolve,
-    cpu_convolution,
-    native_convolution,
-)
-from jaxrl.networks.cpu.pooling import native_max_pool, slice_max_pool
+from jaxrl.networks.cpu import Conv, ConvSpec, ConvWeights, convolve, run_stack
+from jaxrl.networks.heads import ROOT_TWO, dense
 
-ROOT_TWO = 2**0.5
-# A chunk holds at least 16 samples: they are the channels of the convolution that gives the kernel's gradient, and fill
-# a vector register. More of them only while the input and output of the largest layer stay in the cache.
-CHUNK_ROWS, CHUNK_BYTES = 16, 5 * 2**19
-
-Stack = Callable[..., jax.Array]
+NATURE = (ConvSpec(32, (8, 8), (4, 4)), ConvSpec(64, (4, 4), (2, 2)), ConvSpec(64, (3, 3), (1, 1)))
+SMALL = (ConvSpec(16, (8, 8), (4, 4)), ConvSpec(32, (4, 4), (2, 2)))
+RESNET_CHANNELS = (16, 32, 32)
 
 
-def dense(features: int, gain: float, dtype: Any, name: str) -> nn.Dense:
-    """A dense layer with orthogonal kernel of this gain and zero bias; parameters float32."""
-    return nn.Dense(features, dtype=dtype, kernel_init=nn.initializers.orthogonal(gain), name=name)
-
-
-def run_stack(stack: Stack, weights: Any, frames: jax.Array, layer_floats: int) -> jax.Array:
-    """Run convolutions over frames, [N, C, H, W] -> [N, F]: XLA's own on accelerators, chunked products on CPUs.
-
-    Args:
-        stack: (convolution, pool, weights, frames [n, C, H, W]) -> [n, F].
-        weights: pytree of `ConvWeights`, passed to `stack`.
-        frames: uint8 or float.
-        layer_floats: numbers in the input and output of the largest layer of one sample, which set a chunk's size.
-    """
-
-    def fast(weights: Any, frames: jax.Array) -> jax.Array:
-        part = partial(stack, cpu_convolution, slice_max_pool, weights)
-        rows = CHUNK_ROWS * max(1, CHUNK_BYTES // (4 * layer_floats * CHUNK_ROWS))
-        return map_in_chunks(part, frames, rows)
-
-    return by_platform(partial(stack, native_convolution, native_max_pool), fast, weights, frames)
+def make_torso(name: str, hidden_sizes: tuple[int, ...], dtype: str) -> nn.Module:
+    """The torso `nature`, `small` or `resnet`."""
+    if name == "resnet":
+        return ResNetTorso(RESNET_CHANNELS, hidden_sizes, jnp.dtype(dtype))
+    specs, multiple = (NATURE, 1) if name == "nature" else (SMALL, 4)
+    return PlainTorso(specs, hidden_sizes, jnp.dtype(dtype), multiple)
 
 
 def to_images(frames: jax.Array, dtype: Any) -> jax.Array:
@@ -148,30 +119,3 @@ class ResNetTorso(nn.Module):
         for i, size in enumerate(self.hidden_sizes):
             x = nn.relu(dense(size, ROOT_TWO, self.dtype, f"dense_{i}")(x))
         return x
-
-
-class MLPTorso(nn.Module):
-    """Dense layers over the flattened observation, [N, ...] -> [N, F].
-
-    Args:
-        hidden_sizes: widths.
-        dtype: of the computation.
-        activation: after every layer.
-    """
-
-    hidden_sizes: tuple[int, ...]
-    dtype: Any = jnp.float32
-    activation: Callable[[jax.Array], jax.Array] = nn.tanh
-
-    @nn.compact
-    def __call__(self, observation: jax.Array) -> jax.Array:
-        x = observation.reshape(observation.shape[0], -1)
-        x = x.astype(self.dtype) / 255 if x.dtype == jnp.uint8 else x.astype(self.dtype)
-        for i, size in enumerate(self.hidden_sizes):
-            x = self.activation(dense(size, ROOT_TWO, self.dtype, f"dense_{i}")(x))
-        return x
-
-
-NATURE = (ConvSpec(32, (8, 8), (4, 4)), ConvSpec(64, (4, 4), (2, 2)), ConvSpec(64, (3, 3), (1, 1)))
-SMALL = (ConvSpec(16, (8, 8), (4, 4)), ConvSpec(32, (4, 4), (2, 2)))
-RESNET_CHANNELS = (16, 32, 32)

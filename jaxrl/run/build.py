@@ -10,14 +10,14 @@ import jax
 from jaxrl.agents.pbt import with_pbt
 from jaxrl.agents.population import check_names, make_members, populate, report_hypers
 from jaxrl.agents.replay_buffer import ReplayConfig, with_replay
+from jaxrl.agents.unrolling import Network
 from jaxrl.config import registry
 from jaxrl.config.plan import Plan, make_plan
 from jaxrl.config.sections import ExperimentConfig, RuntimeConfig
-from jaxrl.envs.base import BatchedEnv
-from jaxrl.envs.build import env_spec, make_env
+from jaxrl.envs.base import BatchedEnv, JaxEnv, PoolEnv
+from jaxrl.envs.pools import make_env
 from jaxrl.envs.screen import Screen, make_screen
 from jaxrl.errors import ConfigError
-from jaxrl.networks.build import make_network
 from jaxrl.record.versions import usable_cores
 from jaxrl.runtime.actor import Actor, make_act
 from jaxrl.types import Agent, Device, EnvSpec, Key
@@ -33,7 +33,9 @@ class Experiment(NamedTuple):
 
     config: ExperimentConfig
     plan: Plan
+    env: JaxEnv | PoolEnv
     spec: EnvSpec
+    network: Network
     agent: Agent  # the population, where there is one
     single: Agent  # one member of it
 
@@ -49,12 +51,13 @@ def build(config: ExperimentConfig) -> Experiment:
         ConfigError, EnvError: one sentence that names the setting.
     """
     plan = make_plan(config, jax.process_count())
-    spec = env_spec(config.env)
-    network = make_network(config.network, spec)
-    agent = registry.load(registry.name_of(config.agent)).make(config.agent, network, spec, plan.num_updates)
+    env = registry.make("env", config.env)
+    spec = env.spec
+    network = registry.make("network", config.network, spec)
+    agent = registry.make("agent", config.agent, network, spec, plan.num_updates)
     replay = getattr(config.agent, "replay", ReplayConfig(capacity=0))  # not every agent can learn from old samples
     agent = with_replay(agent, replay, spec, config.runtime.unroll_length, plan.num_envs)
-    return Experiment(config, plan, spec, make_population(config, agent), agent)
+    return Experiment(config, plan, env, spec, network, make_population(config, agent), agent)
 
 
 def make_population(config: ExperimentConfig, agent: Agent) -> Agent:
@@ -80,7 +83,7 @@ def make_actors(experiment: Experiment, restart: int = 0) -> list[Actor]:
             pools = []
             for pool in range(runtime.pools_per_actor):
                 env = make_env(
-                    experiment.config.env,
+                    experiment.env,
                     runtime.envs_per_pool,
                     num_threads=threads_per_pool(runtime),
                     seed=experiment.config.seed,
@@ -109,7 +112,7 @@ def threads_per_pool(runtime: RuntimeConfig) -> int:
 def make_evaluation_screen(experiment: Experiment, num_envs: int) -> Screen:
     """The pictures of environment 0 of `make_evaluation_env`."""
     config = experiment.config
-    return make_screen(config.env, experiment.spec, num_envs, config.seed, (EVALUATION,))
+    return make_screen(experiment.env, experiment.spec, num_envs, config.seed, (EVALUATION,))
 
 
 def make_evaluation_env(experiment: Experiment, num_envs: int) -> BatchedEnv:
@@ -117,7 +120,7 @@ def make_evaluation_env(experiment: Experiment, num_envs: int) -> BatchedEnv:
     runtime = experiment.config.runtime
     threads = min(num_envs, runtime.num_actors * runtime.pools_per_actor * threads_per_pool(runtime))
     config = experiment.config
-    return make_env(config.env, num_envs, num_threads=threads, seed=config.seed, stream=(EVALUATION,))
+    return make_env(experiment.env, num_envs, num_threads=threads, seed=config.seed, stream=(EVALUATION,))
 
 
 def choose_devices(indices: Sequence[int], count: int, setting: str, host: int | None = None) -> list[Device]:

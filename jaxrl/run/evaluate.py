@@ -18,8 +18,9 @@ from jaxrl.agents.pbt import without_pbt
 from jaxrl.agents.population import member_state
 from jaxrl.analysis.curves import RunDataError, read_metrics
 from jaxrl.config.parsing import read_config
+from jaxrl.config.registry import env_title
 from jaxrl.config.sections import EvaluationConfig, ExperimentConfig
-from jaxrl.envs.build import protocol_label
+from jaxrl.envs.pools import protocol_label
 from jaxrl.errors import ConfigError
 from jaxrl.record.checkpoints import CheckpointError, Checkpoints, Restored
 from jaxrl.record.console import program
@@ -72,13 +73,13 @@ def evaluate(
     publish = agent.publish_greedy if greedy else agent.publish
     result: dict[str, Any] = {
         "run": str(run),
-        "env": config.env.id,
-        "protocol": protocol_label(config.env),
+        "env": env_title(config.env),
+        "protocol": protocol_label(experiment.env),
         "policy": "greedy" if greedy else "sampled",
         "updates": int(restored.state.updates),
         "env_steps": restored.counters.get("env_steps"),
     }
-    label = f"{config.env.id} {result['policy']}"
+    label = f"{result['env']} {result['policy']}"
     states = member_states(experiment, restored.state, member)
     shares = _shares(config, episodes, len(states))
     film = None if video is None else _start_film(experiment, shares[0], label)
@@ -161,7 +162,7 @@ def _check_overrides(config: ExperimentConfig, trained: ExperimentConfig) -> Non
 
 
 def _changed(here: Any, there: Any, prefix: str = "") -> Iterator[str]:
-    """Dotted names of the settings that differ; of two agents only their name."""
+    """Dotted names of the settings that differ; of two parts only their name."""
     if type(here) is not type(there):
         yield f"{prefix}name"
         return

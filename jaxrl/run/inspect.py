@@ -6,6 +6,7 @@ import jax
 import numpy as np
 
 from jaxrl.analysis.inspection import Inspection
+from jaxrl.config.registry import env_title
 from jaxrl.record.rundir import RunDir
 from jaxrl.run.build import EVALUATION_KEY, make_evaluation_env, make_evaluation_screen
 from jaxrl.run.evaluate import member_states, restore
@@ -56,4 +57,5 @@ def inspect(run: RunDir | str, *, max_steps: int = 3000, greedy: bool = False, m
         screen.close()
     names = ("picture", "preferences", "policy", "action", "value", "temperature", "reward")
     columns = {name: np.stack([row[name] for row in rows]) for name in names}
-    return Inspection(name=experiment.config.env.id, episode_return=float(timestep.episode_return[0]), **columns)
+    name = env_title(experiment.config.env)
+    return Inspection(name=name, episode_return=float(timestep.episode_return[0]), **columns)

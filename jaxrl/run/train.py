@@ -14,8 +14,9 @@ from typing import Any
 import jax
 
 from jaxrl.config.parsing import write_config
+from jaxrl.config.registry import env_title
 from jaxrl.config.sections import ExperimentConfig
-from jaxrl.envs.build import protocol_label, protocol_rules
+from jaxrl.envs.pools import protocol_label, protocol_rules
 from jaxrl.errors import UserError
 from jaxrl.record.checkpoints import Checkpoints
 from jaxrl.record.console import program
@@ -66,10 +67,10 @@ def run_training(config: ExperimentConfig, run: RunDir | None = None) -> tuple[i
     start = _start(experiment, run, resuming=run is not None)
     runtime = _make_runtime(experiment, start)
     if run is None:  # last, so that a setting that cannot work leaves no folder
-        circumstances = {**collect(), "protocol": protocol_rules(config.env)}
+        circumstances = {**collect(), "protocol": protocol_rules(experiment.env)}
         run = RunDir.create(config.record.runs_dir, config.name, config.seed, write_config(config), circumstances)
-    label = protocol_label(config.env)
-    print(f"run folder: {run}\nenvironment: {config.env.id}{f', protocol {label}' if label else ''}", flush=True)
+    title, label = env_title(config.env), protocol_label(experiment.env)
+    print(f"run folder: {run}\nenvironment: {title}{f', protocol {label}' if label else ''}", flush=True)
     recorder = Recorder(run, config, experiment.spec.frame_skip, start.counters)
     try:
         with stop_requests() as stop:

@@ -59,18 +59,17 @@ def make_anakin(
     env: JaxEnv,
     num_envs: int,
     unroll_length: int,
-    max_episode_steps: int | None = None,
     watch: Callable[[Trajectory], PyTree] = finished_episodes,
 ) -> Anakin:
     """Runs of `agent` in `num_envs` copies of `env`; `watch` makes of each unroll what its history keeps."""
 
     def init(init_key: Key, env_key: Key, actor_key: Key) -> Carry:
-        envs, timestep = batched.begin(env, max_episode_steps, num_envs, env_key)
+        envs, timestep = batched.begin(env, num_envs, env_key)
         return Carry(agent.init(init_key), agent.initial_actor_state(num_envs), envs, timestep, actor_key)
 
     def update(carry: Carry) -> tuple[Carry, tuple[Metrics, PyTree]]:
         key = jax.random.fold_in(carry.key, carry.state.updates)
-        carry, trajectory = unroll(agent, env, unroll_length, max_episode_steps, agent.publish(carry.state), carry, key)
+        carry, trajectory = unroll(agent, env, unroll_length, agent.publish(carry.state), carry, key)
         state, metrics = agent.update(carry.state, trajectory)
         return carry._replace(state=state), (metrics, watch(trajectory))
 
@@ -78,7 +77,7 @@ def make_anakin(
 
 
 def unroll(
-    agent: Agent, env: JaxEnv, length: int, max_episode_steps: int | None, params: ActorParams, carry: Carry, key: Key
+    agent: Agent, env: JaxEnv, length: int, params: ActorParams, carry: Carry, key: Key
 ) -> tuple[Carry, Trajectory]:
     """`Actor.unroll` without leaving the device: `length` rows with `params`."""
 
@@ -86,7 +85,7 @@ def unroll(
         actor_state, envs, timestep = now
         row_key = jax.random.fold_in(jax.random.fold_in(key, row), 0)  # as `make_act` does, for pool 0
         actor_state, output = agent.act(params, actor_state, timestep, row_key)
-        envs, following = batched.step(env, max_episode_steps, envs, output.action)
+        envs, following = batched.step(env, envs, output.action)
         return (actor_state, envs, following), (timestep, output)
 
     start = carry.actor_state, carry.envs, carry.timestep

@@ -17,6 +17,7 @@ from typing import Any
 from jaxrl.agents.population import make_members
 from jaxrl.config.parsing import read_config, write_config
 from jaxrl.config.plan import make_plan
+from jaxrl.config.registry import env_title
 from jaxrl.config.sections import ExperimentConfig, RecordConfig
 from jaxrl.config.values import write_flow
 from jaxrl.errors import ConfigError
@@ -122,7 +123,7 @@ def make_run(
         config=config,
         words=words,
         settings=dict(settings),
-        env=resolved.env.id,
+        env=env_title(resolved.env),
         seed=resolved.seed,
         env_steps=resolved.env_steps,
         members=members,

@@ -27,9 +27,8 @@ import numpy as np
 from jaxrl.agents import casa, exploration, impala
 from jaxrl.agents.exploration import ExplorationConfig, Family
 from jaxrl.agents.population import member, set_hypers
-from jaxrl.config.sections import NetworkConfig
 from jaxrl.envs.fork import Fork
-from jaxrl.networks.build import make_network
+from jaxrl.networks import mlp
 from jaxrl.record.files import replacing
 from jaxrl.runtime.anakin import Anakin, Carry, finished_episodes, make_anakin, run, unroll
 from jaxrl.types import Agent, Trajectory
@@ -93,7 +92,7 @@ def make_agent(arm: Arm, num_updates: int) -> Agent:
     own = {"advantage_scale": 1.0} if arm.agent is casa else {"entropy_cost": 0.0}
     hypers = arm.agent.Hypers(**shared, **own)
     config = arm.agent.Config(hypers, reward_transform="identity", exploration=ExplorationConfig(arm.family))
-    network = make_network(NetworkConfig(torso="mlp", hidden_sizes=(16,)), spec)
+    network = mlp.make(mlp.Config(hidden_sizes=(16,)), spec)
     return arm.agent.make(config, network, spec, num_updates)
 
 
@@ -139,7 +138,7 @@ def greedy_return(agent: Agent, env: Fork, carry: Carry) -> jax.Array:
     """Mean return of the first episode in fresh environments, acting greedily."""
     keys = [jax.random.key(i) for i in range(4)]
     fresh = make_anakin(agent, env, 4, 1).init(*keys[:3])
-    _, trajectory = unroll(agent, env, DEPTH + 1, None, agent.publish_greedy(carry.state), fresh, keys[3])
+    _, trajectory = unroll(agent, env, DEPTH + 1, agent.publish_greedy(carry.state), fresh, keys[3])
     first_episode = jnp.cumsum(trajectory.first[:-1], 0) == 1
     return jnp.sum(jnp.where(first_episode & trajectory.mask, trajectory.reward, 0), 0).mean()
 

@@ -12,10 +12,9 @@ import pytest
 
 from jaxrl.agents import a2c, casa, impala
 from jaxrl.agents.exploration import ExplorationConfig, Family
-from jaxrl.config.sections import NetworkConfig
 from jaxrl.envs.batched import BatchedJaxEnv
 from jaxrl.envs.catch import Catch
-from jaxrl.networks.build import make_network
+from jaxrl.networks import mlp
 from jaxrl.runtime.actor import Actor, make_act
 from tests.reference.bandits import policy_of
 
@@ -32,7 +31,7 @@ def learnt(name, family):
     module = AGENTS[name]
     hypers = replace(module.Hypers(), temperature=TEMPERATURE)
     config = module.Config(hypers=hypers, exploration=ExplorationConfig(family))
-    network = make_network(NetworkConfig("mlp", (16,)), Catch().spec)
+    network = mlp.make(mlp.Config((16,)), Catch().spec)
     agent = module.make(config, network, Catch().spec, 10)
     state = agent.init(jax.random.key(0))
     head = state.params["policy"]["kernel"]

@@ -13,13 +13,13 @@ import pytest
 from jaxrl import ops
 from jaxrl.agents import casa
 from jaxrl.agents.exploration import Drawn
-from jaxrl.config.sections import NetworkConfig
-from jaxrl.networks.build import make_network
+from jaxrl.config.registry import make
+from jaxrl.networks import atari, mlp
 from jaxrl.types import EnvSpec, Trajectory
 
 SETTINGS = {
-    "mlp": (NetworkConfig("mlp", (16, 16)), EnvSpec((4,), "float32", 5, 1)),
-    "small": (NetworkConfig("small", (16,)), EnvSpec((4, 42, 42), "uint8", 6, 4)),
+    "mlp": (mlp.Config((16, 16)), EnvSpec((4,), "float32", 5, 1)),
+    "small": (atari.Config((16,), torso="small"), EnvSpec((4, 42, 42), "uint8", 6, 4)),
 }
 TEMPERATURES = [0.02, 0.1, 1.0, 5.0]
 VALUE_COST, Q_COST, POLICY_COST = 0.0, 7.0, 3.0
@@ -44,7 +44,7 @@ def built(name: str):
     shape = (1, *spec.observation_shape)
     observation = rng.integers(0, 256, shape, np.uint8) if len(shape) == 4 else rng.normal(size=shape)
     observation = observation.astype(spec.observation_dtype)
-    network = make_network(config, spec)
+    network = make("network", config, spec)
     params = network.init(jax.random.key(0), observation)["params"]
     # A fresh policy is nearly uniform, where all of this would hold by accident.
     params["policy"]["kernel"] = jax.random.normal(jax.random.key(1), params["policy"]["kernel"].shape)

@@ -16,7 +16,7 @@ import pytest
 
 from jaxrl.agents import casa, impala
 from jaxrl.envs.batched import BatchedJaxEnv
-from jaxrl.networks.build import NetworkOutput
+from jaxrl.networks.heads import NetworkOutput
 from jaxrl.runtime.actor import Actor, make_act
 from jaxrl.runtime.exchange import StopSignal, TrajectoryQueue
 from jaxrl.runtime.learner import make_mesh, place_batch

@@ -14,11 +14,11 @@ from jaxrl.agents.exploration import ExplorationConfig
 from jaxrl.agents.population import make_members, make_table, member, member_state, merge, populate, split
 from jaxrl.agents.replay_buffer import ReplayConfig, with_replay
 from jaxrl.config.plan import make_plan
-from jaxrl.config.sections import NetworkConfig, PBTConfig, PopulationConfig
+from jaxrl.config.sections import PBTConfig, PopulationConfig
 from jaxrl.envs.batched import BatchedJaxEnv
 from jaxrl.envs.catch import Catch
 from jaxrl.errors import ConfigError
-from jaxrl.networks.build import make_network
+from jaxrl.networks import mlp
 from jaxrl.run.build import build, make_population
 from jaxrl.runtime.actor import Actor, make_act
 from jaxrl.runtime.learner import make_learner_step, make_mesh
@@ -35,7 +35,7 @@ HYPERS = {"learning_rate": np.array([1e-3, 1e-2]), "temperature": np.array([0.3,
 
 def make_agent(name):
     module, settings = AGENTS[name]
-    network = make_network(NetworkConfig(torso="mlp", hidden_sizes=(8,)), Catch.spec)
+    network = mlp.make(mlp.Config((8,)), Catch.spec)
     return module.make(module.Config(**settings), network, Catch.spec, 10)
 
 

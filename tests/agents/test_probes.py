@@ -15,9 +15,9 @@ import pytest
 
 from jaxrl.agents import a2c, casa, impala
 from jaxrl.agents.optimiser import OptimiserConfig
-from jaxrl.config.sections import NetworkConfig, RuntimeConfig
+from jaxrl.config.sections import RuntimeConfig
 from jaxrl.envs.batched import BatchedJaxEnv
-from jaxrl.networks.build import make_network
+from jaxrl.networks import mlp
 from jaxrl.runtime.actor import Actor, make_act
 from jaxrl.runtime.sebulba import Sebulba
 from jaxrl.types import Agent
@@ -26,7 +26,7 @@ from tests.support.probe_envs import PROBES
 UPDATES, DISCOUNT_FACTOR = 200, 0.8
 RUNTIME = RuntimeConfig(pools_per_actor=2, envs_per_pool=8, unroll_length=8, policy_lag=1, timeout_s=240.0)
 SPEC = PROBES[0].spec
-NETWORK = make_network(NetworkConfig("mlp", (16,)), SPEC)
+NETWORK = mlp.make(mlp.Config((16,)), SPEC)
 OPTIMISER = OptimiserConfig(schedule="linear")
 CONFIGS: dict[str, Any] = {
     "a2c": a2c.Config(a2c.Hypers(learning_rate=0.02, discount_factor=DISCOUNT_FACTOR, entropy_cost=0.001), OPTIMISER),

@@ -12,14 +12,13 @@ import pytest
 from jaxrl import ops
 from jaxrl.agents import casa, impala
 from jaxrl.agents.unrolling import unroll_network, warm_up
-from jaxrl.config.sections import NetworkConfig
 from jaxrl.envs.batched import BatchedJaxEnv
 from jaxrl.envs.recall import Recall
-from jaxrl.networks.build import make_network
+from jaxrl.networks import mlp
 from jaxrl.runtime.actor import Actor, make_act
 
 ENV, LENGTH, NUM_ENVS = Recall(delay=2), 11, 4  # episodes of 4 steps, 5 with the reset row
-NETWORK = make_network(NetworkConfig("mlp", (8,), core="lstm", core_size=6), ENV.spec)
+NETWORK = mlp.make(mlp.Config((8,), core="lstm", core_size=6), ENV.spec)
 CONFIG = casa.Config(casa.Hypers(temperature=0.3, advantage_scale=0.3))
 
 

@@ -16,10 +16,9 @@ from jaxrl.agents import exploration, impala
 from jaxrl.agents.exploration import ExplorationConfig
 from jaxrl.agents.replay_buffer import ReplayConfig, empty, insert, look_up, unroll_like, with_replay
 from jaxrl.agents.updating import side_by_side
-from jaxrl.config.sections import NetworkConfig
 from jaxrl.envs.batched import BatchedJaxEnv
 from jaxrl.envs.recall import Recall
-from jaxrl.networks.build import make_network
+from jaxrl.networks import mlp
 from jaxrl.runtime.actor import Actor, make_act
 from jaxrl.types import Agent, TrainState
 from tests.support.linear import SPEC, LinearNetwork, draw_trajectory
@@ -32,7 +31,7 @@ REPLAY = ReplayConfig(CAPACITY, PER_FRESH)
 def recurrent_agent() -> Agent:
     """IMPALA with a voted temperature and a memory: everything that an unroll can hold."""
     config = impala.Config(num_minibatches=2, exploration=ExplorationConfig("bandit"), burn_in=2, replay=REPLAY)
-    network = make_network(NetworkConfig("mlp", (8,), core="lstm", core_size=4), Recall.spec)
+    network = mlp.make(mlp.Config((8,), core="lstm", core_size=4), Recall.spec)
     return impala.make(config, network, Recall.spec, 10)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jaxrl.bench.networks import ATARI, NATURE, PlainNatureNetwork, forward_flops, measure, update_flops
-from jaxrl.networks.build import make_network
+from jaxrl.networks import atari
 
 
 def test_flops_of_the_nature_network_by_hand() -> None:
@@ -15,7 +15,7 @@ def test_flops_of_the_nature_network_by_hand() -> None:
         2 * 512 * 18,
         2 * 512,
     ]
-    network = make_network(NATURE, ATARI)
+    network = atari.make(NATURE, ATARI)
     assert forward_flops(network, ATARI) == by_hand
     assert forward_flops(PlainNatureNetwork(18), ATARI) == by_hand
     assert update_flops(network, ATARI) == 3 * sum(by_hand) - by_hand[0]

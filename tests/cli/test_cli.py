@@ -170,7 +170,7 @@ def test_the_words_of_a_key_never_reach_argparse() -> None:
         (["train", "CONFIG", "--help", "--seed", "x"], "command line: seed must be an integer, not 'x'"),
         (
             ["train", "CONFIG", "--env.noop_maxx", "0"],
-            "command line: there is no setting env.noop_maxx; the nearest is",
+            "command line: environment catch has no setting env.noop_maxx; the nearest is",
         ),
         (["train", "CONFIG", "--agent.name", "x"], "command line: agent.name: there is no agent 'x'"),
         (

@@ -116,6 +116,6 @@ def conditions(cls: type, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 @pytest.mark.parametrize("agent", registry.AGENTS)
 def test_conditions_name_settings_that_there_are(agent: str) -> None:
-    there = dict(conditions(ExperimentConfig)) | dict(conditions(registry.load(agent).Config, "agent."))
+    there = dict(conditions(ExperimentConfig)) | dict(conditions(registry.load("agent", agent).Config, "agent."))
     found = [condition for hint in there.values() if (condition := marker(hint, ReadIf))]
     assert len(found) > 10 and {condition.setting for condition in found} <= there.keys()

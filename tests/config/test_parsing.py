@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from jaxrl.config.parsing import read_config, write_config
-from jaxrl.config.sections import EnvConfig, ExperimentConfig, NetworkConfig, RuntimeConfig
+from jaxrl.config.sections import ExperimentConfig, RuntimeConfig
+from jaxrl.envs.envpool.emulators import EnvPool
 from jaxrl.errors import ConfigError
+from jaxrl.networks import atari
 from tests.support.fake_agent import Config, Hypers
 
 pytestmark = pytest.mark.usefixtures("fake_agent")
@@ -33,8 +35,8 @@ def test_a_file_is_read_into_its_dataclasses(pong: Path) -> None:
         name="pong-test",
         seed=0,
         env_steps=5_000_000,
-        env=EnvConfig(id="Pong-v5", protocol="cpu", noop_max=30),
-        network=NetworkConfig(torso="small", hidden_sizes=(256, 128)),
+        env=EnvPool(id="Pong-v5", protocol="cpu", noop_max=30),
+        network=atari.Config(torso="small", hidden_sizes=(256, 128)),
         # A section's default may differ from its class's own: discount_factor comes from Config.
         agent=Config(num_epochs=2, hypers=Hypers(learning_rate=5e-4, discount_factor=0.9)),
         runtime=RuntimeConfig(num_actors=2),
@@ -82,7 +84,7 @@ def test_an_empty_section_and_merged_keys_are_fine(read_text: Callable[..., Expe
     config = read_text(
         "env:\nnetwork: {}\nagent: {name: fake}\nruntime: &r {num_actors: 3}\nrecord: {keep_checkpoints: 1}"
     )
-    assert config.env == EnvConfig() and config.runtime.num_actors == 3
+    assert config.env == EnvPool() and config.runtime.num_actors == 3
     merged = read_text("agent: &a\n  name: fake\n  hypers: &h {learning_rate: 1.0}\n  <<: {num_epochs: 7}")
     assert merged.agent.num_epochs == 7
 
@@ -122,12 +124,12 @@ def test_awkward_values_round_trip(pong: Path, tmp_path: Path) -> None:
     for name in ["1e3", "null", "3", "true", "2026-01-01", "a: b", "é", "", "{x}", "-", "0x10", "#", "1_000", "~"]:
         hypers = Hypers(learning_rate=1e-30, discount_factor=1.0)
         agent = dataclasses.replace(config.agent, hypers=hypers, betas=())
-        awkward = dataclasses.replace(config, name=name, agent=agent, env=EnvConfig(id=name, full_action_set=False))
+        awkward = dataclasses.replace(config, name=name, agent=agent, env=EnvPool(id=name, full_action_set=False))
         copy = tmp_path / "copy.yaml"
         copy.write_text(write_config(awkward), encoding="utf-8")
         assert read_config(copy) == awkward
 
 
 def test_writing_an_agent_that_is_not_registered_says_so() -> None:
-    with pytest.raises(ConfigError, match="not in jaxrl"):
-        write_config(ExperimentConfig(agent=EnvConfig()))
+    with pytest.raises(ConfigError, match="EnvPool is no agent: it needs a function make"):
+        write_config(ExperimentConfig(agent=EnvPool()))

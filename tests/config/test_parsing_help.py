@@ -33,13 +33,16 @@ def all_leaves(cls: type, prefix: str = "") -> Iterator[str]:
     for name, hint in get_type_hints(cls).items():
         if dataclasses.is_dataclass(hint):
             yield from all_leaves(hint, f"{prefix}{name}.")
-        elif name != "agent":
+        elif name not in registry.PARTS:
             yield f"{prefix}{name}"
 
 
 def test_every_setting_is_documented() -> None:
     text = help_text("usage", "description")
-    for name in all_leaves(ExperimentConfig):
+    parts = [
+        f"{section}.{name}" for section in registry.DEFAULTS for name in all_leaves(type(registry.default(section)))
+    ]
+    for name in [*all_leaves(ExperimentConfig), *parts, "env.name", "network.name"]:
         _, _, rest = text.partition(f"--{name} ")
         assert rest, name
         words = rest.partition(" (")[0].split()
@@ -48,6 +51,6 @@ def test_every_setting_is_documented() -> None:
 
 @pytest.mark.parametrize("name", ["a2c", "casa", "impala"])
 def test_registered_agents_load_and_have_a_summary(name: str) -> None:
-    assert dataclasses.is_dataclass(registry.load(name).Config)
-    assert registry.name_of(registry.load(name).Config()) == name
-    assert registry.summary(name).startswith(name.upper())
+    assert dataclasses.is_dataclass(registry.load("agent", name).Config)
+    assert registry.name_of("agent", registry.load("agent", name).Config()) == name
+    assert registry.summary("agent", name).startswith(name.upper())

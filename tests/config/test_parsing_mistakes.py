@@ -29,7 +29,7 @@ def problem(path: Path, *overrides: str) -> str:
 
 def test_an_unknown_key_in_a_file_names_its_line_and_the_nearest(pong: Path) -> None:
     pong.write_text(PONG.replace("  torso:", "  torzo:"))
-    assert problem(pong) == f"{pong} line 6: there is no setting network.torzo; the nearest is network.torso"
+    assert problem(pong) == f"{pong} line 6: network atari has no setting network.torzo; the nearest is network.torso"
 
 
 def test_an_unknown_key_on_the_command_line(pong: Path) -> None:
@@ -49,9 +49,12 @@ def test_keys_of_another_agent_are_unknown_to_this_one(pong: Path, monkeypatch: 
     module = ModuleType("tests_other_agent")
     module.Config = dataclass(frozen=True)(type("Config", (), {"__annotations__": {"steps": int}, "steps": 1}))
     module.Config.__module__ = module.__name__
+    module.make = fake_agent.make
     monkeypatch.setitem(sys.modules, module.__name__, module)
     message = problem(pong, "--agent.name", "other")
-    assert message.startswith(f"{pong} line 8: agent other has no setting agent.num_epochs")
+    assert message.startswith(
+        f"{pong} line 8: agent other, which the command line names, has no setting agent.num_epochs; the nearest is "
+    )
 
 
 @pytest.mark.parametrize(
@@ -198,6 +201,7 @@ def test_a_setting_without_default_must_be_given(pong: Path, monkeypatch: pytest
     class Strict:
         size: int
 
+    Strict.__module__ = fake_agent.__name__
     monkeypatch.setattr(fake_agent, "Config", Strict)
     pong.write_text("agent: {name: fake}\n")
     assert problem(pong) == f"{pong}: agent.size is missing; set --agent.size or write it there"

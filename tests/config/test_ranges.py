@@ -14,11 +14,10 @@ from jaxrl.agents.population import make_members, set_hypers
 from jaxrl.config.parsing import read_config
 from jaxrl.config.plan import make_plan
 from jaxrl.config.ranges import Above, AtLeast, Between, check_ranges, ranges
-from jaxrl.config.sections import NetworkConfig
 from jaxrl.envs.batched import BatchedJaxEnv
 from jaxrl.envs.catch import Catch
 from jaxrl.errors import ConfigError
-from jaxrl.networks.build import make_network
+from jaxrl.networks import mlp
 from jaxrl.runtime.actor import Actor, make_act
 
 BANDIT, LADDER = "--agent.exploration.family bandit", "--agent.exploration.family ladder"
@@ -118,7 +117,7 @@ def test_the_ends_of_the_temperatures_can_be_learnt(module, family):
     settings = ExplorationConfig(
         family, max_inverse_temperature=ranges(ExplorationConfig)["max_inverse_temperature"].high
     )
-    network = make_network(NetworkConfig(torso="mlp", hidden_sizes=(8,)), Catch.spec)
+    network = mlp.make(mlp.Config((8,)), Catch.spec)
     agent = module.make(module.Config(exploration=settings, temperature_factor=True), network, Catch.spec, 10)
     act, update, start = make_act(agent.act), jax.jit(agent.update), agent.init(jax.random.key(0))
     for temperature in (TEMPERATURES.low, TEMPERATURES.high) if family == "fixed" else (1.0,):

@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from jaxrl.config.sections import EnvConfig
-from jaxrl.envs.build import make_env
+from jaxrl.envs.envpool.emulators import EnvPool
 from jaxrl.envs.envpool.pool import EnvPoolEnv
+from jaxrl.envs.pools import make_env
 from tests.envs.contract import assert_same, play, stack
 
-CPU = EnvConfig(id="Breakout-v5", protocol="cpu", noop_max=1)
+CPU = EnvPool(id="Breakout-v5", protocol="cpu", noop_max=1)
 
 
 def test_truncation_delivers_the_true_last_observation():
@@ -34,7 +34,7 @@ def test_the_action_after_the_last_one_is_thrown_away():
 
 
 def test_a_game_over_at_the_cap_is_a_termination():
-    config = EnvConfig(id="Pong-v5", protocol="cpu", noop_max=1)
+    config = EnvPool(id="Pong-v5", protocol="cpu", noop_max=1)
     noop = np.zeros(1, np.int32)
 
     def play_out(config):
@@ -51,7 +51,7 @@ def test_a_game_over_at_the_cap_is_a_termination():
 
 
 def test_returns_are_raw_in_a_game_with_large_rewards():
-    play_ = stack(play(make_env(EnvConfig(id="Asterix-v5", protocol="cpu"), 4, seed=0, stream=()), 400))
+    play_ = stack(play(make_env(EnvPool(id="Asterix-v5", protocol="cpu"), 4, seed=0, stream=()), 400))
     assert play_.reward.max() >= 50  # neither clipped nor scaled
     assert play_.episode_return.max() >= 50
 

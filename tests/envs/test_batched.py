@@ -83,10 +83,10 @@ def test_catch_rewards_the_catcher():
 
 def test_a_cap_truncates_and_a_termination_at_the_cap_stays_one():
     free = stack(play(BatchedJaxEnv(Catch(), 4, jax.random.key(0)), 9))
-    capped = stack(play(BatchedJaxEnv(Catch(), 4, jax.random.key(0), max_episode_steps=5), 9))
+    capped = stack(play(BatchedJaxEnv(Catch(max_episode_steps=5), 4, jax.random.key(0)), 9))
     assert capped.last[5].all() and (capped.discount[:6] == 1).all() and capped.first[6].all()
     np.testing.assert_array_equal(capped.observation[:6], free.observation[:6])
-    exact = stack(play(BatchedJaxEnv(Catch(), 4, jax.random.key(0), max_episode_steps=9), 9))
+    exact = stack(play(BatchedJaxEnv(Catch(max_episode_steps=9), 4, jax.random.key(0)), 9))
     assert_same(exact, free)
     assert (exact.discount[9] == 0).all()
 

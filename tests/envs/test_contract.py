@@ -2,20 +2,24 @@
 
 import pytest
 
-from jaxrl.config.sections import EnvConfig
-from jaxrl.envs.build import env_spec, make_env
+from jaxrl.envs.cartpole import CartPole
+from jaxrl.envs.catch import Catch
+from jaxrl.envs.envpool.emulators import EnvPool
+from jaxrl.envs.fork import Fork
+from jaxrl.envs.pools import make_env
+from jaxrl.envs.recall import Recall
 from tests.envs.contract import check_env
 
 CASES = {
-    "pong": (EnvConfig(id="Pong-v5", protocol="cpu", max_episode_steps=60), 150),
-    "cartpole-envpool": (EnvConfig(id="CartPole-v1"), 300),
-    "catch-envpool": (EnvConfig(id="Catch-v0"), 60),
-    "frozen-lake-envpool": (EnvConfig(id="FrozenLake-v1"), 250),
-    "catch-jax": (EnvConfig(id="catch", backend="jax"), 60),
-    "fork-jax": (EnvConfig(id="fork", backend="jax"), 30),
-    "cartpole-jax": (EnvConfig(id="cartpole", backend="jax"), 300),
-    "recall-jax": (EnvConfig(id="recall", backend="jax"), 60),
-    "cartpole-jax-capped": (EnvConfig(id="cartpole", backend="jax", max_episode_steps=7), 60),
+    "pong": (EnvPool(id="Pong-v5", protocol="cpu", max_episode_steps=60), 150),
+    "cartpole-envpool": (EnvPool(id="CartPole-v1"), 300),
+    "catch-envpool": (EnvPool(id="Catch-v0"), 60),
+    "frozen-lake-envpool": (EnvPool(id="FrozenLake-v1"), 250),
+    "catch-jax": (Catch(), 60),
+    "fork-jax": (Fork(), 30),
+    "cartpole-jax": (CartPole(), 300),
+    "recall-jax": (Recall(), 60),
+    "cartpole-jax-capped": (CartPole(max_episode_steps=7), 60),
 }
 
 
@@ -29,5 +33,5 @@ def test_contract(name):
 def test_spec_is_the_environments(name):
     config, _ = CASES[name]
     env = make_env(config, 1, seed=0, stream=())
-    assert env_spec(config) == env.spec
+    assert config.spec == env.spec
     env.close()

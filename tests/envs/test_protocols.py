@@ -5,9 +5,10 @@ import sys
 
 import pytest
 
-from jaxrl.config.sections import EnvConfig
-from jaxrl.envs.build import env_spec, protocol_label, protocol_rules
+from jaxrl.envs.catch import Catch
+from jaxrl.envs.envpool.emulators import EnvPool
 from jaxrl.envs.envpool.protocols import PRESETS, resolve
+from jaxrl.envs.pools import protocol_label, protocol_rules
 from jaxrl.errors import ConfigError
 from jaxrl.types import EnvSpec
 
@@ -21,7 +22,7 @@ from jaxrl.types import EnvSpec
     ],
 )
 def test_presets(name, size, full, sticky, noops, cap):
-    protocol = resolve(EnvConfig(protocol=name))
+    protocol = resolve(EnvPool(protocol=name))
     assert protocol == PRESETS[name]
     assert (protocol.frame_size, protocol.full_action_set, protocol.sticky_actions) == (size, full, sticky)
     assert (protocol.noop_max, protocol.max_episode_steps) == (noops, cap)
@@ -30,21 +31,21 @@ def test_presets(name, size, full, sticky, noops, cap):
 
 @pytest.mark.parametrize(("name", "shape", "actions"), [("machado", 84, 18), ("paper", 84, 18), ("cpu", 42, 6)])
 def test_presets_reach_envpool(name, shape, actions):
-    spec = env_spec(EnvConfig(protocol=name))
+    spec = EnvPool(protocol=name).spec
     assert spec == EnvSpec((4, shape, shape), "uint8", actions, frame_skip=4)
 
 
 def test_overrides_show_in_the_label():
-    config = EnvConfig(protocol="cpu", noop_max=1, full_action_set=True, frame_size=42)
+    config = EnvPool(protocol="cpu", noop_max=1, full_action_set=True, frame_size=42)
     protocol = resolve(config)
     assert protocol.label == "cpu + full_action_set=True + noop_max=1"  # 42 is the preset's own size
     assert (protocol.noop_max, protocol.full_action_set, protocol.frame_size) == (1, True, 42)
     assert protocol_label(config) == protocol.label
-    assert protocol_label(EnvConfig(id="CartPole-v1")) is None
-    assert protocol_label(EnvConfig(id="catch", backend="jax")) is None
+    assert protocol_label(EnvPool(id="CartPole-v1")) is None
+    assert protocol_label(Catch()) is None
     rules = protocol_rules(config)
     assert (rules["label"], rules["noop_max"]) == (protocol.label, 1)
-    assert protocol_rules(EnvConfig(id="catch", backend="jax")) is None
+    assert protocol_rules(Catch()) is None
 
 
 @pytest.mark.parametrize(
@@ -62,7 +63,7 @@ def test_overrides_show_in_the_label():
 )
 def test_refusals(setting, message):
     with pytest.raises(ConfigError, match=message):
-        resolve(EnvConfig(**setting))
+        resolve(EnvPool(**setting))
 
 
 def test_protocols_need_neither_jax_nor_envpool():

@@ -7,9 +7,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from jaxrl.config.sections import EnvConfig
 from jaxrl.envs.base import EnvError
-from jaxrl.envs.build import env_spec, make_env
+from jaxrl.envs.cartpole import CartPole
+from jaxrl.envs.catch import Catch
+from jaxrl.envs.envpool.emulators import EnvPool
+from jaxrl.envs.pools import make_env
 from jaxrl.envs.screen import BARS_SIDE, NEGATIVE, POSITIVE, ZERO, BarScreen, make_screen
 from jaxrl.types import EnvSpec
 
@@ -18,12 +20,12 @@ SEED, STREAM = 5, (1,)
 
 def parts(config, num_envs):
     env = make_env(config, num_envs, seed=SEED, stream=STREAM)
-    return env, make_screen(config, env_spec(config), num_envs, SEED, STREAM)
+    return env, make_screen(config, config.spec, num_envs, SEED, STREAM)
 
 
 def test_a_second_emulator_plays_the_same_game():
     """Through sticky actions, no-op starts and a reset: the picture is what the agent saw, in colour and larger."""
-    config = EnvConfig("Pong-v5", protocol="machado", noop_max=30, max_episode_steps=70)
+    config = EnvPool("Pong-v5", protocol="machado", noop_max=30, max_episode_steps=70)
     env, screen = parts(config, 3)
     rng = np.random.default_rng(0)
     timestep = env.reset()
@@ -49,7 +51,7 @@ def test_a_second_emulator_plays_the_same_game():
 
 def test_other_actions_are_noticed():
     """Pong's first point falls at another moment when the paddle serves otherwise."""
-    config = EnvConfig("Breakout-v5", protocol="cpu")
+    config = EnvPool("Breakout-v5", protocol="cpu")
     env, screen = parts(config, 1)
     screen.reset(env.reset())
     with pytest.raises(EnvError, match="no longer plays the same game"):
@@ -61,7 +63,7 @@ def test_other_actions_are_noticed():
 
 
 def test_boards_are_pictures():
-    env, screen = parts(EnvConfig("catch", "jax"), 2)
+    env, screen = parts(Catch(), 2)
     timestep = env.reset()
     picture = screen.reset(timestep)
     assert picture.shape == (*env.spec.observation_shape, 3) and picture.dtype == np.uint8
@@ -79,7 +81,7 @@ def bars(picture, count):
 
 def test_vectors_are_bars():
     """Of their sign, as long as they are large beside the largest that the same component was so far."""
-    env, screen = parts(EnvConfig("cartpole", "jax"), 2)
+    env, screen = parts(CartPole(), 2)
     full = BARS_SIDE // 2
 
     def shown(*vector):
@@ -106,5 +108,5 @@ def test_every_component_has_a_bar(length):
 @pytest.mark.parametrize("shape", [(), (2, 3, 4, 5)])
 def test_other_observations_have_no_picture(shape):
     spec = EnvSpec(shape, "float32", num_actions=2, frame_skip=1)
-    with pytest.raises(EnvError, match="catch has no picture: its observation is an array of shape"):
-        make_screen(EnvConfig("catch", "jax"), spec, 2, SEED, STREAM)
+    with pytest.raises(EnvError, match="no picture of an observation that is an array of shape"):
+        make_screen(Catch(), spec, 2, SEED, STREAM)

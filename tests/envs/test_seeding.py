@@ -5,8 +5,9 @@ import itertools
 import jax
 import numpy as np
 
-from jaxrl.config.sections import EnvConfig
-from jaxrl.envs.build import make_env
+from jaxrl.envs.cartpole import CartPole
+from jaxrl.envs.envpool.emulators import EnvPool
+from jaxrl.envs.pools import make_env
 from jaxrl.envs.seeding import MAX_SEED, env_seeds, stream_key
 from tests.envs.contract import assert_same, play, stack
 
@@ -27,7 +28,7 @@ def test_keys_differ():
 
 
 def test_same_seed_same_bits_and_other_streams_differ():
-    for config in (EnvConfig(id="CartPole-v1"), EnvConfig(id="cartpole", backend="jax")):
+    for config in (EnvPool(id="CartPole-v1"), CartPole()):
         plays = [
             stack(play(make_env(config, 3, num_threads=threads, seed=seed, stream=stream), 30))
             for threads, seed, stream in ((1, 5, (0, 0)), (2, 5, (0, 0)), (1, 5, (0, 1)), (1, 6, (0, 0)))

@@ -11,7 +11,8 @@ from PIL import Image
 
 from jaxrl.cli.commands import main
 from jaxrl.config.parsing import write_config
-from jaxrl.config.sections import EnvConfig, EvaluationConfig, PopulationConfig
+from jaxrl.config.sections import EvaluationConfig, PopulationConfig
+from jaxrl.envs.cartpole import CartPole
 from jaxrl.errors import ConfigError
 from jaxrl.record.checkpoints import Checkpoints
 from jaxrl.record.rundir import RunDir, RunDirError
@@ -134,7 +135,7 @@ def test_a_result_goes_into_a_file(single, monkeypatch, tmp_path, capsys):
 
 
 def test_an_environment_of_vectors_is_filmed(tmp_path):
-    run = untrained(tmp_path, small_config(EnvConfig("cartpole", "jax")))
+    run = untrained(tmp_path, small_config(CartPole()))
     result = evaluate.evaluate(run, episodes=1, video=tmp_path / "episode.gif")
     with Image.open(tmp_path / "episode.gif") as film:
         assert film.n_frames > 1

@@ -48,7 +48,7 @@ def test_a_whole_run_is_documented_and_scored(tmp_path, capsys):
     assert short["mean_length"] == 4
     assert evaluate(run, overrides=["--evaluation.episodes", "0"])["episodes"] == 100, "0 is for training's end"
     with pytest.raises(ConfigError, match=r"set env\.frame_size"):
-        evaluate(run, overrides=["--env.id", "cartpole"])
+        evaluate(run, overrides=["--env.name", "cartpole"])
 
 
 def test_an_impossible_device_leaves_no_folder(tmp_path):

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from jaxrl.envs.batched import BatchedJaxEnv
-from jaxrl.envs.build import make_env
 from jaxrl.envs.catch import Catch
+from jaxrl.envs.pools import make_env
 from jaxrl.runtime.actor import Actor, make_act, stack
 from jaxrl.types import ActorOutput, TimeStep
 from tests.support.parts import CARTPOLE, CATCH, assert_same_bits
@@ -154,7 +154,7 @@ Conventions = ("mask", "last", "discount", "reward", "episode_return", "episode_
 @pytest.mark.parametrize("cap", [None, 4])
 def test_boundaries_of_catch(cap):
     """Nine steps and the end terminates; capped at 4, it is truncated and the discount stays 1."""
-    actor = make_actor([BatchedJaxEnv(Catch(), 4, jax.random.key(0), cap)], 3, 7)
+    actor = make_actor([BatchedJaxEnv(Catch(max_episode_steps=cap), 4, jax.random.key(0))], 3, 7)
     trajectories = [actor.unroll((), jax.random.key(k))[0] for k in range(6)]
     mask, last, discount, reward, episode_return, length = replay(trajectories)
     steps = 9 if cap is None else cap
@@ -171,7 +171,7 @@ def test_boundaries_of_catch(cap):
 
 def test_a_truncated_episode_shows_its_true_last_observation():
     """The observation after the cap is the one to bootstrap from, not the next episode's first."""
-    actor = make_actor([BatchedJaxEnv(Catch(), 4, jax.random.key(0), 4)], 3, 10)
+    actor = make_actor([BatchedJaxEnv(Catch(max_episode_steps=4), 4, jax.random.key(0))], 3, 10)
     trajectory, _ = actor.unroll((), jax.random.key(0))
     ball_row = trajectory.observation[:, :, :9].sum(3).argmax(2)  # [T+1, B]; the paddle has the tenth row
     assert ball_row[:, 0].tolist() == [0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 0]

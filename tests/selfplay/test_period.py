@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jaxrl.agents import impala
-from jaxrl.networks.build import PolicyValueNetwork
+from jaxrl.networks.heads import PolicyValueNetwork
 from jaxrl.networks.torsos import MLPTorso
 from jaxrl.record import leaves
 from jaxrl.selfplay.games import BatchedGames

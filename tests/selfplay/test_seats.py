@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from jaxrl.agents import casa, impala
-from jaxrl.networks.build import NetworkOutput, PolicyValueNetwork
-from jaxrl.networks.cores import LSTM
-from jaxrl.networks.torsos import MLPTorso
+from jaxrl.networks.heads import NetworkOutput, PolicyValueNetwork
+from jaxrl.networks.lstm import LSTM
+from jaxrl.networks.mlp import MLPTorso
 from jaxrl.selfplay import seats
 from jaxrl.selfplay.games import BatchedGames
 from jaxrl.types import Agent, Trajectory

@@ -9,7 +9,7 @@ import time
 
 import jaxrl.run.build
 from jaxrl.cli.commands import main
-from jaxrl.envs.build import make_env
+from jaxrl.envs.pools import make_env
 
 STEP, SCORING_STEP = 1000, 5
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from jaxrl.config.ranges import AtLeast
 
@@ -32,6 +32,11 @@ class Config:
     reward_transform: Literal["clip", "identity"] = "clip"
     betas: tuple[float, ...] = (0.9, 0.999)
     hypers: Hypers = field(default_factory=lambda: Hypers(discount_factor=0.9))
+
+
+def make(config: Config, network: Any, spec: Any, num_updates: int) -> Any:
+    """Never called."""
+    raise NotImplementedError
 
 
 PONG = """\

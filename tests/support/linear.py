@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxrl.agents.exploration import Drawn
-from jaxrl.networks.build import NetworkOutput
+from jaxrl.networks.heads import NetworkOutput
 from jaxrl.ops.categorical import ILLEGAL
 from jaxrl.types import EnvSpec, Trajectory
 

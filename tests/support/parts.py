@@ -11,19 +11,20 @@ import numpy as np
 
 from jaxrl.config.parsing import read_config
 from jaxrl.config.sections import (
-    EnvConfig,
     EvaluationConfig,
     ExperimentConfig,
-    NetworkConfig,
     RecordConfig,
     RuntimeConfig,
 )
+from jaxrl.envs.catch import Catch
+from jaxrl.envs.envpool.emulators import EnvPool
+from jaxrl.networks import mlp
 from jaxrl.run.build import ACTOR_KEY, INIT_KEY, Experiment, build, make_actors
 from jaxrl.runtime.sebulba import Sebulba
 
 CONFIGS = Path(__file__).parents[2] / "configs"
-CATCH = EnvConfig(id="catch", backend="jax")
-CARTPOLE = EnvConfig(id="CartPole-v1", backend="envpool")
+CATCH = Catch()
+CARTPOLE = EnvPool(id="CartPole-v1")
 
 
 def small_config(env=CATCH, **runtime) -> ExperimentConfig:
@@ -35,7 +36,7 @@ def small_config(env=CATCH, **runtime) -> ExperimentConfig:
         name="small",
         env_steps=2000,
         env=env,
-        network=NetworkConfig(torso="mlp", hidden_sizes=(8,)),
+        network=mlp.Config((8,)),
         runtime=RuntimeConfig(**settings | runtime),
         record=RecordConfig(report_every=3, checkpoint_every=4, wandb="off"),
         evaluation=EvaluationConfig(episodes=0),

@@ -66,9 +66,9 @@ def test_random_draws_are_the_same_again_and_can_be_extended(runs_of):
     [
         ("agent.hypers.learning_rate", 3e-05),
         ("evaluation.greedy", True),
-        ("env.full_action_set", False),
+        ("env.max_episode_steps", 5),
         ("network.hidden_sizes", [64, 32]),
-        ("network.torso", "small"),
+        ("network.dtype", "bfloat16"),
         ("seed", 7),
     ],
 )

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from jaxrl.config.sections import EnvConfig
 from jaxrl.envs.base import EnvError
 from jaxrl.envs.checks import unknown_id
+from jaxrl.envs.envpool.emulators import EnvPool
 from jaxrl.envs.envpool.protocols import overrides, resolve
 from jaxrl.errors import ConfigError
 from jaxrl.types import EnvSpec
@@ -21,7 +21,7 @@ from jaxrl.types import EnvSpec
 SCREEN_HEIGHT, SCREEN_WIDTH = 210, 160  # of the console, in pixels
 
 
-def envpool_spec(config: EnvConfig) -> EnvSpec:
+def envpool_spec(config: EnvPool) -> EnvSpec:
     """What an agent must know of `config.id`; raises `EnvError` where no agent here could play it."""
     spec = _pool_spec(config)
     observation, one_hot = spec.state_array_spec["obs"], one_hot_table(spec)
@@ -31,7 +31,7 @@ def envpool_spec(config: EnvConfig) -> EnvSpec:
     return EnvSpec(shape, dtype, actions, frame_skip=resolve(config).frame_skip if is_atari(config.id) else 1)
 
 
-def _pool_spec(config: EnvConfig) -> Any:
+def _pool_spec(config: EnvPool) -> Any:
     """EnvPool's own spec, after every check that can be made without starting a pool."""
     import envpool
     from gymnasium.spaces import Discrete
@@ -53,7 +53,7 @@ def _pool_spec(config: EnvConfig) -> Any:
     return spec
 
 
-def _options(config: EnvConfig) -> dict[str, Any]:
+def _options(config: EnvPool) -> dict[str, Any]:
     """EnvPool's arguments that follow from the config, validated."""
     import envpool
 
@@ -82,18 +82,18 @@ def _options(config: EnvConfig) -> dict[str, Any]:
     }
 
 
-def make_screen_pool(config: EnvConfig, seed: int) -> Any:
+def make_screen_pool(config: EnvPool, seed: int) -> Any:
     """One emulator that plays as that of `make_pool` with the same seed does, and shows the console's own picture."""
     colour = {"gray_scale": False, "stack_num": 1, "img_height": SCREEN_HEIGHT, "img_width": SCREEN_WIDTH}
     return _make(config, 1, 1, [seed], {**_options(config), **colour})
 
 
-def make_pool(config: EnvConfig, num_envs: int, num_threads: int, seeds: Sequence[int]) -> Any:
+def make_pool(config: EnvPool, num_envs: int, num_threads: int, seeds: Sequence[int]) -> Any:
     """A synchronous pool; raises `EnvError`."""
     return _make(config, num_envs, num_threads, seeds, _options(config))
 
 
-def _make(config: EnvConfig, num_envs: int, num_threads: int, seeds: Sequence[int], options: dict[str, Any]) -> Any:
+def _make(config: EnvPool, num_envs: int, num_threads: int, seeds: Sequence[int], options: dict[str, Any]) -> Any:
     import envpool
 
     try:

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from jaxrl.config.sections import EnvConfig
 from jaxrl.envs.base import EnvError
 from jaxrl.envs.checks import Turn, check_action, check_num_envs
+from jaxrl.envs.envpool.emulators import EnvPool
 from jaxrl.envs.envpool.options import envpool_spec, make_pool, one_hot_table
 from jaxrl.types import PyTree, TimeStep
 
@@ -34,7 +34,7 @@ class EnvPoolEnv:
         seeds: one int32 per environment, from `jaxrl.envs.seeding.env_seeds`.
     """
 
-    def __init__(self, config: EnvConfig, num_envs: int, num_threads: int, seeds: Sequence[int]) -> None:
+    def __init__(self, config: EnvPool, num_envs: int, num_threads: int, seeds: Sequence[int]) -> None:
         check_num_envs(num_envs)
         if num_threads < 1:
             raise EnvError(f"A pool needs at least 1 thread, got {num_threads}.")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from jaxrl.config.sections import EnvConfig
+from jaxrl.envs.envpool.emulators import EnvPool
 from jaxrl.errors import ConfigError
 
 MAX_INT32 = 2**31 - 1
@@ -54,13 +54,13 @@ PRESETS: dict[str, Protocol] = {
 OVERRIDABLE = ("sticky_actions", "full_action_set", "noop_max", "max_episode_steps", "frame_size")
 
 
-def overrides(config: EnvConfig) -> dict[str, Any]:
+def overrides(config: EnvPool) -> dict[str, Any]:
     """The protocol settings that `config` sets itself, by name."""
     values = {name: getattr(config, name) for name in OVERRIDABLE}
     return {name: value for name, value in values.items() if value is not None}
 
 
-def resolve(config: EnvConfig) -> Protocol:
+def resolve(config: EnvPool) -> Protocol:
     """The preset of `config.protocol` with the config's own settings in place; raises `ConfigError`."""
     if config.protocol not in PRESETS:
         raise ConfigError(f"env.protocol must be one of {', '.join(PRESETS)}, got {config.protocol}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -10,19 +11,21 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxrl.config.sections import NetworkConfig
+from jaxrl.config.registry import make
 from jaxrl.errors import ConfigError
-from jaxrl.networks import torsos
-from jaxrl.networks.build import NetworkOutput, make_network
+from jaxrl.networks import atari, mlp
+from jaxrl.networks.cpu import stacks
+from jaxrl.networks.family import FamilyConfig
+from jaxrl.networks.heads import NetworkOutput
 from jaxrl.types import EnvSpec
 
 ATARI, CPU = EnvSpec((4, 84, 84), "uint8", 18, 4), EnvSpec((4, 42, 42), "uint8", 6, 4)
 VECTOR = EnvSpec((4,), "float32", 2, 1)
-SETTINGS: dict[str, tuple[NetworkConfig, EnvSpec]] = {
-    "nature": (NetworkConfig("nature", (512,)), ATARI),
-    "resnet": (NetworkConfig("resnet", (256,)), EnvSpec((4, 24, 24), "uint8", 18, 4)),
-    "small": (NetworkConfig("small", (256,)), CPU),
-    "mlp": (NetworkConfig("mlp", (64, 64)), VECTOR),
+SETTINGS: dict[str, tuple[FamilyConfig, EnvSpec]] = {
+    "nature": (atari.Config((512,), torso="nature"), ATARI),
+    "resnet": (atari.Config((256,), torso="resnet"), EnvSpec((4, 24, 24), "uint8", 18, 4)),
+    "small": (atari.Config((256,), torso="small"), CPU),
+    "mlp": (mlp.Config((64, 64)), VECTOR),
 }
 PARAMETERS = {"nature": 1693875, "resnet": 176611, "small": 145463, "mlp": 4675}
 
@@ -36,7 +39,7 @@ def observations(spec: EnvSpec, rows: int) -> np.ndarray:
 @cache
 def built(name: str) -> tuple[Any, Any, np.ndarray]:
     config, spec = SETTINGS[name]
-    network, observation = make_network(config, spec), observations(spec, 13)
+    network, observation = make("network", config, spec), observations(spec, 13)
     return network, jax.jit(network.init)(jax.random.key(0), observation[:1])["params"], observation
 
 
@@ -88,10 +91,10 @@ def loss_and_gradient(network: Any, params: Any, observation: np.ndarray) -> tup
 def test_fast_form_equals_native_form_through_the_whole_network(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     network, params, observation = built(name)
     observation = observation[:3]
-    monkeypatch.setattr(torsos, "CHUNK_ROWS", 2)
-    monkeypatch.setattr(torsos, "CHUNK_BYTES", 0)
+    monkeypatch.setattr(stacks, "CHUNK_ROWS", 2)
+    monkeypatch.setattr(stacks, "CHUNK_BYTES", 0)
     fast = loss_and_gradient(network, params, observation)
-    monkeypatch.setattr(torsos, "by_platform", lambda native, fast, *operands: native(*operands))
+    monkeypatch.setattr(stacks, "by_platform", lambda native, fast, *operands: native(*operands))
     native = loss_and_gradient(network, params, observation)
     for a, b in zip(jax.tree.leaves(fast), jax.tree.leaves(native), strict=True):
         assert float(jnp.abs(a - b).max() / (jnp.abs(b).max() + 1e-12)) < 1e-4
@@ -101,7 +104,7 @@ def test_fast_form_equals_native_form_through_the_whole_network(name: str, monke
 def test_bfloat16_is_close_and_keeps_float32_parameters(name: str) -> None:
     network, params, observation = built(name)
     config, spec = SETTINGS[name]
-    half = make_network(NetworkConfig(config.torso, config.hidden_sizes, "bfloat16"), spec)
+    half = make("network", replace(config, dtype="bfloat16"), spec)
     half_params = jax.eval_shape(lambda key: half.init(key, observation[:1]), jax.random.key(0))["params"]
     assert {leaf.dtype for leaf in jax.tree.leaves(half_params)} == {jnp.dtype("float32")}
     exact, rounded = (jax.jit(net.apply)({"params": params}, observation[:4]) for net in (network, half))
@@ -139,7 +142,7 @@ def test_small_torso_is_the_documented_function() -> None:
 
 def test_mlp_takes_boards_and_frames() -> None:
     for spec in (EnvSpec((10, 5, 2), "float32", 3, 1), CPU):
-        network, observation = make_network(NetworkConfig("mlp", (32,)), spec), observations(spec, 2)
+        network, observation = mlp.make(mlp.Config((32,)), spec), observations(spec, 2)
         params = network.init(jax.random.key(0), observation)
         assert network.apply(params, observation).policy.shape == (2, spec.num_actions)
 
@@ -147,17 +150,16 @@ def test_mlp_takes_boards_and_frames() -> None:
 @pytest.mark.parametrize(
     ("config", "shape", "words"),
     [
-        (NetworkConfig("nature"), (4, 35, 84), ["network.torso 'nature'", "36x36", "35x84"]),
-        (NetworkConfig("small"), (4, 12, 12), ["network.torso 'small'", "env.frame_size"]),
-        (NetworkConfig("resnet"), (4,), ["network.torso 'resnet'", "[4]", "mlp"]),
-        (NetworkConfig("mlp", ()), (4,), ["network.hidden_sizes"]),
-        (NetworkConfig("nature", (0,)), (4, 84, 84), ["network.hidden_sizes", "[0]"]),
-        (NetworkConfig("vgg"), (4, 84, 84), ["'vgg'", "nature"]),  # type: ignore[arg-type]
+        (atari.Config(torso="nature"), (4, 35, 84), ["network.torso 'nature'", "36x36", "35x84"]),
+        (atari.Config(torso="small"), (4, 12, 12), ["network.torso 'small'", "env.frame_size"]),
+        (atari.Config(torso="resnet"), (4,), ["network.torso 'resnet'", "[4]", "mlp"]),
+        (mlp.Config(()), (4,), ["network.hidden_sizes"]),
+        (atari.Config(torso="vgg"), (4, 84, 84), ["'vgg'", "nature"]),  # type: ignore[arg-type]
     ],
 )
-def test_misfits_are_one_sentence(config: NetworkConfig, shape: tuple[int, ...], words: list[str]) -> None:
+def test_misfits_are_one_sentence(config: FamilyConfig, shape: tuple[int, ...], words: list[str]) -> None:
     with pytest.raises(ConfigError) as caught:
-        make_network(config, EnvSpec(shape, "uint8", 6, 4))
+        make("network", config, EnvSpec(shape, "uint8", 6, 4))
     assert all(word in str(caught.value) for word in words)
     assert "\n" not in str(caught.value)
 
@@ -168,6 +170,6 @@ FRAMES = [("nature", 36), ("nature", 47), ("small", 13), ("small", 41), ("resnet
 @pytest.mark.parametrize(("torso", "side"), FRAMES)
 def test_smallest_and_odd_frames_work(torso: str, side: int) -> None:
     spec = EnvSpec((4, side, side), "uint8", 6, 4)
-    network, observation = make_network(NetworkConfig(torso, (8,)), spec), observations(spec, 2)  # type: ignore[arg-type]
+    network, observation = atari.make(atari.Config((8,), torso=torso), spec), observations(spec, 2)  # type: ignore[arg-type]
     output = jax.jit(lambda key: network.apply(network.init(key, observation), observation))(jax.random.key(0))
     assert output.policy.shape == (2, 6)

@@ -7,10 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxrl.config.sections import NetworkConfig
-from jaxrl.errors import ConfigError
-from jaxrl.networks.build import make_network
-from jaxrl.networks.cores import LSTM, LSTMState
+from jaxrl.networks import mlp
+from jaxrl.networks.lstm import LSTM, LSTMState
 from jaxrl.types import EnvSpec
 from tests.reference import lstm
 
@@ -82,8 +80,8 @@ def test_initial_weights():
 
 def test_the_core_stands_between_torso_and_heads():
     spec = EnvSpec((2,), "float32", 3, 1)
-    plain = make_network(NetworkConfig("mlp", (8,)), spec)
-    recurrent = make_network(NetworkConfig("mlp", (8,), core="lstm", core_size=4), spec)
+    plain = mlp.make(mlp.Config((8,)), spec)
+    recurrent = mlp.make(mlp.Config((8,), core="lstm", core_size=4), spec)
     assert plain.initial_memory(5) == ()
     memory = recurrent.initial_memory(5)
     assert [leaf.shape for leaf in memory] == [(5, 4)] * 2 and not any(leaf.any() for leaf in memory)
@@ -100,14 +98,7 @@ def test_the_core_stands_between_torso_and_heads():
 
 
 def test_bfloat16_keeps_a_float32_memory():
-    network = make_network(
-        NetworkConfig("mlp", (8,), dtype="bfloat16", core="lstm", core_size=4), EnvSpec((2,), "float32", 3, 1)
-    )
+    network = mlp.make(mlp.Config((8,), dtype="bfloat16", core="lstm", core_size=4), EnvSpec((2,), "float32", 3, 1))
     observation = jnp.ones((6, 2))
     output = network.apply(network.init(jax.random.key(0), observation), observation)
     assert {leaf.dtype for leaf in jax.tree.leaves(output)} == {jnp.dtype("float32")}
-
-
-def test_a_core_without_units_is_one_sentence():
-    with pytest.raises(ConfigError, match=r"^network.core_size must be at least 1, got 0\.$"):
-        make_network(NetworkConfig("mlp", (8,), core="lstm", core_size=0), EnvSpec((2,), "float32", 3, 1))

@@ -1,0 +1,68 @@
+"""EnvPool's compiled environments: Atari under one of three protocols, classic control and others."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:  # `jaxrl train --help` reads this file, and must not wait for JAX
+    from jaxrl.envs.base import BatchedEnv
+    from jaxrl.envs.screen import Screen
+    from jaxrl.types import EnvSpec
+
+
+@dataclass(frozen=True)
+class EnvPool:
+    """An environment of EnvPool, under which protocol.
+
+    Args:
+        id: such as `Pong-v5` or `CartPole-v1`.
+        protocol: Atari preset `machado`, `paper` or `cpu`; other environments ignore it.
+        sticky_actions: probability that the previous action is repeated; null keeps the preset's.
+        full_action_set: all 18 actions instead of the game's own; null keeps the preset's.
+        noop_max: up to so many no-ops start an episode, at least 1; null keeps the preset's.
+        max_episode_steps: cap in env steps, after which an episode is truncated; null keeps the preset's.
+        frame_size: side of the square frame in pixels; null keeps the preset's.
+    """
+
+    id: str = "Pong-v5"
+    protocol: Literal["machado", "paper", "cpu"] = "machado"
+    sticky_actions: float | None = None
+    full_action_set: bool | None = None
+    noop_max: int | None = None
+    max_episode_steps: int | None = None
+    frame_size: int | None = None
+
+    @property
+    def spec(self) -> EnvSpec:
+        """What an agent must know, found without starting an environment; raises like `make_pool`."""
+        from jaxrl.envs.envpool.options import envpool_spec
+
+        return envpool_spec(self)
+
+    def make_pool(self, num_envs: int, num_threads: int, seed: int, stream: tuple[int, ...]) -> BatchedEnv:
+        """A pool of `num_envs` emulators.
+
+        Raises:
+            EnvError: the environment does not exist, or no agent here could play it.
+            ConfigError: a setting of the protocol cannot work.
+        """
+        from jaxrl.envs.envpool.pool import EnvPoolEnv
+        from jaxrl.envs.seeding import env_seeds
+
+        return EnvPoolEnv(self, num_envs, num_threads, env_seeds(seed, stream, num_envs))
+
+    def make_screen(self, num_envs: int, seed: int, stream: tuple[int, ...]) -> Screen | None:
+        """The console's own picture of environment 0 of such a pool; None where there is no console."""
+        from jaxrl.envs.envpool.options import is_atari
+        from jaxrl.envs.screen import AtariScreen
+        from jaxrl.envs.seeding import env_seeds
+
+        return AtariScreen(self, env_seeds(seed, stream, num_envs)[0]) if is_atari(self.id) else None
+
+    def rules(self) -> dict[str, Any] | None:
+        """Every rule of an Atari environment by name, its label first; None elsewhere."""
+        from jaxrl.envs.envpool.options import is_atari
+        from jaxrl.envs.envpool.protocols import resolve
+
+        return asdict(resolve(self)) if is_atari(self.id) else None

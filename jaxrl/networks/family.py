@@ -1,0 +1,59 @@
+"""What the families of networks share: settings, their checks, and the core and the heads round a torso.
+
+No JAX at the top: `jaxrl train --help` reads the default family's settings, and must not wait for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from jaxrl.config.conditions import ReadIf
+from jaxrl.config.ranges import AtLeast
+from jaxrl.errors import ConfigError
+
+if TYPE_CHECKING:
+    from jaxrl.networks.heads import PolicyValueNetwork
+    from jaxrl.types import EnvSpec
+
+
+@dataclass(frozen=True)
+class FamilyConfig:
+    """The function approximator shared by policy and value.
+
+    Args:
+        hidden_sizes: widths of the torso's dense layers, those after the convolutions where it has some.
+        input: `plain` divides frames by 255; `motion` shows the newest frame around its mean and the amplified
+            differences of successive frames, in which small moving things stand out.
+        dtype: of activations and matrix products; parameters stay float32.
+        core: `none`, or `lstm` for a memory between the torso and the heads.
+        core_size: units of the memory.
+    """
+
+    hidden_sizes: tuple[Annotated[int, AtLeast(1)], ...] = (512,)
+    input: Literal["plain", "motion"] = "plain"
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    core: Literal["none", "lstm"] = "none"
+    core_size: Annotated[int, AtLeast(1), ReadIf("network.core", "lstm")] = 256
+
+
+def check_family(config: FamilyConfig, spec: EnvSpec) -> None:
+    """Raise a ConfigError of one sentence where a shared setting cannot work for such observations."""
+    shape = spec.observation_shape
+    if config.input == "motion" and (len(shape) != 3 or spec.observation_dtype != "uint8"):
+        raise ConfigError(
+            f"network.input motion needs stacked uint8 frames, but the environment's observation is "
+            f"{spec.observation_dtype} {list(shape)}; use network.input plain."
+        )
+
+
+def complete(config: FamilyConfig, torso: Any, spec: EnvSpec) -> PolicyValueNetwork:
+    """The network: `torso` with what `config` wants before it, behind it and on top."""
+    import jax.numpy as jnp
+
+    from jaxrl.networks.heads import PolicyValueNetwork
+    from jaxrl.networks.lstm import LSTM
+
+    dtype = jnp.dtype(config.dtype)
+    core = LSTM(config.core_size, dtype) if config.core == "lstm" else None
+    return PolicyValueNetwork(torso, spec.num_actions, dtype, config.input == "motion", core)

@@ -1,0 +1,68 @@
+"""The policy head and the value head over a torso, perhaps with a core between them."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from jaxrl.networks.lstm import LSTM, initial_memory
+from jaxrl.networks.motion import motion_frames
+from jaxrl.types import Memory
+
+ROOT_TWO = 2**0.5
+
+
+def dense(features: int, gain: float, dtype: Any, name: str) -> nn.Dense:
+    """A dense layer with orthogonal kernel of this gain and zero bias; parameters float32."""
+    return nn.Dense(features, dtype=dtype, kernel_init=nn.initializers.orthogonal(gain), name=name)
+
+
+class NetworkOutput(NamedTuple):
+    """Both heads, float32 whatever the network computes in, and what is remembered after the last row."""
+
+    policy: jax.Array  # [N, A]: logits for IMPALA, advantages before scaling for CASA
+    value: jax.Array  # [N]
+    memory: Memory = ()
+
+
+class PolicyValueNetwork(nn.Module):
+    """A torso, perhaps a recurrent core, and behind them a policy head and a value head.
+
+    Args:
+        torso: observation -> features [N, F].
+        num_actions: A.
+        dtype: of the heads' products.
+        motion: show the torso `motion_frames` instead of the plain ones.
+        core: what remembers; it sees the torso's features and nothing else.
+    """
+
+    torso: nn.Module
+    num_actions: int
+    dtype: jnp.dtype = jnp.dtype("float32")
+    motion: bool = False
+    core: LSTM | None = None
+
+    def initial_memory(self, num_envs: int) -> Memory:
+        """Of environments that have seen nothing; () without a core."""
+        return () if self.core is None else initial_memory(num_envs, self.core.size)
+
+    @nn.compact
+    def __call__(self, observation: jax.Array, first: jax.Array | None = None, memory: Memory = ()) -> NetworkOutput:
+        """Observations [N, ...] -> NetworkOutput.
+
+        With a core the N rows are T rows of each of B environments, environment by environment, `first` is [B, T] and
+        `memory` [B, ...]. Without these arguments every row is an episode of its own.
+        """
+        features = self.torso(motion_frames(observation) if self.motion else observation)
+        if self.core is not None:
+            if first is None:
+                first, memory = jnp.ones((len(features), 1), bool), self.initial_memory(len(features))
+            rows, memory = self.core(features.reshape(*first.shape, features.shape[-1]), first, memory)
+            features = rows.reshape(len(features), -1)
+        # A small gain starts the policy close to uniform, so that nothing is ruled out before it was tried.
+        policy = dense(self.num_actions, 0.01, self.dtype, "policy")(features)
+        value = dense(1, 1.0, self.dtype, "value")(features)
+        return NetworkOutput(policy.astype(jnp.float32), value[:, 0].astype(jnp.float32), memory)
