@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 import jax
 
+from jaxrl.agents.member_values import check_names, make_members
 from jaxrl.agents.pbt import with_pbt
-from jaxrl.agents.population import check_names, make_members, populate, report_hypers
+from jaxrl.agents.population import populate, report_hypers
 from jaxrl.agents.replay_buffer import ReplayConfig, with_replay
 from jaxrl.agents.unrolling import Network
 from jaxrl.config import registry

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxrl.agents.population import SEED, make_members
+from jaxrl.agents.member_values import SEED, make_members
 from jaxrl.config.parsing import read_config
 from jaxrl.config.sections import ExperimentConfig
 from jaxrl.errors import ConfigError

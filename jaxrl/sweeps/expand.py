@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jaxrl.agents.population import make_members
+from jaxrl.agents.member_values import make_members
 from jaxrl.config.parsing import read_config, write_config
 from jaxrl.config.plan import make_plan
 from jaxrl.config.registry import env_title
