@@ -10,7 +10,6 @@ import pytest
 from jaxrl.agents import a2c
 from jaxrl.analysis.figures.policy import course_figure, entropy_figure, moments_figure
 from jaxrl.analysis.inspection import Inspection, entropy_at, moments
-from jaxrl.config import registry
 from jaxrl.networks import mlp
 from jaxrl.run.inspect import inspect
 from jaxrl.run.train import run_training
@@ -24,11 +23,9 @@ def inspection(request, tmp_path_factory):
     core = "lstm" if request.param == "casa with a core" else "none"
     agent = {"a2c": a2c.Config(), "own": own_agent.Config()}.get(request.param, config.agent)
     network = mlp.Config((16,), core=core, core_size=8)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(registry.AGENTS, "own", own_agent.__name__)
-        status, run = run_training(dataclasses.replace(config, agent=agent, network=network, env_steps=200))
-        assert status == 0
-        return inspect(run)
+    status, run = run_training(dataclasses.replace(config, agent=agent, network=network, env_steps=200))
+    assert status == 0
+    return inspect(run)
 
 
 def test_an_episode_of_catch_from_inside(inspection):
