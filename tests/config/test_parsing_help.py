@@ -49,6 +49,15 @@ def test_every_setting_is_documented() -> None:
         assert len(words) > 2, f"{name} has no line in its docstring"
 
 
+@pytest.mark.parametrize("name", registry.AGENTS)
+def test_every_setting_of_an_agent_is_documented_whoever_it_inherits_it_from(name: str) -> None:
+    agent = registry.load("agent", name).Config()
+    text = help_text("usage", "description", ExperimentConfig(agent=agent))
+    for leaf in all_leaves(type(agent), "agent."):
+        words = text.partition(f"--{leaf} ")[2].partition(" (")[0].split()
+        assert len(words) > 1, f"{leaf} has no line in its docstring"
+
+
 @pytest.mark.parametrize("name", ["a2c", "casa", "impala"])
 def test_registered_agents_load_and_have_a_summary(name: str) -> None:
     assert dataclasses.is_dataclass(registry.load("agent", name).Config)
