@@ -32,6 +32,16 @@ class ReadIf:
         return f"set {self.setting}" + (f" to {' or '.join(map(str, self.values))}" if self.values else "")
 
 
+class ReadUnless(ReadIf):
+    """The setting is read but where another has one of these values."""
+
+    def holds(self, value: Any) -> bool:
+        return value not in self.values
+
+    def remedy(self) -> str:
+        return f"set another {self.setting}"
+
+
 def marker(hint: Any, kind: type[Marker]) -> Marker | None:
     """The first `kind` that a type such as `Annotated[int, kind(...)]` names, in itself or in one of its parts."""
     if isinstance(hint, kind):

@@ -75,7 +75,8 @@ def read_config(path: str | Path, overrides: Sequence[str] = (), *, recorded: bo
     for leaf in leaves.values():
         if leaf.default is MISSING and leaf.name not in values:
             raise ConfigError(f"{path}: {leaf.name} is missing; set --{leaf.name} or write it there")
-    _check_read(settings.values(), {} if recorded else in_file, leaves, values)
+    names = {f"{section}.name": part.name for section, part in parts.items()}
+    _check_read(settings.values(), {} if recorded else in_file, leaves, names | values)
     built = {section: _build(part.Config, values, prefix=f"{section}.") for section, part in parts.items()}
     return _build(ExperimentConfig, values, **built)
 
@@ -265,12 +266,14 @@ def _check_read(
     """
     hints = {name: leaf.hint for name, leaf in leaves.items()}
     defaults = {name: leaf.default for name, leaf in leaves.items()}
-    together, alone = {**defaults, **values}, {**defaults, **{name: s.value for name, s in in_file.items()}}
+    together = {**defaults, **values}
+    alone = {**values, **defaults, **{name: setting.value for name, setting in in_file.items()}}
     for name, value, where in ((s.name, values[s.name], s.where) for s in settings if s.name in leaves):
         if where != COMMAND_LINE and name not in in_file:
             continue
-        reason = unread(name, hints, together)
-        if reason and (where == COMMAND_LINE or (value != defaults[name] and unread(name, hints, alone))):
+        typed = where == COMMAND_LINE
+        reason = unread(name, hints, together) if typed or value != defaults[name] else ""
+        if reason and (typed or unread(name, hints, alone)):
             raise ConfigError(f"{where}: {name} {reason}")
         if named := marker(hints[name], Names):
             for one in value:

@@ -31,6 +31,7 @@ ENVS: dict[str, str] = {
     "recall": "jaxrl.envs.recall:Recall",
     "fork": "jaxrl.envs.fork:Fork",
 }
+JAX_ENVS = tuple(name for name in ENVS if name != "envpool")  # which are stepped by no threads
 NETWORKS: dict[str, str] = {"atari": "jaxrl.networks.atari", "mlp": "jaxrl.networks.mlp"}
 AGENTS: dict[str, str] = {
     "a2c": "jaxrl.agents.a2c",

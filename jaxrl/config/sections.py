@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from jaxrl.config import registry
-from jaxrl.config.conditions import Names, ReadIf
+from jaxrl.config.conditions import Names, ReadIf, ReadUnless
 from jaxrl.config.ranges import HUGE, Above, AtLeast, Between
 
 MAX_SEED = 2**32 - 1  # a JAX key keeps 32 bits: 2**32 would be seed 0 again
@@ -37,7 +37,7 @@ class RuntimeConfig:
     num_actors: Annotated[int, AtLeast(1)] = 1
     pools_per_actor: Annotated[int, AtLeast(1)] = 2
     envs_per_pool: Annotated[int, AtLeast(1)] = 16
-    threads_per_pool: Annotated[int, AtLeast(0)] = 1
+    threads_per_pool: Annotated[int, AtLeast(0), ReadUnless("env.name", *registry.JAX_ENVS)] = 1
     unroll_length: Annotated[int, AtLeast(1)] = 16
     policy_lag: Annotated[int, AtLeast(0)] = 1
     actor_devices: tuple[int, ...] = (0,)

@@ -47,6 +47,8 @@ def test_conditions_and_their_words() -> None:
         ("--population.pbt.perturb [entropy_cost]", "population.pbt.perturb"),
         ("--hosts.num_processes 2", "hosts.num_processes"),
         ("--record.wandb off --record.wandb_project mine", "record.wandb_project"),
+        ("--runtime.threads_per_pool 4", "runtime.threads_per_pool"),
+        ("--env.name envpool --env.id CartPole-v1 --env.protocol cpu", "env.protocol"),
         (f"{FAMILY} plain --population.size 2 --population.vary {{temperature:[1,2]}}", "population.vary"),
         (f"{FAMILY} plain --population.size 2 --population.members {{temperature:[1,2]}}", "population.members"),
         (
@@ -73,6 +75,8 @@ def test_what_the_command_line_says_in_vain_is_one_sentence(words: str, name: st
         "--population.size 2 --population.pbt.every 5 --population.pbt.fraction 0.5 --population.vary {q_cost:[1,2]}",
         f"{FAMILY} plain --population.size 2 --population.members {{seed:[1,2]}}",
         "--hosts.coordinator auto --hosts.timeout_s 60",
+        "--env.name envpool --env.id Pong-v5 --env.protocol cpu --runtime.threads_per_pool 4",
+        "--env.name envpool --env.id Pongg-v5 --env.protocol cpu",  # has a sentence of its own
     ],
 )
 def test_what_is_read_is_read(words: str) -> None:
@@ -118,4 +122,4 @@ def conditions(cls: type, prefix: str = "") -> Iterator[tuple[str, Any]]:
 def test_conditions_name_settings_that_there_are(agent: str) -> None:
     there = dict(conditions(ExperimentConfig)) | dict(conditions(registry.load("agent", agent).Config, "agent."))
     found = [condition for hint in there.values() if (condition := marker(hint, ReadIf))]
-    assert len(found) > 10 and {condition.setting for condition in found} <= there.keys()
+    assert len(found) > 10 and {condition.setting for condition in found} <= {*there, "env.name"}

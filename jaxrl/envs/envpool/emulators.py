@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from jaxrl.config.conditions import ReadIf
 
 if TYPE_CHECKING:  # `jaxrl train --help` reads this file, and must not wait for JAX
     from jaxrl.envs.base import BatchedEnv
     from jaxrl.envs.screen import Screen
     from jaxrl.types import EnvSpec
+
+
+class ReadOnAtari(ReadIf):
+    """Ids that do not exist have a sentence of their own elsewhere."""
+
+    def holds(self, value: Any) -> bool:
+        from envpool.registration import registry
+
+        return registry.specs.get(value, ("envpool.atari",))[0] == "envpool.atari"
+
+    def remedy(self) -> str:
+        return f"set {self.setting} to an Atari game"
 
 
 @dataclass(frozen=True)
@@ -17,7 +31,7 @@ class EnvPool:
 
     Args:
         id: such as `Pong-v5` or `CartPole-v1`.
-        protocol: Atari preset `machado`, `paper` or `cpu`; other environments ignore it.
+        protocol: Atari preset `machado`, `paper` or `cpu`.
         sticky_actions: probability that the previous action is repeated; null keeps the preset's.
         full_action_set: all 18 actions instead of the game's own; null keeps the preset's.
         noop_max: up to so many no-ops start an episode, at least 1; null keeps the preset's.
@@ -26,7 +40,7 @@ class EnvPool:
     """
 
     id: str = "Pong-v5"
-    protocol: Literal["machado", "paper", "cpu"] = "machado"
+    protocol: Annotated[Literal["machado", "paper", "cpu"], ReadOnAtari("env.id")] = "machado"
     sticky_actions: float | None = None
     full_action_set: bool | None = None
     noop_max: int | None = None
