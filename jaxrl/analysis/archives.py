@@ -45,12 +45,14 @@ def unpacked(archive: Path) -> Path:
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache, prefix=".") as scratch:
             content = Path(scratch) / "content"
+            content.mkdir()
             with tarfile.open(archive, "r:gz") as file:
                 file.extractall(content, filter="data")  # refuses names and links that lead elsewhere
-            if not folder.is_dir():  # another process may have been faster
-                content.rename(folder)
+            content.rename(folder)
     except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise RunDataError(f"the archive {archive} is broken: {error}; fetch or make it again") from error
     except OSError as error:
+        if folder.is_dir():  # another process was faster
+            return folder
         raise write_error(folder, error, "another cache with XDG_CACHE_HOME") from error
     return folder

@@ -30,8 +30,9 @@ COMMANDS = {
     "reproduce": Command(many_runs.reproduce, "--scale smoke|cpu|full", "run a study and write its report", 2),
     "bench": Command(machine.bench, "CONFIG --json FILE [--seconds S]", "measure every part of the loop"),
     "doctor": Command(machine.doctor, "[--require gpu|tpu]", "check this machine and the installation"),
-    "play": Command(game.play, "GAME A B [--games N]", "a match between two players"),
+    "play": Command(game.play, "GAME A B [--games N]", "a match between two players, or of one against a command"),
     "view": Command(game.view, "GAME A B [--seed N]", "one game in words, turn by turn"),
+    "bot": Command(game.bot, "GAME PLAYER [--version V]", "play in the game's contest: messages in, lines out"),
     "replay": Command(game.replay, "GAME FILE ...", "compare an engine with recorded games"),
 }
 

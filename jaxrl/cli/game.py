@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,17 +25,65 @@ def play(arguments: Sequence[str]) -> int:
     """`jaxrl play`."""
     words = _after_game("play", "A match between two players of a game.", arguments)
     parser = Parser("play locm", "A match of both seats with the same cards, and an interval of the win rate.")
-    _add_players(parser)
+    _add_player(parser, "first", "A")
+    _add_player(parser, "second", "B", nargs="?")
     _add_rules(parser)
     add = parser.add_argument
-    add("--games", type=positive_int, default=2000, metavar="N", help="in mirrored pairs; default: 2000")
+    add("--games", type=positive_int, metavar="N", help="in mirrored pairs; default: 2000, against a COMMAND 200")
     add("--seed", type=int, default=0)
-    add("--batch", type=positive_int, default=512, metavar="N", help="games played together; default: 512")
+    add("--batch", type=positive_int, metavar="N", help="games played together; default: 512")
+    add("--against", metavar="COMMAND", help="in place of B: starts a bot that speaks the contest's protocol")
+    add("--time_factor", type=positive_float, metavar="F", help="stretches the contest's time limits for a COMMAND")
+    add("--old_ids", action="store_true", help="give a COMMAND the instance ids of the contest of 2022 (1.5)")
     options = parser.parse_args(words)
+    if (options.second is None) == (options.against is None):
+        parser.error("give one opponent, a player B or --against COMMAND")
+    if options.against is not None:
+        return _play_against(options)
+    if options.time_factor is not None or options.old_ids:
+        parser.error("--time_factor and --old_ids belong to --against COMMAND")
     version, cards = _read_rules(options)
     from jaxrl.locm.match import match
 
-    print(match(_make_players(options, version), version, options.games, options.seed, cards, options.batch).report())
+    games, batch = options.games or 2000, options.batch or 512
+    print(match(_make_players(options, version), version, games, options.seed, cards, batch).report())
+    return 0
+
+
+def _play_against(options: argparse.Namespace) -> int:
+    """A match against a command. A termination ends it like an exception, so that no bot is left behind."""
+    if options.batch is not None:
+        raise ConfigError("play locm: games against a COMMAND are played one by one; leave --batch out")
+    version, cards = _read_rules(options)
+    from jaxrl.locm.outside import match_outside, player_choosers
+    from jaxrl.locm.players import PLAYERS
+
+    choosers = player_choosers(PLAYERS[options.first](version), version, options.seed)
+    rules = (version, options.games or 200, options.seed, cards, options.time_factor or 1.0, options.old_ids)
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        match, faults = match_outside(options.first, choosers, options.against, *rules)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    print(f"{match.report()}\n{faults.report(match.players)}")
+    return 0
+
+
+def bot(arguments: Sequence[str]) -> int:
+    """`jaxrl bot`."""
+    words = _after_game("bot", "A player as a bot for a game's contest, on standard input and output.", arguments)
+    parser = Parser("bot locm", "A player on the referee's protocol, on standard input and output: one game.")
+    _add_player(parser, "player", "PLAYER")
+    parser.add_argument("--version", choices=["1.5", "1.2"], default="1.5", help="of the referee")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args(words)
+    os.environ.setdefault("JAX_PLATFORMS", "cpu")  # no accelerator starts as fast, and one game needs none
+    from jaxrl.envs.locm.state import VERSIONS
+    from jaxrl.locm.bot import run
+    from jaxrl.locm.players import PLAYERS
+
+    version = VERSIONS[options.version]
+    run(PLAYERS[options.player](version), version, options.seed)
     return 0
 
 
@@ -41,7 +91,8 @@ def view(arguments: Sequence[str]) -> int:
     """`jaxrl view`."""
     words = _after_game("view", "One game in words, turn by turn.", arguments)
     parser = Parser("view locm", "One game in words, turn by turn; A moves first.")
-    _add_players(parser)
+    _add_player(parser, "first", "A")
+    _add_player(parser, "second", "B")
     _add_rules(parser)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(words)
@@ -97,12 +148,11 @@ def _after_game(command: str, description: str, arguments: Sequence[str]) -> Seq
     return arguments[1:]
 
 
-def _add_players(parser: Parser) -> None:
+def _add_player(parser: Parser, name: str, metavar: str, nargs: str | None = None) -> None:
     from jaxrl.locm.players import PLAYERS
 
-    names = f"one of {', '.join(PLAYERS)}"
-    parser.add_argument("first", metavar="A", choices=PLAYERS, help=names)
-    parser.add_argument("second", metavar="B", choices=PLAYERS, help=names)
+    words = f"one of {', '.join(PLAYERS)}"
+    parser.add_argument(name, metavar=metavar, choices=PLAYERS, help=words, nargs=nargs)
 
 
 def _add_rules(parser: Parser) -> None:

@@ -1,29 +1,23 @@
 """A bot for the contest: any player of ours on the referee's protocol, on standard input and output.
 
-    python -m jaxrl.locm.bot PLAYER [--version 1.5|1.2]
-
 It decides from what the messages tell (`sight.py`), answers each with one line, never names an illegal
 action, and ends quietly with its input. A message that cannot be read costs one sentence on standard
 error and is answered with PASS, which is legal in both stages.
 """
 
-import argparse
 import os
 import re
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TextIO
-
-os.environ.setdefault("JAX_PLATFORMS", "cpu")  # one game needs no accelerator, and none starts as fast
 
 import jax
 import numpy as np
 
 from jaxrl.envs.locm.actions import PASS
-from jaxrl.envs.locm.state import DECK_SIZE, VERSIONS, State, Version, in_battle
-from jaxrl.locm.players import PLAYERS, Player
+from jaxrl.envs.locm.state import DECK_SIZE, State, Version, in_battle
+from jaxrl.locm.players import Player
 from jaxrl.locm.sight import Sight
 from jaxrl.locm.wire import MalformedMessage, Message, read_message
 
@@ -165,23 +159,9 @@ def keep_compiled() -> None:
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="jaxrl.locm.bot", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("player", metavar="PLAYER", choices=list(PLAYERS))
-    parser.add_argument("--version", default="1.5", choices=list(VERSIONS))
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args(arguments)
+def run(player: Player, version: Version, seed: int = 0) -> None:
+    """Play one game on standard input and output."""
     keep_compiled()
-    version = VERSIONS[options.version]
-    chooser = PlayerChooser(PLAYERS[options.player](version), options.seed)
+    chooser = PlayerChooser(player, seed)
     warm_up(chooser, version)
-    try:
-        serve(Bot(chooser, version), sys.stdin, sys.stdout, sys.stderr)
-    except (BrokenPipeError, KeyboardInterrupt):  # the referee has seen enough
-        sys.stderr.close()
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    serve(Bot(chooser, version), sys.stdin, sys.stdout, sys.stderr)

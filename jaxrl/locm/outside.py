@@ -1,20 +1,16 @@
 """Matches against any outside bot: a command that speaks the referee's protocol, one process a game.
 
-    python -m jaxrl.locm.outside PLAYER "COMMAND" --games N
-
 Our player sits on the other side of the same protocol, so it sees what the bot sees. An answer that is
 late or malformed loses the game and is counted; illegal actions are skipped and counted, as the referee
 does. A bot that ends, or that does not answer at all, ends the match. Every wait is bounded, and a
 bot's whole process group is killed with its game.
 """
 
-import argparse
 import os
 import selectors
 import shlex
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -24,13 +20,13 @@ from dataclasses import dataclass, field
 import jax
 import numpy as np
 
-from jaxrl.envs.locm.cards import Cards, load_card_list
-from jaxrl.envs.locm.state import V12, VERSIONS, State, Version
+from jaxrl.envs.locm.cards import Cards
+from jaxrl.envs.locm.state import State, Version
 from jaxrl.errors import UserError
 from jaxrl.locm.bot import Bot, Chooser, PlayerChooser, warm_up
 from jaxrl.locm.contest import Late, Outcome, conduct
 from jaxrl.locm.match import Match, mirrored_games
-from jaxrl.locm.players import PLAYERS
+from jaxrl.locm.players import Player
 from jaxrl.locm.referee import Referee, game_bases
 from jaxrl.locm.wire import Message, message_lines
 
@@ -206,7 +202,6 @@ def match_outside(
     pairs, faults, started = -(-games // 2), Faults(), time.perf_counter()
     wins, actions = np.zeros((pairs, 2)), 0
     deal = jax.jit(lambda key: mirrored_games(key, version, 1, card_list))
-    warm_up(make_chooser(0), version)
     for pair in range(pairs):
         both: State = jax.device_get(deal(jax.random.fold_in(jax.random.key(seed), pair)))
         for seat in (0, 1):
@@ -231,66 +226,13 @@ def match_outside(
     return result, faults
 
 
-def player_choosers(name: str, version: Version, seed: int = 0) -> Callable[[int], Chooser]:
-    """The choosers of a player of `PLAYERS`: compiled once, with other random numbers for each pair."""
-    chooser = PlayerChooser(PLAYERS[name](version))
+def player_choosers(player: Player, version: Version, seed: int = 0) -> Callable[[int], Chooser]:
+    """The choosers of a player: compiled once, with other random numbers for each pair."""
+    chooser = PlayerChooser(player)
+    warm_up(chooser, version)
 
     def make(pair: int) -> Chooser:
         chooser.restart(seed + pair)
         return chooser
 
     return make
-
-
-def play_outside(
-    name: str,
-    command: str,
-    games: int = 200,
-    version: str = "1.5",
-    seed: int = 0,
-    card_list: str | None = None,
-    time_factor: float = 1.0,
-    old_ids: bool = False,
-) -> str:
-    """A match of a player of `PLAYERS` against a command, reported in words."""
-    if name not in PLAYERS:
-        raise UserError(f"no player {name!r}; there are {', '.join(PLAYERS)}")
-    if version not in VERSIONS:
-        raise UserError(f"no version {version!r}; there are {', '.join(VERSIONS)}")
-    if games < 1 or time_factor <= 0:
-        raise UserError(f"games and time_factor must be positive, got {games} and {time_factor:g}")
-    rules = VERSIONS[version]
-    if rules == V12 and card_list is None:
-        raise UserError("version 1.2 needs the competition's card list: --card_list FILE")
-    cards = load_card_list(card_list)[0] if card_list and rules == V12 else None
-    choosers = player_choosers(name, rules, seed)
-    result, faults = match_outside(name, choosers, command, rules, games, seed, cards, time_factor, old_ids)
-    return f"{result.report()}\n{faults.report(result.players)}"
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="jaxrl.locm.outside", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("player", metavar="PLAYER", help=f"ours: {', '.join(PLAYERS)}")
-    parser.add_argument("command", metavar="COMMAND", help="starts the outside bot; quote it")
-    parser.add_argument("--games", type=int, default=200, help="games, in mirrored pairs")
-    parser.add_argument("--version", default="1.5", help="1.5 (generated cards) or 1.2 (draft)")
-    parser.add_argument("--card_list", metavar="FILE", help="the card list, for version 1.2")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--time_factor", type=float, default=1.0, help="stretches the contest's time limits")
-    parser.add_argument("--old_ids", action="store_true", help="instance ids as in the contest of 2022 (1.5)")
-    options = parser.parse_args(arguments)
-    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # the bot is killed as well
-    try:
-        print(play_outside(options.player, options.command, options.games, options.version, options.seed,
-                           options.card_list, options.time_factor, options.old_ids))  # fmt: skip
-    except (UserError, ValueError, OSError) as error:
-        print(f"play: {error}", file=sys.stderr)
-        return 2
-    finally:
-        signal.signal(signal.SIGTERM, before)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

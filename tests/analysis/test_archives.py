@@ -60,6 +60,21 @@ def test_other_content_has_another_folder(archive, cache):
     assert [run.name[0] for run in find_runs(str(archive))] == ["c"]
 
 
+def test_two_processes_at_once_and_an_empty_archive(archive, cache, tmp_path, monkeypatch):
+    extract = tarfile.TarFile.extractall
+
+    def extract_after_another_process(file, *arguments, **options):
+        monkeypatch.setattr(tarfile.TarFile, "extractall", extract)
+        unpacked(archive)
+        extract(file, *arguments, **options)
+
+    monkeypatch.setattr(tarfile.TarFile, "extractall", extract_after_another_process)
+    assert len(find_runs(str(archive))) == 3 and len(list(cache.iterdir())) == 1
+    tarfile.open(tmp_path / "empty.tar.gz", "w:gz").close()
+    with pytest.raises(RunDataError, match="no run folder fits"):
+        find_runs(str(tmp_path / "empty.tar.gz"))
+
+
 def test_plotting_an_archive_writes_here_and_not_into_the_cache(archive, cache, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert plot([str(archive)]) == Path("compare.png") and Path("compare.png").exists()

@@ -94,6 +94,6 @@ def test_a_turn_ends_when_its_time_is_over():
 
 @pytest.mark.slow
 def test_the_process_speaks_and_ends_quietly():
-    run = [sys.executable, "-m", "jaxrl.locm.bot", "random"]
+    run = [sys.executable, "-m", "jaxrl", "bot", "locm", "random"]
     done = subprocess.run(run, input=joined(*messages(V15, 0)), capture_output=True, text=True, timeout=240)
     assert done.returncode == 0 and len(done.stdout.splitlines()) == len(messages(V15, 0)) and not done.stderr

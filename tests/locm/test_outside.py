@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from jaxrl.cli.commands import main
 from jaxrl.envs.locm.state import V15
 from jaxrl.locm import outside
-from jaxrl.locm.outside import Gone, Outside, match_outside, play_outside, player_choosers
+from jaxrl.locm.outside import Gone, Outside, match_outside, player_choosers
+from jaxrl.locm.players import random_player
 from tests.support import recorded_protocol
 
 BOT = Path(recorded_protocol.__file__).with_name("tiny_bot.py")
@@ -17,7 +19,7 @@ SLOW = 20  # many tests may run beside this one
 
 @pytest.fixture(scope="module")
 def choosers():
-    return player_choosers("random", V15)
+    return player_choosers(random_player(V15), V15)
 
 
 def command(*mode: str) -> str:
@@ -87,14 +89,31 @@ def test_output_without_end_is_no_line():
         bot.ask(["30 0 0 0"], 60)
 
 
-def test_what_cannot_be_played_is_refused_in_words(capsys):
-    for arguments in (["nobody", "true"], ["random", "true", "--version", "1.2"], ["random", "true", "--games", "0"]):
-        assert outside.main(arguments) == 2
-        assert capsys.readouterr().err.startswith("play: ")
+def test_the_command_line(capsys):
+    bot = command("well")
+    assert main(["play", "locm", "random", "--against", bot, "--games", "2", "--time_factor", str(SLOW)]) == 0
+    words = capsys.readouterr().out
+    assert "2 games in mirrored pairs" in words and "0 games lost by time-out, 0 by malformed lines" in words
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["random"], "give one opponent"),
+        (["random", "random", "--against", "x"], "give one opponent"),
+        (["random", "random", "--old_ids"], "belong to --against COMMAND"),
+        (["random", "--against", "x", "--batch", "4"], "one by one"),
+        (["random", "--against", "x", "--version", "1.2"], "card list"),
+        (["random", "--against", "/no/such/bot"], "cannot be started"),
+    ],
+)
+def test_what_cannot_be_played_is_refused_in_words(words, sentence, capsys):
+    assert main(["play", "locm", *words]) in (1, 2)
+    assert sentence in capsys.readouterr().err
 
 
 @pytest.mark.slow
-def test_our_own_bot_finishes_a_match_without_a_fault():
-    bot = f"{sys.executable} -m jaxrl.locm.bot scored"
-    words = play_outside("random", bot, games=4, time_factor=SLOW)
-    assert f"{bot}: 0 illegal actions, 0 games lost by time-out, 0 by malformed lines" in words
+def test_our_own_bot_finishes_a_match_without_a_fault(choosers):
+    bot = f"{sys.executable} -m jaxrl bot locm scored"
+    match, faults = match_outside("random", choosers, bot, V15, 4, time_factor=SLOW)
+    assert match.games == 4 and faults.illegal == faults.late == faults.malformed == [0, 0]
