@@ -1,11 +1,9 @@
 """The greedy player: a hand-made value of cards and of boards, and the best single action."""
 
 import jax.numpy as jnp
-from jax import Array, lax
+from jax import Array
 
-from jaxrl.envs.locm.actions import PASS
 from jaxrl.envs.locm.arrays import present, take, total
-from jaxrl.envs.locm.battle import act
 from jaxrl.envs.locm.cards import (
     BLUE,
     BREAKTHROUGH,
@@ -21,9 +19,8 @@ from jaxrl.envs.locm.cards import (
     unpack,
 )
 from jaxrl.envs.locm.deck_stage import deck_legal, deck_seat, offer, own_copies
-from jaxrl.envs.locm.legal import battle_legal
-from jaxrl.envs.locm.sampling import nth_true
 from jaxrl.envs.locm.state import State, Version
+from jaxrl.locm.lookahead import best_action
 
 # How many cards of each cost group (0-2, 3-4, 5-6, 7-8, 9-12) a deck should hold at most before more
 # of them lose value, and what each card beyond loses.
@@ -119,23 +116,6 @@ def state_worth(state: State, player: Array) -> Array:
     return jnp.where(state.winner >= 0, decided, worth)
 
 
-def greedy_action(key: Array, state: State, version: Version) -> Array:
-    """The legal action after which `state_worth` is highest; PASS if none improves it.
-
-    The k-th legal action of every game is tried together, for k up to the largest number of legal
-    actions in the batch. PASS stands for the state as it is, so no card is drawn in a trial.
-    """
-    del key
-    legal = battle_legal(state)
-    count = jnp.sum(legal, axis=0, dtype=jnp.int16)
-    player = state.player
-
-    def trial(carry):
-        k, best, choice = carry
-        action = jnp.where(k < count, nth_true(legal, jnp.full_like(count, k)), PASS)
-        worth = state_worth(act(state, action, version, with_turn=False), player)
-        better = (worth > best) & (action != PASS)
-        return k + 1, jnp.where(better, worth, best), jnp.where(better, action, choice)
-
-    start = (jnp.int16(1), state_worth(state, player), jnp.zeros_like(count))
-    return lax.while_loop(lambda carry: carry[0] < jnp.max(count), trial, start)[2]
+def greedy_action(state: State, version: Version) -> Array:
+    """The legal action after which `state_worth` is highest; PASS if none improves it."""
+    return best_action(state, version, lambda after, player, game: state_worth(after, player))

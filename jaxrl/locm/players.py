@@ -42,7 +42,7 @@ def greedy_player(version: Version) -> Player:
     return Player(
         "greedy",
         lambda key, state: best_card(state, version),
-        lambda key, state: greedy_action(key, state, version),
+        lambda key, state: greedy_action(state, version),
     )
 
 

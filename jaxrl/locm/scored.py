@@ -11,18 +11,17 @@ Weights may be arrays over games `[B]`: that is how they were fitted, many setti
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
-from jax import Array, lax
+from jax import Array
 
-from jaxrl.envs.locm.actions import PASS
 from jaxrl.envs.locm.arrays import present, total
-from jaxrl.envs.locm.battle import act, card_at
+from jaxrl.envs.locm.battle import card_at
 from jaxrl.envs.locm.cards import BLUE, BREAKTHROUGH, DRAIN, GUARD, LETHAL, WARD, Cards
 from jaxrl.envs.locm.deck_stage import deck_legal
-from jaxrl.envs.locm.legal import battle_legal
-from jaxrl.envs.locm.sampling import nth_true
 from jaxrl.envs.locm.state import HAND_SLOTS, State, Version
 from jaxrl.locm.greedy import choices
+from jaxrl.locm.lookahead import best_action
 
 WIN, LETHAL_IN_SIGHT = 1e6, 1e3
 
@@ -76,60 +75,62 @@ class BoardWeights(NamedTuple):
 DECKS = {
     "1.5": DeckWeights(
         (
-            CardWeights(-0.45, -2.92, 0.58, 0.37, (0.08, 0.54, 0.84, 0.83, 2.11, 2.28), 0.72, 0.34, -1.3, 2.27, 1.82),
-            CardWeights(-1.08, -4.48, 1.02, 1.19, (-0.15, 0.47, 0.34, 0.99, 1.31, 1.6), 1.78, 0.97, -1.27, 0.4, 0.7),
-            CardWeights(-0.57, -4.29, 0.53, 0.9, (-0.08, 0.02, 0.27, 0.18, 0.13, 0.01), 1.79, 0.72, -1.15, 1.03, 2.88),
-            CardWeights(-0.2, -2.79, 0.04, 1.34, (-0.05, 0.08, -0.03, 0.08, 0.19, 0.21), 1.81, 0.84, -1.43, 1.13, 3.2),
+            CardWeights(-0.47, -2.4, 0.55, 0.33, (0.07, 0.59, 0.84, 0.82, 2.06, 2.36), 0.73, 0.4, -1.35, 2.37, 1.8),
+            CardWeights(-1.07, -4.3, 1.08, 1.26, (-0.1, 0.51, 0.33, 0.98, 1.22, 1.53), 1.73, 1.06, -1.35, 0.42, 0.71),
+            CardWeights(
+                -0.56, -3.49, 0.51, 0.86, (-0.11, 0.08, 0.27, 0.19, 0.16, -0.03), 1.74, 0.78, -1.19, 1.03, 3.15
+            ),
+            CardWeights(-0.2, -2.71, 0.0, 1.38, (-0.06, 0.07, -0.03, 0.01, 0.19, 0.22), 1.58, 0.94, -1.64, 1.21, 3.83),
         ),
     ),
     "1.2": DeckWeights(
         (
-            CardWeights(0.0, -2.1, 1.0, 1.0, (0.3, 0.6, 1.0, 1.2, 2.5, 2.0), 2.5, 0.4, -0.6, 0.0, 0.0),
-            CardWeights(-1.5, -2.1, 1.0, 1.0, (0.3, 0.6, 1.0, 1.2, 2.5, 2.0), 2.5, 0.4, -0.6, 0.0, 0.0),
-            CardWeights(-0.5, -2.1, 0.4, 1.0, (0.1, 0.3, 0.3, 0.5, 0.5, 0.5), 2.5, 0.4, -0.6, 0.0, 0.0),
-            CardWeights(-0.5, -2.1, 0.4, 1.0, (0.1, 0.3, 0.3, 0.5, 0.5, 0.5), 2.5, 0.4, -0.6, 0.0, 0.0),
+            CardWeights(-0.07, -3.1, 1.33, 0.59, (0.27, 0.52, 1.07, 1.28, 2.67, 2.22), 2.45, 0.34, -0.62, 0.0, 0.0),
+            CardWeights(-1.54, -2.31, 1.27, 0.73, (0.3, 0.52, 0.86, 1.15, 2.46, 1.91), 2.53, 0.4, -0.58, 0.0, 0.0),
+            CardWeights(-0.46, -1.78, 0.33, 1.22, (0.16, 0.31, 0.28, 0.53, 0.47, 0.53), 2.23, 0.38, -0.55, 0.0, 0.0),
+            CardWeights(-0.42, -1.75, 0.43, 1.26, (0.09, 0.31, 0.32, 0.48, 0.6, 0.45), 2.48, 0.35, -0.56, 0.0, 0.0),
         ),
-        crowding=1.0,
+        crowding=0.92,
     ),
 }
 BOARDS = {
     "1.5": BoardWeights(
         body=0.38,
         attack=1.02,
-        defense=1.31,
-        breakthrough=0.28,
-        drain=0.2,
-        guard=0.31,
-        lethal=2.59,
-        ward=0.64,
-        enemy=1.34,
-        health=0.41,
+        defense=1.35,
+        breakthrough=0.32,
+        drain=0.22,
+        guard=0.24,
+        lethal=2.54,
+        ward=0.67,
+        enemy=1.27,
+        health=0.45,
         enemy_health=0.68,
-        card=1.31,
-        draw=1.09,
-        enemy_draw=0.49,
-        reach=0.02,
-        danger=10.4,
-        exposed=0.39,
+        card=1.36,
+        draw=1.12,
+        enemy_draw=0.51,
+        reach=0.07,
+        danger=10.07,
+        exposed=0.36,
     ),
     "1.2": BoardWeights(
         body=0.5,
-        attack=1.75,
-        defense=0.52,
-        breakthrough=0.2,
-        drain=0.3,
-        guard=0.49,
-        lethal=2.68,
-        ward=0.62,
-        enemy=1.24,
-        health=0.17,
-        enemy_health=0.84,
-        card=1.07,
-        draw=0.87,
-        enemy_draw=0.32,
-        reach=0.14,
-        danger=11.03,
-        exposed=0.67,
+        attack=1.88,
+        defense=0.47,
+        breakthrough=0.15,
+        drain=0.42,
+        guard=0.63,
+        lethal=2.47,
+        ward=0.64,
+        enemy=1.17,
+        health=0.14,
+        enemy_health=0.97,
+        card=0.91,
+        draw=0.89,
+        enemy_draw=0.3,
+        reach=0.2,
+        danger=11.32,
+        exposed=0.79,
     ),
 }
 
@@ -233,22 +234,11 @@ def state_value(state: State, player: Array, version: Version, w: BoardWeights) 
 
 
 def scored_action(state: State, version: Version, weights: BoardWeights | None = None) -> Array:
-    """The legal action after which `state_value` is highest; PASS if none improves it.
-
-    The k-th legal action of every game is tried together, for k up to the largest number of legal
-    actions in the batch. PASS stands for the state as it is, so no card is drawn in a trial.
-    """
+    """The legal action after which `state_value` is highest; PASS if none improves it."""
     w = BOARDS[version.name] if weights is None else weights
-    legal = battle_legal(state)
-    count = jnp.sum(legal, axis=0, dtype=jnp.int16)
-    player = state.player
 
-    def trial(carry):
-        k, best, choice = carry
-        action = jnp.where(k < count, nth_true(legal, jnp.full_like(count, k)), PASS)
-        value = state_value(act(state, action, version, with_turn=False), player, version, w)
-        better = (value > best) & (action != PASS)
-        return k + 1, jnp.where(better, value, best), jnp.where(better, action, choice)
+    def value(after: State, player: Array, game: Array) -> Array:
+        own = jax.tree.map(lambda x: jnp.asarray(x)[game] if jnp.ndim(x) else x, w)
+        return state_value(after, player, version, own)
 
-    start = (jnp.int16(1), state_value(state, player, version, w), jnp.zeros_like(count))
-    return lax.while_loop(lambda carry: carry[0] < jnp.max(count), trial, start)[2]
+    return best_action(state, version, value)
