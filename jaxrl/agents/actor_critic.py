@@ -155,7 +155,8 @@ def make_agent(
     def update(
         state: TrainState, trajectory: Trajectory, past: Sequence[Trajectory] = ()
     ) -> tuple[TrainState, Metrics]:
-        state, metrics = improve(state, side_by_side((trajectory, *past)) if past else trajectory)
+        batch = side_by_side((trajectory, *past), config.num_minibatches) if past else trajectory
+        state, metrics = improve(state, batch)
         controller = family.update(state.agent_state, trajectory.extras, trajectory.episode_return, trajectory.last)
         return state.replace(agent_state=controller), {**metrics, **exploration.exploration_metrics(trajectory)}
 

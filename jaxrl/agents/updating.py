@@ -60,15 +60,15 @@ def make_update(
         rate, decay = state.hypers.learning_rate * factor, state.hypers.weight_decay * factor
         key, *epoch_keys = jax.random.split(state.key, 1 + num_epochs)
         num_envs = trajectory.first.shape[1]
-        indices = jnp.concatenate([minibatch_indices(k, num_envs, num_minibatches) for k in epoch_keys])
+        choices = jnp.concatenate([draw_minibatches(k, num_envs, num_minibatches) for k in epoch_keys])
 
         def body(state: TrainState, chosen: jax.Array) -> tuple[TrainState, Metrics]:
             # The barrier keeps XLA from fusing the gather into the network, where it would be done again in the
             # backward pass, pixel by pixel.
-            batch = jax.lax.optimization_barrier(take_environments(trajectory, chosen))
+            batch = jax.lax.optimization_barrier(take_minibatch(trajectory, chosen))
             return gradient_step(state, batch, rate, decay)
 
-        state, metrics = jax.lax.scan(body, state.replace(key=key), indices)
+        state, metrics = jax.lax.scan(body, state.replace(key=key), choices)
         metrics = jax.tree.map(jnp.mean, metrics)
         return state.replace(updates=state.updates + 1), {**metrics, "optimiser/learning_rate": rate}
 
@@ -86,29 +86,41 @@ def check_trajectory(trajectory: Trajectory) -> None:
     chex.assert_tree_shape_prefix(trajectory.extras, (time, batch))
 
 
-def minibatch_indices(key: Key, num_envs: int, num_minibatches: int) -> jax.Array:
+def draw_minibatches(key: Key, num_envs: int, num_minibatches: int) -> jax.Array:
     """A random split of the environments: int32 [num_minibatches, num_envs / num_minibatches].
 
-    Of every `num_minibatches` neighbours one goes to each minibatch, so that a batch that is sharded over devices is
-    split evenly on each of them.
+    Of every `num_minibatches` neighbours one goes to each minibatch: entry [m, g] says which of group g goes to m. So
+    minibatches are made within groups, and a batch that is sharded over B stays on its devices, each with its share.
     """
-    groups = jnp.arange(num_envs, dtype=jnp.int32).reshape(-1, num_minibatches)
-    return jax.random.permutation(key, groups, axis=1, independent=True).T
+    places = jnp.broadcast_to(jnp.arange(num_minibatches), (num_envs // num_minibatches, num_minibatches))
+    return jax.random.permutation(key, places, axis=1, independent=True).T
 
 
-def take_environments(trajectory: Trajectory, indices: jax.Array) -> Trajectory:
-    """The trajectory of some environments only."""
-    return map_trajectory(lambda x: x[:, indices], lambda x: x[indices], trajectory)
+def take_minibatch(trajectory: Trajectory, chosen: jax.Array) -> Trajectory:
+    """The trajectory of one environment of each group of neighbours: the one with the number `chosen` [groups] in it.
+
+    A gather over all of B would do as well on one device. Of a batch that is sharded over B it would send every device
+    everything: each would compute the whole minibatch.
+    """
+
+    def take(axis: int, x: jax.Array) -> jax.Array:
+        groups = x.reshape(*x.shape[:axis], len(chosen), -1, *x.shape[axis + 1 :])
+        place = chosen.reshape(*(1,) * axis, len(chosen), *(1,) * (groups.ndim - axis - 1))
+        return jnp.take_along_axis(groups, place, axis + 1).squeeze(axis + 1)
+
+    return map_trajectory(partial(take, 1), partial(take, 0), trajectory)
 
 
-def side_by_side(trajectories: Sequence[Trajectory]) -> Trajectory:
-    """Several trajectories [T, B] as one [T, B times their number]; those of one environment become neighbours.
+def side_by_side(trajectories: Sequence[Trajectory], num_minibatches: int) -> Trajectory:
+    """Several trajectories [T, B] as one [T, B times their number], in turn `num_minibatches` environments of each.
 
-    So a batch that is sharded over B stays where it is, and `minibatch_indices` mixes them evenly.
+    So a batch that is sharded over B stays where it is, and every minibatch has the same share of each trajectory:
+    the groups of `draw_minibatches` are of one trajectory each.
     """
 
     def merge(axis: int, *leaves: jax.Array) -> jax.Array:
-        x = jnp.stack(leaves, axis + 1)
-        return x.reshape(*x.shape[:axis], -1, *x.shape[axis + 2 :])
+        groups = [x.reshape(*x.shape[:axis], -1, num_minibatches, *x.shape[axis + 1 :]) for x in leaves]
+        x = jnp.stack(groups, axis + 1)
+        return x.reshape(*x.shape[:axis], -1, *x.shape[axis + 3 :])
 
     return map_trajectory(partial(merge, 1), partial(merge, 0), *trajectories)

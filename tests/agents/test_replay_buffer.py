@@ -15,7 +15,7 @@ import numpy as np
 from jaxrl.agents import exploration, impala
 from jaxrl.agents.exploration import ExplorationConfig
 from jaxrl.agents.replay_buffer import ReplayConfig, empty, insert, look_up, unroll_like, with_replay
-from jaxrl.agents.updating import side_by_side
+from jaxrl.agents.updating import draw_minibatches, side_by_side, take_minibatch
 from jaxrl.envs.batched import BatchedJaxEnv
 from jaxrl.envs.recall import Recall
 from jaxrl.networks import mlp
@@ -68,9 +68,19 @@ def test_the_ring_holds_the_newest_unrolls():
             assert_same(look_up(ring, jnp.int32((k - age) % CAPACITY)), trajectories()[k - age])
 
 
+def test_every_minibatch_has_the_same_share_of_each_unroll():
+    unrolls = [draw_trajectory(i, width=8)._replace(actor_state=np.full(8, i)) for i in range(3)]
+    for num_minibatches in (1, 2, 4):
+        joined = side_by_side(unrolls, num_minibatches)
+        assert sorted(joined.actor_state.tolist()) == [0] * 8 + [1] * 8 + [2] * 8
+        for chosen in draw_minibatches(jax.random.key(0), 24, num_minibatches):
+            share = np.bincount(take_minibatch(joined, chosen).actor_state)
+            assert share.tolist() == [8 // num_minibatches] * 3
+
+
 def test_neighbours_are_the_same_environment():
     one, two, three = (draw_trajectory(i)._replace(actor_state=np.arange(4.0) + 10 * i) for i in range(3))
-    joined = side_by_side((one, two, three))
+    joined = side_by_side((one, two, three), 1)
     assert joined.observation.shape == (8, 12, 5) and joined.action.shape == (7, 12)
     for i, trajectory in enumerate((one, two, three)):
         assert_same(jax.tree.map(lambda x, i=i: x[:, i::3], joined._replace(actor_state=())),

@@ -14,7 +14,7 @@ import pytest
 
 from jaxrl.agents import casa, impala
 from jaxrl.agents.optimiser import OptimiserConfig, apply_step, make_transform, schedule_factor
-from jaxrl.agents.updating import make_update, minibatch_indices, take_environments
+from jaxrl.agents.updating import draw_minibatches, make_update, take_minibatch
 from jaxrl.types import TrainState
 from tests.reference import losses
 from tests.support.linear import SPEC, LinearNetwork, chain, draw_params, draw_trajectory, outputs
@@ -85,21 +85,19 @@ def test_rmsprop(double):
 def test_minibatches_are_a_partition_with_one_of_every_group(num_envs, num_minibatches):
     drawn = set()
     for seed in range(10):
-        indices = np.asarray(minibatch_indices(jax.random.key(seed), num_envs, num_minibatches))
-        assert indices.shape == (num_minibatches, num_envs // num_minibatches)
-        assert sorted(indices.ravel()) == list(range(num_envs))
-        for row in indices // num_minibatches:
-            assert sorted(row) == list(range(num_envs // num_minibatches))
-        drawn.add(indices.tobytes())
+        places = np.asarray(draw_minibatches(jax.random.key(seed), num_envs, num_minibatches))
+        assert places.shape == (num_minibatches, num_envs // num_minibatches)
+        assert (np.sort(places, axis=0) == np.arange(num_minibatches)[:, None]).all(), "each of a group once"
+        drawn.add(places.tobytes())
     assert len(drawn) > 1 or num_minibatches == 1
 
 
-def test_take_environments():
+def test_a_minibatch_has_one_environment_of_each_group():
     trajectory = draw_trajectory(0, width=6, legality=True)._replace(actor_state=np.arange(6))
-    chosen = take_environments(trajectory, np.array([4, 1]))
-    np.testing.assert_array_equal(chosen.actor_state, [4, 1])
-    np.testing.assert_array_equal(chosen.observation, trajectory.observation[:, [4, 1]])
-    np.testing.assert_array_equal(chosen.extras.temperature, trajectory.extras.temperature[:, [4, 1]])
+    chosen = take_minibatch(trajectory, np.array([2, 1]))
+    np.testing.assert_array_equal(chosen.actor_state, [2, 4])
+    for taken, whole in ((chosen.observation, trajectory.observation), (chosen.reward, trajectory.reward)):
+        np.testing.assert_array_equal(taken, np.float32(whole[:, [2, 4]]))
     assert chosen.legal.shape == (8, 2, 4) and chosen.first.shape == (8, 2) and chosen.reward.shape == (7, 2)
 
 
@@ -121,7 +119,7 @@ def update_by_hand(config: Any, params: Any, trajectory: Any, batches: Any, fact
     rate, decay = config.hypers.learning_rate * factor, config.hypers.weight_decay * factor
     totals, norms = [], []
     for step, chosen in enumerate(batches, start=1):
-        batch = take_environments(trajectory, np.asarray(chosen))
+        batch = take_minibatch(trajectory, np.asarray(chosen))
         loss = function(*outputs(params, batch), batch, config)
         gradient = chain(batch, loss.head, loss.value)
         norm = np.sqrt(sum((g**2).sum() for g in gradient.values()))
@@ -157,7 +155,7 @@ def test_two_epochs_of_two_minibatches_are_four_steps_by_hand(name, double):
     new, metrics = jax.jit(agent.update)(state, trajectory)
 
     new_key, *epoch_keys = jax.random.split(state.key, 3)
-    batches = [batch for key in epoch_keys for batch in minibatch_indices(key, 6, 2)]
+    batches = [batch for key in epoch_keys for batch in draw_minibatches(key, 6, 2)]
     expected, totals, norms = update_by_hand(config, params, trajectory, batches, factor=0.75)
     for leaf, values in expected.items():
         np.testing.assert_allclose(new.params[leaf], values, rtol=1e-7, atol=1e-9, err_msg=leaf)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from flax import linen as nn
 
-from jaxrl.networks.cpu.chunks import map_in_chunks
+from jaxrl.networks.cpu.chunks import chunk_size, map_in_chunks
 from jaxrl.networks.cpu.convolution import Conv, ConvSpec, cpu_convolution, native_convolution, resolve_padding
 from jaxrl.networks.cpu.pooling import native_max_pool, slice_max_pool
 
@@ -105,3 +105,11 @@ def test_chunks_change_neither_values_nor_gradients(rows: int) -> None:
 
     whole, parts = (jax.value_and_grad(loss, argnums=(0, 1))(w, x, size) for size in (1000, 4))
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), whole, parts)
+
+
+@pytest.mark.parametrize(
+    ("rows", "most", "expected"),
+    [(10, 16, 10), (640, 16, 16), (264, 128, 88), (72, 16, 8), (36, 32, 12), (17, 16, 9), (258, 16, 6)],
+)
+def test_chunks_can_be_shared_by_devices_where_they_may(rows, most, expected):
+    assert chunk_size(rows, most) == expected

@@ -24,11 +24,27 @@ def map_in_chunks(function: Callable[[jax.Array], Any], x: jax.Array, max_size: 
         max_size: rows that go through `function` at once.
     """
     rows = x.shape[0]
-    chunks = max(1, -(-rows // max(1, max_size)))
+    size = chunk_size(rows, max_size)
+    chunks = -(-rows // size)
     if chunks == 1:
         return function(x)
-    size = -(-rows // chunks)
     if chunks * size != rows:
         x = jnp.pad(x, ((0, chunks * size - rows), *((0, 0),) * (x.ndim - 1)))
-    y = lax.map(function, x.reshape(chunks, size, *x.shape[1:]))
-    return jax.tree.map(lambda leaf: leaf.reshape(chunks * size, *leaf.shape[2:])[:rows], y)
+    # Chunk c has rows c, c + chunks, c + 2 chunks, ...: of a batch that is sharded over its rows every device has a
+    # part of every chunk. A chunk of neighbours would lie on one device, and every device would compute it.
+    y = lax.map(function, x.reshape(size, chunks, *x.shape[1:]).swapaxes(0, 1))
+    return jax.tree.map(lambda leaf: leaf.swapaxes(0, 1).reshape(chunks * size, *leaf.shape[2:])[:rows], y)
+
+
+def chunk_size(rows: int, max_size: int) -> int:
+    """How many of `rows` rows, at most `max_size`, make one chunk.
+
+    One that divides the rows, by preference a multiple of 8 or so, so that as many devices can share it; where the
+    largest such is much smaller than allowed, chunks as even as can be, of which the last is filled up.
+    """
+    most = max(1, min(rows, max_size))
+    if most == rows:
+        return rows
+    fitting = (size for size in range(1, most + 1) if rows % size == 0)
+    best = max(fitting, key=lambda size: (min(size & -size, 8), size))
+    return best if 4 * best >= most else -(-rows // -(-rows // most))
