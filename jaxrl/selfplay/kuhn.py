@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxrl.selfplay.games import Turn
-from jaxrl.types import EnvSpec, Key
+from jaxrl.types import Array, EnvSpec, Key
 
 PASS, BET = 0, 1
 NUM_CARDS, NUM_ACTIONS = 3, 2
@@ -83,16 +83,16 @@ def all_observations() -> np.ndarray:
     return np.stack([[np.concatenate([card, node]) for node in nodes] for card in cards])
 
 
-def expected_value(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def expected_value(first: Array, second: Array) -> Array:
     """What seat 0 wins on average [...], from each seat's probabilities of BET [..., 3, 4]."""
-    total = np.zeros(np.broadcast_shapes(first.shape[:-2], second.shape[:-2]))
+    total = 0.0
     for own, other in DEALS:
         higher = 1.0 if own > other else -1.0
         opens, calls = first[..., own, OPENING], first[..., own, AFTER_PASS_BET]
         bets, answers = second[..., other, AFTER_PASS], second[..., other, AFTER_BET]
         after_bet = answers * 2 * higher + (1 - answers)
         after_pass = (1 - bets) * higher + bets * (calls * 2 * higher - (1 - calls))
-        total += opens * after_bet + (1 - opens) * after_pass
+        total = total + opens * after_bet + (1 - opens) * after_pass
     return total / len(DEALS)
 
 

@@ -13,6 +13,7 @@ What is exact here shows what `jaxrl.selfplay` can and cannot do where payoffs a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Literal
 
@@ -84,7 +85,7 @@ def iterate(
 
 
 def practical(
-    payoff: jax.Array,
+    result: Callable[[jax.Array, jax.Array], jax.Array],
     logits: jax.Array,
     config: OpponentConfig,
     *,
@@ -93,29 +94,26 @@ def practical(
     step_size: float = 1.0,
     entropy_cost: float = 0.01,
 ) -> jax.Array:
-    """The loop of `jaxrl.selfplay.fictitious` with exact gradients: the gap [num_periods] after each learning period.
+    """The loop of `jaxrl.selfplay.fictitious` with exact gradients: the policies [num_periods, ..., A] behind periods.
 
-    One policy sits on either side, with logits of its own there. Results against members are expectations.
+    One policy sits on either side. Results against members are expectations.
 
     Args:
-        payoff: [k, k] to the row player.
-        logits: [2, k], by seat, of the first policy.
+        result: of a policy against another [..., A], in [-1, 1], the mean over both seats.
+        logits: [..., A], of the first policy: one softmax for each state of either seat.
         config: the opponents.
         num_periods: learning periods.
         steps: gradient steps of a period.
         step_size: of plain gradient ascent in the logits.
-        entropy_cost: tau, fixed as in the contest's system.
+        entropy_cost: of the mean over the states, fixed as in the contest's system.
     """
 
-    def result(policy: jax.Array, other: jax.Array) -> jax.Array:
-        """Mean over both seats of what `policy` [2, k] wins of `other`."""
-        return (policy[0] @ payoff @ other[1] - other[0] @ payoff @ policy[1]) / 2
-
     def objective(logits: jax.Array, members: jax.Array, share: jax.Array) -> tuple[jax.Array, jax.Array]:
-        policy = jax.nn.softmax(logits)
+        log_policy = jax.nn.log_softmax(logits)
+        policy = jnp.exp(log_policy)
         results = jax.vmap(partial(result, policy))(members)
         with_itself = (1 - jnp.sum(share)) * result(policy, jax.lax.stop_gradient(policy))
-        bonus = -entropy_cost * jnp.sum(policy * jax.nn.log_softmax(logits)) / 2
+        bonus = -entropy_cost * jnp.mean(jnp.sum(policy * log_policy, axis=-1))
         return with_itself + share @ results + bonus, results
 
     def step(carry, _):
@@ -130,11 +128,15 @@ def practical(
         ledger, freeze, place = end_period(config, ledger)
         policy = jax.nn.softmax(logits)
         members = jnp.where(freeze, members.at[place].set(policy), members)
-        gap = jnp.max(payoff @ policy[1]) - jnp.min(policy[0] @ payoff)
-        return (logits, members, ledger), gap
+        return (logits, members, ledger), policy
 
     start = logits, jnp.zeros((config.capacity, *logits.shape)), empty_ledger(config.capacity)
     return jax.lax.scan(period, start, None, length=num_periods)[1]
+
+
+def mean_result(payoff: jax.Array, policy: jax.Array, other: jax.Array) -> jax.Array:
+    """What `policy` [2, k], by seat, wins of `other` on average over the seats; payoff [k, k] to the row player."""
+    return (policy[0] @ payoff @ other[1] - other[0] @ payoff @ policy[1]) / 2
 
 
 def _payoffs(payoff: np.ndarray, row: np.ndarray, column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -7,12 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxrl.selfplay.kuhn import BET, expected_value, nash_conv
 from jaxrl.selfplay.matrix import (
     BIASED_ROCK_PAPER_SCISSORS,
     ROCK_PAPER_SCISSORS,
     Iteration,
     duality_gap,
     iterate,
+    mean_result,
     practical,
 )
 from jaxrl.selfplay.opponents import OpponentConfig
@@ -83,6 +85,12 @@ ARMS = {
 }
 
 
+def gaps(payoff: jax.Array, logits: jax.Array, config: OpponentConfig) -> jax.Array:
+    """Duality gap after each of 200 learning periods."""
+    policy = practical(partial(mean_result, payoff), logits, config, num_periods=200)
+    return jnp.max(policy[:, 1] @ payoff.T, axis=-1) - jnp.min(policy[:, 0] @ payoff, axis=-1)
+
+
 @pytest.fixture(scope="module")
 def practical_gaps():
     """Mean gap over the last 50 of 200 learning periods, by arm and game."""
@@ -93,7 +101,7 @@ def practical_gaps():
     }
     found = {}
     for arm, config in ARMS.items():
-        run = jax.jit(jax.vmap(partial(practical, config=config, num_periods=200)))
+        run = jax.jit(jax.vmap(partial(gaps, config=config)))
         for game, payoff in games.items():
             logits = np.random.default_rng(1).normal(size=(len(payoff), 2, payoff.shape[-1]))
             found[arm, game] = float(run(jnp.float32(payoff), jnp.float32(logits))[:, -50:].mean())
@@ -116,3 +124,19 @@ def test_practical_loop_on_the_biased_game(practical_gaps):
     assert practical_gaps["uniform pool", "biased"] > 0.5
     for arm in ("self-play", "squared", "softmin"):
         assert practical_gaps[arm, "biased"] < 0.03
+
+
+def test_kuhn_poker_with_exact_gradients():
+    """Last policies of 60 learning periods: the pool settles, self-play alone goes round."""
+
+    def result(policy, other):
+        own, others = policy[..., BET], other[..., BET]
+        return (expected_value(own, others) - expected_value(others, own)) / 2
+
+    def last(config):
+        run = jax.jit(partial(practical, result, config=config, num_periods=60, step_size=5.0))
+        policies = np.asarray(run(jnp.zeros((3, 4, 2))), np.float64)
+        return np.mean([nash_conv(policy[..., BET]) for policy in policies[-15:]])
+
+    assert last(OpponentConfig(softmin_temperature=0.03, patience=0, capacity=64)) < 0.02
+    assert last(OpponentConfig(self_play=1.0, capacity=1)) > 0.1

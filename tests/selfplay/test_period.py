@@ -11,6 +11,7 @@ from jaxrl.agents import impala
 from jaxrl.networks.heads import PolicyValueNetwork
 from jaxrl.networks.torsos import MLPTorso
 from jaxrl.record import leaves
+from jaxrl.selfplay.fictitious import FictitiousPlay
 from jaxrl.selfplay.games import BatchedGames
 from jaxrl.selfplay.kuhn import NUM_CARDS, NUM_NODES, Kuhn, all_observations
 from jaxrl.selfplay.opponents import OpponentConfig
@@ -89,3 +90,30 @@ def test_a_saved_run_goes_on_bit_for_bit(small):
         if jnp.issubdtype(a.dtype, jax.dtypes.prng_key):
             a, b = jax.random.key_data(a), jax.random.key_data(b)
         np.testing.assert_array_equal(a, b)
+
+
+def test_the_loop_is_stopped_saved_and_gone_on_with():
+    """Two periods, a checkpoint, one more: the same bits as three at once, and a stop ends the loop."""
+    keys = jax.random.split(jax.random.key(3), 3)
+
+    def begin():
+        return FictitiousPlay(make_period(make_agent(100), partial(BatchedGames, Kuhn()), SMALL), tuple(keys))
+
+    def go(run, number):
+        for _, report in zip(range(number), run.periods(), strict=False):
+            assert report.games > 100
+
+    whole, parts = begin(), begin()
+    go(whole, 3)
+    go(parts, 2)
+    saved = leaves.flatten((parts.state, parts.standing()))
+    fresh = begin()
+    fresh.load(*leaves.unflatten((fresh.state, fresh.standing()), saved))
+    assert int(fresh.state.updates) == 6 and int(fresh.pool.ledger.size) == 2
+    go(fresh, 1)
+    same = jax.tree.map(
+        lambda a, b: bool(jnp.all(a == b)), (whole.state, whole.standing()), (fresh.state, fresh.standing())
+    )
+    assert all(jax.tree.leaves(same))
+    fresh.signal.stop()
+    assert not list(fresh.periods())
