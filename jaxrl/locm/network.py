@@ -23,9 +23,8 @@ from jaxrl.envs.locm.actions import ATTACK_TARGETS, USE_TARGETS
 from jaxrl.envs.locm.env import NUM_ACTIONS
 from jaxrl.envs.locm.state import DECK_SIZE, HAND_SLOTS, LANE_SLOTS, LANES, SIDES
 from jaxrl.locm.table import CardView
-from jaxrl.networks.heads import NetworkOutput
+from jaxrl.networks.heads import NetworkOutput, dense
 from jaxrl.networks.lstm import LSTM, initial_memory
-from jaxrl.networks.torsos import dense
 from jaxrl.types import EnvSpec, Memory
 
 ROOT_TWO = 2**0.5

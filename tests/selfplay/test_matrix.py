@@ -134,7 +134,7 @@ def test_kuhn_poker_with_exact_gradients():
         return (expected_value(own, others) - expected_value(others, own)) / 2
 
     def last(config):
-        run = jax.jit(partial(practical, result, config=config, num_periods=60, step_size=5.0))
+        run = jax.jit(partial(practical, result, config=config, num_periods=60, step_size=2.0))
         policies = np.asarray(run(jnp.zeros((3, 4, 2))), np.float64)
         return np.mean([nash_conv(policy[..., BET]) for policy in policies[-15:]])
 

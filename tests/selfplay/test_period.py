@@ -9,7 +9,7 @@ import pytest
 
 from jaxrl.agents import impala
 from jaxrl.networks.heads import PolicyValueNetwork
-from jaxrl.networks.torsos import MLPTorso
+from jaxrl.networks.mlp import MLPTorso
 from jaxrl.record import leaves
 from jaxrl.selfplay.fictitious import FictitiousPlay
 from jaxrl.selfplay.games import BatchedGames
