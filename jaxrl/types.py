@@ -22,10 +22,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import jax
+import jax.numpy as jnp
 from flax import struct
 
 Array = Any  # a NumPy or a JAX array: records are filled by environments and read by learners
 PyTree = Any
+ArraySpec = jax.ShapeDtypeStruct  # shape and dtype of one array
 Device = Any  # a jax.Device, which type checkers do not take for a type
 Key = jax.Array  # a typed key made by `jax.random.key`
 Params = PyTree
@@ -38,11 +40,19 @@ Metrics = Mapping[str, Array]  # scalars, named as in docs/metrics.md
 class EnvSpec(NamedTuple):
     """What an agent must know of an environment before it is built."""
 
-    observation_shape: tuple[int, ...]  # of one environment, without B
-    observation_dtype: str  # a NumPy name, such as "uint8"
+    observation: PyTree  # of `ArraySpec`: what one environment shows, without B
     num_actions: int
     frame_skip: int  # frames per env step; 1 outside Atari
     masks_actions: bool = False  # `TimeStep.legal` is given
+
+    def blank(self, num_envs: int) -> PyTree:
+        """Observations of zeros, leaves [num_envs, ...]."""
+        return jax.tree.map(lambda x: jnp.zeros((num_envs, *x.shape), x.dtype), self.observation)
+
+    def describe(self) -> str:
+        """The observation in words: `uint8 [4, 84, 84]`, or such a text for each leaf with its path before it."""
+        leaves = jax.tree.leaves_with_path(self.observation)
+        return ", ".join(f"{jax.tree_util.keystr(path)} {x.dtype} {list(x.shape)}".strip() for path, x in leaves)
 
 
 class TimeStep(NamedTuple):

@@ -127,7 +127,7 @@ def make_agent(
     family = exploration.make_exploration(config.exploration)
 
     def init(key: Key) -> TrainState:
-        observation = jnp.zeros((1, *spec.observation_shape), spec.observation_dtype)
+        observation = spec.blank(1)
         state = init_state(network, config.optimiser, config.hypers, observation, key)
         return state.replace(agent_state=family.init(jax.random.fold_in(key, exploration.DRAW_STREAM)))
 

@@ -96,7 +96,7 @@ def unroll_like(agent: Agent, spec: EnvSpec, unroll_length: int, num_envs: int) 
 def _blank(spec: EnvSpec, num_envs: int) -> TimeStep:
     real, no = jnp.zeros(num_envs, jnp.float32), jnp.zeros(num_envs, bool)
     return TimeStep(
-        observation=jnp.zeros((num_envs, *spec.observation_shape), spec.observation_dtype),
+        observation=spec.blank(num_envs),
         reward=real,
         discount=real,
         first=no,

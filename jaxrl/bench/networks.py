@@ -20,10 +20,10 @@ from jax.extend import core
 
 from jaxrl.networks import atari
 from jaxrl.networks.heads import NetworkOutput
-from jaxrl.types import EnvSpec
+from jaxrl.types import ArraySpec, EnvSpec
 
 NATURE = atari.Config(torso="nature", hidden_sizes=(512,))
-ATARI = EnvSpec(observation_shape=(4, 84, 84), observation_dtype="uint8", num_actions=18, frame_skip=4)
+ATARI = EnvSpec(ArraySpec((4, 84, 84), "uint8"), num_actions=18, frame_skip=4)
 
 
 class UpdateSpeed(NamedTuple):
@@ -77,15 +77,19 @@ def time_by_turns(runs: list[Callable[[], Any]], repetitions: int) -> list[list[
 def prepare_update(network: Any, spec: EnvSpec, batch: int) -> Callable[[], Any]:
     """A call that does one update on a fixed batch and returns the new parameters."""
     rng = np.random.default_rng(0)
-    shape = (batch, *spec.observation_shape)
-    image = spec.observation_dtype == "uint8"
-    observation = jnp.asarray(rng.integers(0, 256, shape, np.uint8) if image else rng.normal(size=shape))
+
+    def draw(array: ArraySpec) -> jax.Array:
+        shape = (batch, *array.shape)
+        numbers = rng.integers(0, 256, shape) if array.dtype == "uint8" else rng.normal(size=shape)
+        return jnp.asarray(numbers, array.dtype)
+
+    observation = jax.tree.map(draw, spec.observation)
     action = jnp.asarray(rng.integers(0, spec.num_actions, batch))
     target = jnp.asarray(rng.normal(size=batch), jnp.float32)
-    params = jax.jit(network.init)(jax.random.key(0), observation[:1])["params"]
+    params = jax.jit(network.init)(jax.random.key(0), spec.blank(1))["params"]
     optimiser = optax.adam(1e-4)
 
-    def loss(params: Any, observation: jax.Array) -> jax.Array:
+    def loss(params: Any, observation: Any) -> jax.Array:
         output = network.apply({"params": params}, observation)
         assert isinstance(output, NetworkOutput)
         log_policy = jax.nn.log_softmax(output.policy)
@@ -95,7 +99,7 @@ def prepare_update(network: Any, spec: EnvSpec, batch: int) -> Callable[[], Any]
         return (-jax.lax.stop_gradient(error) * chosen + 0.5 * error**2 - 0.01 * entropy).mean()
 
     @jax.jit
-    def update(params: Any, state: Any, observation: jax.Array) -> Any:
+    def update(params: Any, state: Any, observation: Any) -> Any:
         changes, state = optimiser.update(jax.grad(loss)(params, observation), state, params)
         return optax.apply_updates(params, changes), state
 
@@ -111,7 +115,7 @@ def update_flops(network: Any, spec: EnvSpec) -> float:
 
 def forward_flops(network: Any, spec: EnvSpec) -> list[int]:
     """FLOPs of each matrix product and convolution of a forward pass over one observation, in their order."""
-    observation = jax.ShapeDtypeStruct((1, *spec.observation_shape), jnp.dtype(spec.observation_dtype))
+    observation = jax.eval_shape(lambda: spec.blank(1))
     variables = jax.eval_shape(network.init, jax.random.key(0), observation)
     return list(_products(jax.make_jaxpr(network.apply)(variables, observation).jaxpr))
 

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxrl.envs.episode import Capped, Episode, advance, begin, to_timestep
-from jaxrl.types import EnvSpec, Key, TimeStep
+from jaxrl.types import ArraySpec, EnvSpec, Key, TimeStep
 
 GRAVITY = 9.8
 POLE_MASS = 0.1
@@ -38,7 +38,7 @@ class CartPoleState(NamedTuple):
 class CartPole(Capped):
     """`JaxEnv`; observation float32 [4]; actions push left, push right."""
 
-    spec: ClassVar[EnvSpec] = EnvSpec((4,), "float32", num_actions=2, frame_skip=1)
+    spec: ClassVar[EnvSpec] = EnvSpec(ArraySpec((4,), "float32"), num_actions=2, frame_skip=1)
 
     def init(self, key: Key) -> CartPoleState:
         """Everything near zero."""

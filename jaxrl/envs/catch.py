@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxrl.envs.episode import Capped, Episode, advance, begin, to_timestep
-from jaxrl.types import EnvSpec, Key, TimeStep
+from jaxrl.types import ArraySpec, EnvSpec, Key, TimeStep
 
 ROWS, COLUMNS = 10, 5
 
@@ -31,7 +31,7 @@ class CatchState(NamedTuple):
 class Catch(Capped):
     """`JaxEnv`; observation float32 [10, 5] with ones at ball and paddle; actions left, stay, right."""
 
-    spec: ClassVar[EnvSpec] = EnvSpec((ROWS, COLUMNS), "float32", num_actions=3, frame_skip=1)
+    spec: ClassVar[EnvSpec] = EnvSpec(ArraySpec((ROWS, COLUMNS), "float32"), num_actions=3, frame_skip=1)
 
     def init(self, key: Key) -> CatchState:
         """The ball in a random column of the first row, the paddle in the middle."""

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 
 from jaxrl.config.ranges import AtLeast
 from jaxrl.envs.episode import Capped, Episode, advance, begin, to_timestep
-from jaxrl.types import EnvSpec, Key, TimeStep
+from jaxrl.types import ArraySpec, EnvSpec, Key, TimeStep
 
 
 class ForkState(NamedTuple):
@@ -48,7 +48,7 @@ class Fork(Capped):
     @property
     def spec(self) -> EnvSpec:
         """What an agent must know."""
-        return EnvSpec((self.depth + 1,), "float32", self.num_actions, frame_skip=1)
+        return EnvSpec(ArraySpec((self.depth + 1,), "float32"), self.num_actions, frame_skip=1)
 
     def right_action(self, place: jax.Array) -> jax.Array:
         """The action that leads on: 1 at the fork, then 2, 3, ... round all actions."""

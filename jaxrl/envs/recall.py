@@ -23,7 +23,7 @@ import jax.numpy as jnp
 
 from jaxrl.config.ranges import AtLeast
 from jaxrl.envs.episode import Capped, Episode, advance, begin, to_timestep
-from jaxrl.types import EnvSpec, Key, TimeStep
+from jaxrl.types import ArraySpec, EnvSpec, Key, TimeStep
 
 
 class RecallState(NamedTuple):
@@ -43,7 +43,7 @@ class Recall(Capped):
 
     delay: Annotated[int, AtLeast(0)] = 10
 
-    spec: ClassVar[EnvSpec] = EnvSpec((2,), "float32", num_actions=2, frame_skip=1)
+    spec: ClassVar[EnvSpec] = EnvSpec(ArraySpec((2,), "float32"), num_actions=2, frame_skip=1)
 
     def init(self, key: Key) -> RecallState:
         """A fair coin."""

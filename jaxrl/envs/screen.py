@@ -43,14 +43,14 @@ def make_screen(env: Any, spec: EnvSpec, num_envs: int, seed: int, stream: tuple
     """The screen of the environments that `make_env` makes of the same arguments.
 
     Raises:
-        EnvError: there is no picture of such observations: they have no dimension, or more than three.
+        EnvError: such observations have no picture: several arrays, or one of no dimension or of more than three.
     """
     own = env.make_screen(num_envs, seed, stream) if hasattr(env, "make_screen") else None
     if own is not None:
         return own
-    rank = len(spec.observation_shape)
+    rank = len(getattr(spec.observation, "shape", ()))
     if rank not in (1, 2, 3):
-        raise EnvError(f"there is no picture of an observation that is an array of shape {spec.observation_shape}")
+        raise EnvError(f"there is no picture of an observation that is {spec.describe()}")
     return BarScreen() if rank == 1 else ObservationScreen()
 
 

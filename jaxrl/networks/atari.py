@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from jaxrl.errors import ConfigError
-from jaxrl.networks.family import FamilyConfig, check_family, complete
+from jaxrl.networks.family import FamilyConfig, complete, one_array
 
 if TYPE_CHECKING:
     from jaxrl.networks.heads import PolicyValueNetwork
@@ -39,11 +39,10 @@ def make(config: Config, spec: EnvSpec) -> PolicyValueNetwork:
 
 
 def _check(config: Config, spec: EnvSpec) -> None:
-    check_family(config, spec)
+    shape = one_array(config, spec).shape
     if config.torso not in SMALLEST_FRAME:
         choices = ", ".join(SMALLEST_FRAME)
         raise ConfigError(f"network.torso {config.torso!r} does not exist; choose one of {choices}.")
-    shape = spec.observation_shape
     if len(shape) != 3:
         raise ConfigError(
             f"network.torso {config.torso!r} needs frames [channels, height, width], but the environment's observation "

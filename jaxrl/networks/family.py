@@ -14,7 +14,7 @@ from jaxrl.errors import ConfigError
 
 if TYPE_CHECKING:
     from jaxrl.networks.heads import PolicyValueNetwork
-    from jaxrl.types import EnvSpec
+    from jaxrl.types import ArraySpec, EnvSpec
 
 
 @dataclass(frozen=True)
@@ -37,14 +37,20 @@ class FamilyConfig:
     core_size: Annotated[int, AtLeast(1), ReadIf("network.core", "lstm")] = 256
 
 
-def check_family(config: FamilyConfig, spec: EnvSpec) -> None:
-    """Raise a ConfigError of one sentence where a shared setting cannot work for such observations."""
-    shape = spec.observation_shape
-    if config.input == "motion" and (len(shape) != 3 or spec.observation_dtype != "uint8"):
+def one_array(config: FamilyConfig, spec: EnvSpec) -> ArraySpec:
+    """The only array of an observation; raises a ConfigError of one sentence where the family cannot take it."""
+    array = spec.observation
+    if not hasattr(array, "shape"):
+        raise ConfigError(
+            f"this network needs an observation of one array, but the environment's has several parts: "
+            f"{spec.describe()}; set network.name to one that takes them."
+        )
+    if config.input == "motion" and (len(array.shape) != 3 or array.dtype != "uint8"):
         raise ConfigError(
             f"network.input motion needs stacked uint8 frames, but the environment's observation is "
-            f"{spec.observation_dtype} {list(shape)}; use network.input plain."
+            f"{spec.describe()}; use network.input plain."
         )
+    return array
 
 
 def complete(config: FamilyConfig, torso: Any, spec: EnvSpec) -> PolicyValueNetwork:

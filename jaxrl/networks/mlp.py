@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from jaxrl.errors import ConfigError
-from jaxrl.networks.family import FamilyConfig, check_family, complete
+from jaxrl.networks.family import FamilyConfig, complete, one_array
 from jaxrl.networks.heads import ROOT_TWO, PolicyValueNetwork, dense
 from jaxrl.types import EnvSpec
 
@@ -27,7 +27,7 @@ def make(config: Config, spec: EnvSpec) -> PolicyValueNetwork:
     Raises:
         ConfigError: a setting cannot work.
     """
-    check_family(config, spec)
+    one_array(config, spec)
     if not config.hidden_sizes:
         raise ConfigError("network.hidden_sizes is empty; network mlp needs at least one layer, as in [64, 64].")
     return complete(config, MLPTorso(config.hidden_sizes, jnp.dtype(config.dtype)), spec)

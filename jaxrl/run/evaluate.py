@@ -32,7 +32,7 @@ from jaxrl.run.build import EVALUATION_KEY, INIT_KEY, Experiment, build, make_ev
 from jaxrl.runtime.actor import Act, make_act
 from jaxrl.runtime.episodes import act_randomly, play_episodes, summary
 from jaxrl.runtime.watchdog import Watchdog
-from jaxrl.types import TimeStep, TrainState
+from jaxrl.types import EnvSpec, TimeStep, TrainState
 
 SCORED_UNDER = ("env", "evaluation", "runtime", "seed")  # what a score may be taken under otherwise than the training
 
@@ -176,11 +176,11 @@ def _changed(here: Any, there: Any, prefix: str = "") -> Iterator[str]:
 
 def _check_interface(experiment: Experiment, trained: Experiment) -> None:
     """Other rules must leave what the network sees and does; raises `ConfigError`."""
-    for name in ("observation_shape", "num_actions"):
-        here, there = getattr(experiment.spec, name), getattr(trained.spec, name)
+    seen, actions = ([f(e.spec) for e in (trained, experiment)] for f in (EnvSpec.describe, lambda s: s.num_actions))
+    for what, (there, here) in {"the observation": seen, "the number of actions": actions}.items():
         if here != there:
             raise ConfigError(
-                f"the run was trained with {name.replace('_', ' ')} {there}, and these settings have {here}; "
+                f"the run was trained with {what} {there}, and these settings have {here}; "
                 "set env.frame_size and env.full_action_set too"
             )
 

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxrl.selfplay.games import Turn
-from jaxrl.types import Array, EnvSpec, Key
+from jaxrl.types import Array, ArraySpec, EnvSpec, Key
 
 PASS, BET = 0, 1
 NUM_CARDS, NUM_ACTIONS = 3, 2
@@ -42,7 +42,7 @@ class Kuhn:
     @property
     def spec(self) -> EnvSpec:
         """All actions are legal always."""
-        return EnvSpec((NUM_CARDS + NUM_NODES,), "float32", NUM_ACTIONS, frame_skip=1, masks_actions=True)
+        return EnvSpec(ArraySpec((NUM_CARDS + NUM_NODES,), "float32"), NUM_ACTIONS, frame_skip=1, masks_actions=True)
 
     def init(self, key: Key) -> KuhnState:
         """Two of the three cards."""

@@ -40,7 +40,7 @@ def learnt(name, family):
     actor = Actor(pools, make_act(agent.act), agent.initial_actor_state, LENGTH)
     trajectory, _ = actor.unroll(agent.publish(state), jax.random.key(2))
     after, metrics = jax.jit(agent.update)(state, trajectory)
-    flat = trajectory.observation[:-1].reshape(-1, *Catch().spec.observation_shape)
+    flat = trajectory.observation[:-1].reshape(-1, *Catch().spec.observation.shape)
     scale = hypers.advantage_scale if name == "casa" else 1.0
     preferences = scale * network.apply({"params": state.params}, flat).policy
     return state, trajectory, after, metrics, np.asarray(preferences).reshape(LENGTH, NUM_ENVS, -1)

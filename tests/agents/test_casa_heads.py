@@ -15,11 +15,11 @@ from jaxrl.agents import casa
 from jaxrl.agents.exploration import Drawn
 from jaxrl.config.registry import make
 from jaxrl.networks import atari, mlp
-from jaxrl.types import EnvSpec, Trajectory
+from jaxrl.types import ArraySpec, EnvSpec, Trajectory
 
 SETTINGS = {
-    "mlp": (mlp.Config((16, 16)), EnvSpec((4,), "float32", 5, 1)),
-    "small": (atari.Config((16,), torso="small"), EnvSpec((4, 42, 42), "uint8", 6, 4)),
+    "mlp": (mlp.Config((16, 16)), EnvSpec(ArraySpec((4,), "float32"), 5, 1)),
+    "small": (atari.Config((16,), torso="small"), EnvSpec(ArraySpec((4, 42, 42), "uint8"), 6, 4)),
 }
 TEMPERATURES = [0.02, 0.1, 1.0, 5.0]
 VALUE_COST, Q_COST, POLICY_COST = 0.0, 7.0, 3.0
@@ -41,9 +41,9 @@ class Slopes(NamedTuple):
 def built(name: str):
     config, spec = SETTINGS[name]
     rng = np.random.default_rng(0)
-    shape = (1, *spec.observation_shape)
+    shape = (1, *spec.observation.shape)
     observation = rng.integers(0, 256, shape, np.uint8) if len(shape) == 4 else rng.normal(size=shape)
-    observation = observation.astype(spec.observation_dtype)
+    observation = observation.astype(spec.observation.dtype)
     network = make("network", config, spec)
     params = network.init(jax.random.key(0), observation)["params"]
     # A fresh policy is nearly uniform, where all of this would hold by accident.

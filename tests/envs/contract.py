@@ -83,8 +83,8 @@ def check_bad_actions(env: BatchedEnv) -> None:
 def check_types(env: BatchedEnv, timestep: TimeStep) -> None:
     """Shapes and dtypes are those of the spec and of `TimeStep`."""
     batch = (env.num_envs,)
-    assert timestep.observation.shape == batch + tuple(env.spec.observation_shape)
-    assert timestep.observation.dtype == env.spec.observation_dtype
+    seen = jax.tree.map(lambda x: (x.shape, x.dtype), timestep.observation)
+    assert seen == jax.tree.map(lambda x: (batch + x.shape, x.dtype), env.spec.observation)
     for name, dtype in (
         ("reward", np.float32),
         ("discount", np.float32),

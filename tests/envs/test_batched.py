@@ -13,7 +13,7 @@ from jaxrl.envs.batched import BatchedJaxEnv
 from jaxrl.envs.cartpole import MAX_STEPS, CartPole
 from jaxrl.envs.catch import Catch
 from jaxrl.envs.episode import Episode, advance, begin, to_timestep
-from jaxrl.types import EnvSpec
+from jaxrl.types import ArraySpec, EnvSpec
 from tests.envs.contract import assert_same, check_env, play, stack
 
 
@@ -25,7 +25,7 @@ class CoinState(NamedTuple):
 class Coin:
     """Pays a random number drawn from a key in its state; ends with probability 1/4."""
 
-    spec = EnvSpec((1,), "float32", num_actions=2, frame_skip=1)
+    spec = EnvSpec(ArraySpec((1,), "float32"), num_actions=2, frame_skip=1)
 
     def init(self, key):
         return CoinState(key, begin())

@@ -10,7 +10,7 @@ from jaxrl.envs.envpool.emulators import EnvPool
 from jaxrl.envs.envpool.protocols import PRESETS, resolve
 from jaxrl.envs.pools import protocol_label, protocol_rules
 from jaxrl.errors import ConfigError
-from jaxrl.types import EnvSpec
+from jaxrl.types import ArraySpec, EnvSpec
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ def test_presets(name, size, full, sticky, noops, cap):
 @pytest.mark.parametrize(("name", "shape", "actions"), [("machado", 84, 18), ("paper", 84, 18), ("cpu", 42, 6)])
 def test_presets_reach_envpool(name, shape, actions):
     spec = EnvPool(protocol=name).spec
-    assert spec == EnvSpec((4, shape, shape), "uint8", actions, frame_skip=4)
+    assert spec == EnvSpec(ArraySpec((4, shape, shape), "uint8"), actions, frame_skip=4)
 
 
 def test_overrides_show_in_the_label():

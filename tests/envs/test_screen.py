@@ -13,7 +13,7 @@ from jaxrl.envs.catch import Catch
 from jaxrl.envs.envpool.emulators import EnvPool
 from jaxrl.envs.pools import make_env
 from jaxrl.envs.screen import BARS_SIDE, NEGATIVE, POSITIVE, ZERO, BarScreen, make_screen
-from jaxrl.types import EnvSpec
+from jaxrl.types import ArraySpec, EnvSpec
 
 SEED, STREAM = 5, (1,)
 
@@ -66,7 +66,7 @@ def test_boards_are_pictures():
     env, screen = parts(Catch(), 2)
     timestep = env.reset()
     picture = screen.reset(timestep)
-    assert picture.shape == (*env.spec.observation_shape, 3) and picture.dtype == np.uint8
+    assert picture.shape == (*env.spec.observation.shape, 3) and picture.dtype == np.uint8
     np.testing.assert_array_equal(picture[..., 0] == 255, np.asarray(timestep.observation[0]) == 1)
 
 
@@ -107,6 +107,6 @@ def test_every_component_has_a_bar(length):
 
 @pytest.mark.parametrize("shape", [(), (2, 3, 4, 5)])
 def test_other_observations_have_no_picture(shape):
-    spec = EnvSpec(shape, "float32", num_actions=2, frame_skip=1)
-    with pytest.raises(EnvError, match="no picture of an observation that is an array of shape"):
+    spec = EnvSpec(ArraySpec(shape, "float32"), num_actions=2, frame_skip=1)
+    with pytest.raises(EnvError, match="no picture of an observation that is float32"):
         make_screen(Catch(), spec, 2, SEED, STREAM)

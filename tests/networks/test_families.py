@@ -17,13 +17,13 @@ from jaxrl.networks import atari, mlp
 from jaxrl.networks.cpu import stacks
 from jaxrl.networks.family import FamilyConfig
 from jaxrl.networks.heads import NetworkOutput
-from jaxrl.types import EnvSpec
+from jaxrl.types import ArraySpec, EnvSpec
 
-ATARI, CPU = EnvSpec((4, 84, 84), "uint8", 18, 4), EnvSpec((4, 42, 42), "uint8", 6, 4)
-VECTOR = EnvSpec((4,), "float32", 2, 1)
+ATARI, CPU = EnvSpec(ArraySpec((4, 84, 84), "uint8"), 18, 4), EnvSpec(ArraySpec((4, 42, 42), "uint8"), 6, 4)
+VECTOR = EnvSpec(ArraySpec((4,), "float32"), 2, 1)
 SETTINGS: dict[str, tuple[FamilyConfig, EnvSpec]] = {
     "nature": (atari.Config((512,), torso="nature"), ATARI),
-    "resnet": (atari.Config((256,), torso="resnet"), EnvSpec((4, 24, 24), "uint8", 18, 4)),
+    "resnet": (atari.Config((256,), torso="resnet"), EnvSpec(ArraySpec((4, 24, 24), "uint8"), 18, 4)),
     "small": (atari.Config((256,), torso="small"), CPU),
     "mlp": (mlp.Config((64, 64)), VECTOR),
 }
@@ -32,8 +32,8 @@ PARAMETERS = {"nature": 1693875, "resnet": 176611, "small": 145463, "mlp": 4675}
 
 def observations(spec: EnvSpec, rows: int) -> np.ndarray:
     rng = np.random.default_rng(0)
-    shape = (rows, *spec.observation_shape)
-    return rng.integers(0, 256, shape, np.uint8) if spec.observation_dtype == "uint8" else rng.normal(size=shape)
+    shape = (rows, *spec.observation.shape)
+    return rng.integers(0, 256, shape, np.uint8) if spec.observation.dtype == "uint8" else rng.normal(size=shape)
 
 
 @cache
@@ -141,7 +141,7 @@ def test_small_torso_is_the_documented_function() -> None:
 
 
 def test_mlp_takes_boards_and_frames() -> None:
-    for spec in (EnvSpec((10, 5, 2), "float32", 3, 1), CPU):
+    for spec in (EnvSpec(ArraySpec((10, 5, 2), "float32"), 3, 1), CPU):
         network, observation = mlp.make(mlp.Config((32,)), spec), observations(spec, 2)
         params = network.init(jax.random.key(0), observation)
         assert network.apply(params, observation).policy.shape == (2, spec.num_actions)
@@ -159,7 +159,7 @@ def test_mlp_takes_boards_and_frames() -> None:
 )
 def test_misfits_are_one_sentence(config: FamilyConfig, shape: tuple[int, ...], words: list[str]) -> None:
     with pytest.raises(ConfigError) as caught:
-        make("network", config, EnvSpec(shape, "uint8", 6, 4))
+        make("network", config, EnvSpec(ArraySpec(shape, "uint8"), 6, 4))
     assert all(word in str(caught.value) for word in words)
     assert "\n" not in str(caught.value)
 
@@ -169,7 +169,7 @@ FRAMES = [("nature", 36), ("nature", 47), ("small", 13), ("small", 41), ("resnet
 
 @pytest.mark.parametrize(("torso", "side"), FRAMES)
 def test_smallest_and_odd_frames_work(torso: str, side: int) -> None:
-    spec = EnvSpec((4, side, side), "uint8", 6, 4)
+    spec = EnvSpec(ArraySpec((4, side, side), "uint8"), 6, 4)
     network, observation = atari.make(atari.Config((8,), torso=torso), spec), observations(spec, 2)  # type: ignore[arg-type]
     output = jax.jit(lambda key: network.apply(network.init(key, observation), observation))(jax.random.key(0))
     assert output.policy.shape == (2, 6)

@@ -9,7 +9,7 @@ import pytest
 
 from jaxrl.networks import mlp
 from jaxrl.networks.lstm import LSTM, LSTMState
-from jaxrl.types import EnvSpec
+from jaxrl.types import ArraySpec, EnvSpec
 from tests.reference import lstm
 
 BATCH, LENGTH, FEATURES, SIZE = 3, 11, 5, 4
@@ -79,7 +79,7 @@ def test_initial_weights():
 
 
 def test_the_core_stands_between_torso_and_heads():
-    spec = EnvSpec((2,), "float32", 3, 1)
+    spec = EnvSpec(ArraySpec((2,), "float32"), 3, 1)
     plain = mlp.make(mlp.Config((8,)), spec)
     recurrent = mlp.make(mlp.Config((8,), core="lstm", core_size=4), spec)
     assert plain.initial_memory(5) == ()
@@ -98,7 +98,9 @@ def test_the_core_stands_between_torso_and_heads():
 
 
 def test_bfloat16_keeps_a_float32_memory():
-    network = mlp.make(mlp.Config((8,), dtype="bfloat16", core="lstm", core_size=4), EnvSpec((2,), "float32", 3, 1))
+    network = mlp.make(
+        mlp.Config((8,), dtype="bfloat16", core="lstm", core_size=4), EnvSpec(ArraySpec((2,), "float32"), 3, 1)
+    )
     observation = jnp.ones((6, 2))
     output = network.apply(network.init(jax.random.key(0), observation), observation)
     assert {leaf.dtype for leaf in jax.tree.leaves(output)} == {jnp.dtype("float32")}

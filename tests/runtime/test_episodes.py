@@ -11,7 +11,7 @@ from jaxrl.envs.batched import BatchedJaxEnv
 from jaxrl.envs.catch import COLUMNS, Catch
 from jaxrl.runtime.actor import make_act
 from jaxrl.runtime.episodes import act_randomly, play_episodes, summary
-from jaxrl.types import ActorOutput, EnvSpec, TimeStep
+from jaxrl.types import ActorOutput, ArraySpec, EnvSpec, TimeStep
 from tests.support.parts import experiment_of, small_config
 
 CATCH_RANDOM = 2 / COLUMNS - 1  # the ball falls in each column as often, wherever the paddle went
@@ -20,7 +20,7 @@ CATCH_RANDOM = 2 / COLUMNS - 1  # the ball falls in each column as often, wherev
 class Metronome:
     """Environment i has episodes of i + 1 steps, which pay i: short episodes are worth less."""
 
-    spec = EnvSpec((1,), "float32", num_actions=2, frame_skip=1)
+    spec = EnvSpec(ArraySpec((1,), "float32"), num_actions=2, frame_skip=1)
 
     def __init__(self, num_envs):
         self.num_envs = num_envs

@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxrl.selfplay.games import Turn
-from jaxrl.types import Array, EnvSpec, Key
+from jaxrl.types import Array, ArraySpec, EnvSpec, Key
 
 POISON = 64.0
 
@@ -110,4 +110,4 @@ class OracleGame:
 
 def make_spec(size: int, num_actions: int) -> EnvSpec:
     """Of an observation float32 [size] with masked actions."""
-    return EnvSpec((size,), "float32", num_actions, frame_skip=1, masks_actions=True)
+    return EnvSpec(ArraySpec((size,), "float32"), num_actions, frame_skip=1, masks_actions=True)

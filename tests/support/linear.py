@@ -11,10 +11,10 @@ import numpy as np
 from jaxrl.agents.exploration import Drawn
 from jaxrl.networks.heads import NetworkOutput
 from jaxrl.ops.categorical import ILLEGAL
-from jaxrl.types import EnvSpec, Trajectory
+from jaxrl.types import ArraySpec, EnvSpec, Trajectory
 
 FEATURES, ACTIONS = 5, 4
-SPEC = EnvSpec((FEATURES,), "float32", ACTIONS, frame_skip=1)
+SPEC = EnvSpec(ArraySpec((FEATURES,), "float32"), ACTIONS, frame_skip=1)
 
 
 class LinearNetwork:

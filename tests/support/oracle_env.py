@@ -34,7 +34,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxrl.envs.episode import Episode, advance, begin, to_timestep
-from jaxrl.types import Array, EnvSpec, Key, TimeStep
+from jaxrl.types import Array, ArraySpec, EnvSpec, Key, TimeStep
 
 POISON = 64.0
 
@@ -75,7 +75,7 @@ class OracleEnv:
 
     @property
     def spec(self) -> EnvSpec:
-        return EnvSpec((1 + self.num_actions,), "float32", self.num_actions, frame_skip=1)
+        return EnvSpec(ArraySpec((1 + self.num_actions,), "float32"), self.num_actions, frame_skip=1)
 
     def init(self, key: Key) -> OracleState:
         value, advantages = self._draw(key)

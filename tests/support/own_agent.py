@@ -45,7 +45,7 @@ def make(config: Config, network: Any, spec: EnvSpec, num_updates: int) -> Agent
         return jax.nn.log_softmax(table[jnp.argmax(observation[..., -1, :], -1)])  # the paddle is in the last row
 
     def init(key: Key) -> TrainState:
-        table = jax.random.normal(key, (spec.observation_shape[-1], spec.num_actions))
+        table = jax.random.normal(key, (spec.observation.shape[-1], spec.num_actions))
         hypers = jax.tree.map(jnp.float32, config.hypers)
         return TrainState(table, (), hypers, (), key, jnp.zeros((), jnp.int32))
 

@@ -26,7 +26,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxrl.envs.episode import Episode, advance, begin, to_timestep
-from jaxrl.types import EnvSpec, Key, TimeStep
+from jaxrl.types import ArraySpec, EnvSpec, Key, TimeStep
 
 
 class Answer(NamedTuple):
@@ -46,7 +46,7 @@ class ProbeState(NamedTuple):
 class Probe:
     """`JaxEnv` of `length` steps with observation float32 [1]; the observation grows by 1 with every step."""
 
-    spec: ClassVar[EnvSpec] = EnvSpec((1,), "float32", num_actions=2, frame_skip=1)
+    spec: ClassVar[EnvSpec] = EnvSpec(ArraySpec((1,), "float32"), num_actions=2, frame_skip=1)
     length: ClassVar[int] = 1
 
     def start(self, key: Key) -> jax.Array:

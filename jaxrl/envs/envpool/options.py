@@ -16,7 +16,7 @@ from jaxrl.envs.checks import unknown_id
 from jaxrl.envs.envpool.emulators import EnvPool
 from jaxrl.envs.envpool.protocols import overrides, resolve
 from jaxrl.errors import ConfigError
-from jaxrl.types import EnvSpec
+from jaxrl.types import ArraySpec, EnvSpec
 
 SCREEN_HEIGHT, SCREEN_WIDTH = 210, 160  # of the console, in pixels
 
@@ -28,7 +28,9 @@ def envpool_spec(config: EnvPool) -> EnvSpec:
     shape = tuple(int(n) for n in observation.shape) if one_hot is None else one_hot.shape[1:]
     dtype = "uint8" if observation.dtype == np.uint8 else "float32"
     actions = int(spec.action_space.n)
-    return EnvSpec(shape, dtype, actions, frame_skip=resolve(config).frame_skip if is_atari(config.id) else 1)
+    return EnvSpec(
+        ArraySpec(shape, dtype), actions, frame_skip=resolve(config).frame_skip if is_atari(config.id) else 1
+    )
 
 
 def _pool_spec(config: EnvPool) -> Any:
