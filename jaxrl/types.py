@@ -162,12 +162,30 @@ class Unroll(NamedTuple):
     timings: Mapping[str, float]  # seconds spent per part
 
 
+class Standing(NamedTuple):
+    """Where a run stands beside its `TrainState`; a checkpoint holds both."""
+
+    snapshots: list[Snapshot]  # one an actor
+    history: list[ActorParams]  # the newest policy_lag + 1 published versions, the oldest repeated early in a run
+
+
+class Episode(NamedTuple):
+    """One that ended, in environment `env` of an actor."""
+
+    actor: int
+    env: int
+    episode_return: float  # raw and undiscounted
+    episode_length: int  # env steps
+
+
 class Update(NamedTuple):
     """What one learner step hands to its consumer; `metrics` stay on the device."""
 
     metrics: Metrics
-    unrolls: list[Unroll]
-    queue_wait_s: float  # the learner stood still for want of experience
+    env_steps: int  # that were learnt from; auto-reset rows are none
+    episodes: Sequence[Episode]  # that ended in them
+    lag: float  # learner steps between the parameters that acted and those that learnt, a mean
+    seconds: Mapping[str, float]  # spent by part, as far as the runtime can tell: env, inference, ..., a mean per actor
 
 
 class UpdateFn(Protocol):

@@ -19,6 +19,7 @@ from jaxrl.bench.printout import ONE_DEVICE, PARTS, Sizes, resources, summarise,
 from jaxrl.bench.threads import Rate, as_user_error
 from jaxrl.config.parsing import write_config
 from jaxrl.config.sections import ExperimentConfig
+from jaxrl.errors import ConfigError
 from jaxrl.record.files import check_writable, replace_json
 from jaxrl.record.meters import format_duration
 from jaxrl.record.versions import collect
@@ -57,6 +58,8 @@ def main(config: ExperimentConfig, json_path: Path, seconds: float) -> int:
         UserError: the config cannot work, an environment fails or the file cannot be written; one sentence.
     """
     load = load_average()
+    if config.runtime.kind != "sebulba":
+        raise ConfigError(f"jaxrl bench measures runtime.kind sebulba, got {config.runtime.kind}; set it to sebulba")
     experiment = build(config)
     check_writable(json_path)  # better to know before than after
     console = Console(stderr=True)

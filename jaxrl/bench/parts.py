@@ -196,8 +196,7 @@ class Training:
                 next(self._updates)
             env_steps, watch = 0, Stopwatch()
             while not env_steps or watch.seconds < seconds:
-                update = next(self._updates)
-                env_steps += sum(int(unroll.trajectory.mask.sum()) for unroll in update.unrolls)
+                env_steps += next(self._updates).env_steps
             rate = watch.rate(env_steps)
         except ActorFailed as error:
             raise as_user_error("training", error) from error.__cause__

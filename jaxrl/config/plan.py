@@ -31,6 +31,7 @@ def make_plan(config: ExperimentConfig, num_hosts: int = 1) -> Plan:
     check_ranges(config)
     _check_sequences(config, num_hosts)
     _check_devices(runtime)
+    _check_anakin(config, num_hosts)
     envs_per_actor = runtime.pools_per_actor * runtime.envs_per_pool
     envs_per_host = runtime.num_actors * envs_per_actor
     num_envs = num_hosts * envs_per_host
@@ -49,7 +50,7 @@ def make_plan(config: ExperimentConfig, num_hosts: int = 1) -> Plan:
 
 
 def _check_devices(runtime: RuntimeConfig) -> None:
-    """Each side has devices, and each of them something to do; whether there are such devices, the host says."""
+    """Both sides name at least one device and no more than they can use; that they exist is checked elsewhere."""
     for name in ("actor_devices", "learner_devices"):
         if not getattr(runtime, name):
             raise ConfigError(f"runtime.{name} must name at least one device, such as [0]")
@@ -60,6 +61,19 @@ def _check_devices(runtime: RuntimeConfig) -> None:
         )
     if len(set(runtime.learner_devices)) < len(runtime.learner_devices):
         raise ConfigError(f"runtime.learner_devices must name each device once, got {list(runtime.learner_devices)}")
+
+
+def _check_anakin(config: ExperimentConfig, num_hosts: int) -> None:
+    """Acting, stepping and learning share one device; whether the environments can, `make_anakin` checks."""
+    runtime = config.runtime
+    if runtime.kind != "anakin":
+        return
+    if len(runtime.learner_devices) > 1 or runtime.actor_devices != runtime.learner_devices or num_hosts > 1:
+        raise ConfigError(
+            "runtime.kind anakin uses one device of one host: runtime.actor_devices and runtime.learner_devices must "
+            f"name the same, got {list(runtime.actor_devices)} and {list(runtime.learner_devices)} on {num_hosts} "
+            "host(s); change them, or set runtime.kind sebulba"
+        )
 
 
 def _check_sequences(config: ExperimentConfig, num_hosts: int) -> None:

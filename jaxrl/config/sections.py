@@ -23,6 +23,8 @@ class RuntimeConfig:
     """The actor/learner split.
 
     Args:
+        kind: `sebulba` for actor threads beside the learner; `anakin` steps pure-JAX environments on the learner's
+            device without threads, with the same numbers for the same settings.
         num_actors: actor threads.
         pools_per_actor: environment pools of one actor; with 2, one steps while the other's actions are computed.
         envs_per_pool: environments in a pool; an update sees actors x pools x envs of them.
@@ -34,6 +36,7 @@ class RuntimeConfig:
         timeout_s: no wait between actors and learner lasts longer; a run that waits so long is broken and ends.
     """
 
+    kind: Literal["sebulba", "anakin"] = "sebulba"
     num_actors: Annotated[int, AtLeast(1)] = 1
     pools_per_actor: Annotated[int, AtLeast(1)] = 2
     envs_per_pool: Annotated[int, AtLeast(1)] = 16

@@ -39,6 +39,7 @@ class BatchedJaxEnv:
         check_num_envs(num_envs)
         self.spec: EnvSpec = env.spec
         self.num_envs = num_envs
+        self.step_purely = partial(step, env)
         self._device = device or _host()
         self._begin = partial(_begin, env, num_envs)
         self._look = partial(_look, env)
@@ -84,7 +85,17 @@ class BatchedJaxEnv:
         if not isinstance(state, dict) or sorted(state) != sorted(names):
             raise EnvError("The saved state belongs to another kind of environment.")
         restored = [_from_numpy(state[name], leaf) for name, leaf in zip(names, leaves, strict=True)]
-        carry = jax.device_put(jax.tree.unflatten(treedef, restored), self._device)
+        return self.go_on(jax.tree.unflatten(treedef, restored))
+
+    @property
+    def carry(self) -> Carry:
+        """All that this batch is, for code that steps it with `step_purely`."""
+        assert self._carry is not None, "call reset first"
+        return self._carry
+
+    def go_on(self, carry: Carry) -> TimeStep:
+        """Go on from `carry`."""
+        carry = jax.device_put(carry, self._device)
         self._carry, self._timestep = carry, self._look(carry.state)
         self._turn.reset()
         return self._current()

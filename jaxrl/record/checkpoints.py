@@ -1,7 +1,7 @@
 """Checkpoints: atomic to write, checked when read, bit for bit.
 
-    checkpoints/<sequence>-<step>/arrays/         the leaves, written by orbax
-    checkpoints/<sequence>-<step>/manifest.json   names, kinds, counters, and a checksum of every file
+    checkpoints/<sequence>-<step>/arrays.npz      the leaves by their paths
+    checkpoints/<sequence>-<step>/manifest.json   what they are, counters, and a checksum of every file
 
 A checkpoint is written under a name that starts with a dot and then renamed, so that a crash at any moment leaves
 either the whole of it or nothing that could be taken for one. The newest is the one written last, not the one with the
@@ -11,15 +11,14 @@ highest step: a run that went back to an older checkpoint goes on from there.
 from __future__ import annotations
 
 import logging
-import os
 import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jaxrl.errors import UserError
-from jaxrl.record import checkpoint_folder, leaves, manifest
+from jaxrl.record import leaves, store
 from jaxrl.record.rundir import RunDir
 from jaxrl.types import PyTree, TrainState
 
@@ -34,13 +33,35 @@ class CheckpointError(UserError, RuntimeError):
     """A checkpoint cannot be written, read or used; the message is one sentence that says what to do."""
 
 
-class Restored(NamedTuple):
-    """What `Checkpoints.restore` found."""
+class Checkpoint(NamedTuple):
+    """One that was read and found intact: its counters, and its arrays for whoever knows their structure."""
 
-    state: TrainState
-    extras: PyTree  # as saved, in the template's structure; None where no template was given
-    counters: Counters
     step: int
+    counters: Counters
+    path: Path
+    saved: list[leaves.Leaf]
+
+    def state(self, template: TrainState) -> TrainState:
+        """What the learner owned; `template` is, for example, `agent.init(key)` or `jax.eval_shape` of it.
+
+        Raises:
+            CheckpointError: the template does not fit; one sentence that says where.
+        """
+        return self._fit("state", template)
+
+    def standing(self, template: PyTree) -> PyTree:
+        """What was saved beside the state; takes and raises like `state`."""
+        return self._fit("standing", template)
+
+    def _fit(self, part: str, template: PyTree) -> Any:
+        saved = [leaf for leaf in self.saved if leaf.path.partition("/")[0] == part]
+        try:
+            return leaves.unflatten({part: template}, saved)[part]
+        except leaves.MismatchError as error:
+            raise CheckpointError(
+                f"checkpoint {self.path} belongs to another setup: {error}; use the settings in "
+                f"{self.path.parents[1] / 'config.yaml'}, or start a new run"
+            ) from error
 
 
 class _Entry(NamedTuple):
@@ -62,7 +83,6 @@ class Checkpoints:
             raise CheckpointError(
                 f"a run must keep at least one checkpoint, not {keep}; set --record.keep_checkpoints 1"
             )
-        self._run = run_dir
         self._folder = run_dir.checkpoints
         self._keep = keep
 
@@ -74,15 +94,15 @@ class Checkpoints:
         self,
         step: int,
         state: TrainState,
-        extras: PyTree = None,
+        standing: PyTree = None,
         counters: Mapping[str, int | float | str] | None = None,
     ) -> Path:
-        """Write one checkpoint, then remove those beyond `keep`; everything is on disk on return, no thread is left.
+        """Write one checkpoint, then remove those beyond `keep`; everything is on disk on return.
 
         Args:
             step: the update or env step that names it.
             state: what the learner owns.
-            extras: arrays, PRNG keys, numbers and None in any structure, such as the actors' snapshots.
+            standing: arrays, PRNG keys, numbers and None in any structure, such as where the actors stand.
             counters: what else a run must know to go on; written as JSON.
 
         Raises:
@@ -96,10 +116,10 @@ class Checkpoints:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._sweep()
             scratch.mkdir()
-            saved = leaves.flatten({"state": state, "extras": extras})
-            checkpoint_folder.write(scratch, step, saved, counters or {})
+            saved = leaves.flatten({"state": state, "standing": standing})
+            store.write(scratch, step, saved, counters or {})
             scratch.rename(target)
-            manifest.sync(self._folder)
+            store.sync(self._folder)
         except BaseException as error:
             shutil.rmtree(scratch, ignore_errors=True)
             if not isinstance(error, Exception):
@@ -112,18 +132,13 @@ class Checkpoints:
             _discard(entry.path)
         return target
 
-    def restore(self, template: TrainState, extras: PyTree = None, step: int | None = None) -> Restored | None:
-        """The newest intact checkpoint, or None where the run has none; nothing is changed on disk.
+    def open(self, step: int | None = None) -> Checkpoint | None:
+        """The newest intact checkpoint, or that of `step`, read whole; None where the run has none.
 
-        A damaged one is passed over with a warning, in favour of the one before.
-
-        Args:
-            template: a state of the right structure, for example `agent.init(key)` or `jax.eval_shape` of it.
-            extras: likewise for the extras. Without it they are not read: evaluation needs the state only.
-            step: take the checkpoint of this step and no other.
+        A damaged one is passed over with a warning, in favour of the one before; nothing is changed on disk.
 
         Raises:
-            CheckpointError: all are damaged, `step` is not there, or the template does not fit.
+            CheckpointError: all are damaged, or `step` is not there.
         """
         entries = self._entries()
         if step is not None:
@@ -133,11 +148,11 @@ class Checkpoints:
                 raise CheckpointError(f"{self._folder} has no checkpoint of step {step}; there are {there}")
         for entry in reversed(entries):
             try:
-                counters, saved = checkpoint_folder.read(entry.path)
-            except manifest.DamagedError as error:
+                counters, saved = store.read(entry.path)
+            except store.DamagedError as error:
                 _log.warning("Checkpoint %s is damaged (%s); trying the one before.", entry.path, error)
                 continue
-            return self._fit(entry, counters, saved, template, extras)
+            return Checkpoint(entry.step, counters, entry.path, saved)
         if entries:
             raise CheckpointError(
                 f"every checkpoint in {self._folder} is damaged ({len(entries)} tried, none deleted): put back a "
@@ -146,7 +161,7 @@ class Checkpoints:
         return None
 
     def set_aside_newer(self, step: int) -> None:
-        """Rename the damaged checkpoints newer than that of `step`, which `restore` passed over.
+        """Rename the damaged checkpoints newer than that of `step`, which `open` passed over.
 
         They stay for whoever wants to look into them, and no longer count towards `keep`.
         """
@@ -154,23 +169,6 @@ class Checkpoints:
             if entry.step == step:
                 return
             entry.path.rename(entry.path.with_name(f"{_DAMAGED}-{entry.path.name}"))
-
-    def _fit(
-        self, entry: _Entry, counters: Counters, saved: list[leaves.Leaf], template: TrainState, extras: PyTree
-    ) -> Restored:
-        wanted: dict[str, PyTree] = {"state": template}
-        if extras is None:
-            saved = [leaf for leaf in saved if leaf.path.startswith("state/")]
-        else:
-            wanted["extras"] = extras
-        try:
-            tree = leaves.unflatten(wanted, saved)
-        except leaves.MismatchError as error:
-            raise CheckpointError(
-                f"checkpoint {entry.path} belongs to another setup: {error}; use the settings in {self._run.config}, "
-                "or start a new run"
-            ) from error
-        return Restored(tree["state"], tree.get("extras"), counters, entry.step)
 
     def _entries(self) -> list[_Entry]:
         """Finished checkpoints, oldest first."""
@@ -204,6 +202,4 @@ def _reason(error: BaseException) -> str:
     """The first line of what went wrong."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    if code := re.search(r"os_error_code='(\d+)'", str(error)):  # what tensorstore says below orbax
-        return os.strerror(int(code[1]))
     return (str(error).splitlines() or [type(error).__name__])[0][:200]

@@ -85,25 +85,28 @@ def _to_leaf(path: str, value: Any) -> Leaf:
 
 
 def _from_leaf(leaf: Leaf, like: Any) -> Any:
-    if (leaf.kind == "none") != (like is None):
+    if not _fits(leaf, like):
         raise MismatchError(f"{leaf.path} is {leaf.describe()} in the checkpoint but {_describe(like)} here")
     if leaf.array is None:
         return None
     if leaf.kind.startswith("key:"):
-        if not _is_key(like) or tuple(like.shape) != leaf.array.shape[:-1]:
-            raise MismatchError(f"{leaf.path} is a {leaf.describe()} in the checkpoint but {_describe(like)} here")
         return _place(jax.random.wrap_key_data(jnp.array(leaf.array), impl=leaf.kind.removeprefix("key:")), like)
     if isinstance(like, bool | int | float | complex):
-        if leaf.array.shape != () or leaf.array.dtype != np.asarray(like).dtype:
-            raise MismatchError(f"{leaf.path} is {leaf.describe()} in the checkpoint but {_describe(like)} here")
         return type(like)(leaf.array.item())
-    if _is_key(like) or tuple(like.shape) != leaf.array.shape or like.dtype != leaf.array.dtype:
-        raise MismatchError(f"{leaf.path} is {leaf.describe()} in the checkpoint but {_describe(like)} here")
     if isinstance(like, np.generic):
         return leaf.array[()]
     if isinstance(like, np.ndarray):
         return leaf.array
     return _place(jnp.array(leaf.array), like)
+
+
+def _fits(leaf: Leaf, like: Any) -> bool:
+    if leaf.array is None or like is None:
+        return leaf.array is None and like is None
+    if _is_key(like):
+        return leaf.kind.startswith("key:") and tuple(like.shape) == leaf.array.shape[:-1]
+    like = np.asarray(like) if isinstance(like, bool | int | float | complex) else like
+    return leaf.kind == "array" and tuple(like.shape) == leaf.array.shape and like.dtype == leaf.array.dtype
 
 
 def _describe(like: Any) -> str:

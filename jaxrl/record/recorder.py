@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,26 +25,19 @@ class Diverged(UserError, ArithmeticError):
     """The parameters are lost to NaN or infinity; the message is one sentence."""
 
 
-def count_steps(update: Update) -> int:
-    """Env steps of one update's unrolls; auto-reset rows are none."""
-    return sum(int(unroll.trajectory.mask.sum()) for unroll in update.unrolls)
-
-
 class Tally:
-    """What a host has that writes nothing in place of a `Recorder`."""
+    """Stands in for `Recorder` on hosts that write nothing."""
 
     def __init__(self, counters: Mapping[str, Any]):
         self.env_steps = int(counters.get("env_steps", 0))
 
     def add(self, update: Update, steps: int | None = None) -> None:
-        """Count the env steps of one update."""
-        self.env_steps += count_steps(update) if steps is None else steps
+        """Count the env steps of one update; arguments as of `Recorder.add`."""
+        self.env_steps += update.env_steps if steps is None else steps
 
-    def report(self) -> None:
-        """Nothing to report to."""
+    def report(self) -> None: ...
 
-    def close(self) -> None:
-        """Nothing to close."""
+    def close(self) -> None: ...
 
 
 class Recorder:
@@ -77,7 +71,7 @@ class Recorder:
         self._steps_rate, self._updates_rate = Rate(), Rate()
         self._start = self._since = time.monotonic()
         self._pending: list[Metrics] = []
-        self._seconds = {f"time/{x}": 0.0 for x in ("env", "inference", "parameter_wait", "queue_wait")}
+        self._seconds: dict[str, float] = defaultdict(float)  # by part, since the last report
         self._lag = 0.0
 
     @property
@@ -101,25 +95,21 @@ class Recorder:
 
     def add(self, update: Update, steps: int | None = None) -> None:
         """Count one update; report when it is time. `steps` are those of all hosts, where there are several."""
-        steps = count_steps(update) if steps is None else steps
+        steps = update.env_steps if steps is None else steps
         self.env_steps += steps
         self.updates += 1
         self._steps_rate.add(steps)
         self._updates_rate.add(1)
         self._pending.append(update.metrics)
-        self._seconds["time/queue_wait"] += update.queue_wait_s
-        for unroll in update.unrolls:
-            for part, seconds in unroll.timings.items():
-                self._seconds[f"time/{part}"] += seconds / len(update.unrolls)
-            self._lag += (self.updates - 1 - unroll.version) / len(update.unrolls)
-            trajectory = unroll.trajectory
-            for row, env in np.argwhere(trajectory.last):
-                episode = float(trajectory.episode_return[row, env]), int(trajectory.episode_length[row, env])
-                self._window.add(*episode)
-                member = int(env) % self._size if self._members else None
-                if member is not None:
-                    self._members[member].add(*episode)
-                self._episode_log.add(self.env_steps, *episode, actor=unroll.actor_id, env=int(env), member=member)
+        self._lag += update.lag
+        for part, seconds in update.seconds.items():
+            self._seconds[f"time/{part}"] += seconds
+        for actor, env, score, length in update.episodes:
+            self._window.add(score, length)
+            member = env % self._size if self._members else None
+            if member is not None:
+                self._members[member].add(score, length)
+            self._episode_log.add(self.env_steps, score, length, actor=actor, env=env, member=member)
         if self.updates % self._every == 0:
             self.report()
 
@@ -171,7 +161,7 @@ class Recorder:
         self._sink.write(self.env_steps, values | shares)
         self._episode_log.flush()
         self._pending, self._since, self._lag = [], now, 0.0
-        self._seconds = dict.fromkeys(self._seconds, 0.0)
+        self._seconds.clear()
         self._check(np.isfinite(fetched[-1].get("loss/total", 0.0)))
 
     def close(self) -> None:

@@ -38,7 +38,7 @@ class Experiment(NamedTuple):
     spec: EnvSpec
     network: Network
     agent: Agent  # the population, where there is one
-    single: Agent  # one member of it
+    member: Agent  # one of it
 
     def key(self, purpose: int) -> Key:
         """The run's key for one of the purposes above."""
@@ -74,30 +74,33 @@ def make_population(config: ExperimentConfig, agent: Agent) -> Agent:
     return with_pbt(agent, size, pbt) if pbt.every else agent
 
 
-def make_actors(experiment: Experiment, restart: int = 0) -> list[Actor]:
-    """This host's actors with their pools; `restart` counts resumptions, each with fresh seed streams."""
+def make_pools(experiment: Experiment, restart: int = 0) -> list[list[BatchedEnv]]:
+    """This host's environments [actor][pool]; `restart` counts resumptions, each with fresh seed streams."""
     runtime = experiment.config.runtime
-    act = make_act(experiment.agent.act)
-    actors, pools = [], []
+    pools: list[list[BatchedEnv]] = [[] for _ in range(runtime.num_actors)]
     try:
-        for actor_id in range(runtime.num_actors):
-            pools = []
+        for actor, line in enumerate(pools):
             for pool in range(runtime.pools_per_actor):
                 env = make_env(
                     experiment.env,
                     runtime.envs_per_pool,
                     num_threads=threads_per_pool(runtime),
                     seed=experiment.config.seed,
-                    stream=(TRAINING, first_actor(runtime) + actor_id, pool, restart),
+                    stream=(TRAINING, first_actor(runtime) + actor, pool, restart),
                 )
-                pools.append(env)
-            actors.append(Actor(pools, act, experiment.agent.initial_actor_state, runtime.unroll_length))
-            pools = []
+                line.append(env)
     except BaseException:
-        for part in (*actors, *pools):
-            part.close()
+        for env in (env for line in pools for env in line):
+            env.close()
         raise
-    return actors
+    return pools
+
+
+def make_actors(experiment: Experiment, restart: int = 0) -> list[Actor]:
+    """This host's actors with their pools; arguments as of `make_pools`."""
+    agent, length = experiment.agent, experiment.config.runtime.unroll_length
+    act = make_act(agent.act)
+    return [Actor(line, act, agent.initial_actor_state, length) for line in make_pools(experiment, restart)]
 
 
 def first_actor(runtime: RuntimeConfig) -> int:

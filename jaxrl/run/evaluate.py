@@ -22,7 +22,7 @@ from jaxrl.config.registry import env_title
 from jaxrl.config.sections import EvaluationConfig, ExperimentConfig
 from jaxrl.envs.pools import protocol_label
 from jaxrl.errors import ConfigError
-from jaxrl.record.checkpoints import CheckpointError, Checkpoints, Restored
+from jaxrl.record.checkpoints import CheckpointError, Checkpoints, Counters
 from jaxrl.record.console import program
 from jaxrl.record.files import replace_json
 from jaxrl.record.meters import member_name
@@ -48,8 +48,8 @@ def evaluate(
 ) -> dict[str, Any]:
     """Play whole episodes with the newest checkpoint; arguments that are None are the config's.
 
-    `training_return` in the result is the training curve's last value: of the acting policy, so that a sampled score
-    under the same rules agrees with it, and a greedy one need not.
+    `training_return` in the result is the training curve's last value, which the acting policy had. A sampled score
+    under the same rules agrees with it; a greedy one need not.
 
     Args:
         run: a run folder, or `latest`.
@@ -66,21 +66,21 @@ def evaluate(
     if video is not None:
         check_video_path(video)
     run = run if isinstance(run, RunDir) else RunDir.find(run)
-    experiment, restored = restore(run, overrides)
+    experiment, state, counters = restore(run, overrides)
     config = experiment.config
     greedy = config.evaluation.greedy if greedy is None else greedy
-    agent = experiment.single
+    agent = experiment.member
     publish = agent.publish_greedy if greedy else agent.publish
     result: dict[str, Any] = {
         "run": str(run),
         "env": env_title(config.env),
         "protocol": protocol_label(experiment.env),
         "policy": "greedy" if greedy else "sampled",
-        "updates": int(restored.state.updates),
-        "env_steps": restored.counters.get("env_steps"),
+        "updates": int(state.updates),
+        "env_steps": counters.get("env_steps"),
     }
     label = f"{result['env']} {result['policy']}"
-    states = member_states(experiment, restored.state, member)
+    states = member_states(experiment, state, member)
     shares = _shares(config, episodes, len(states))
     film = None if video is None else _start_film(experiment, shares[0], label)
     act = make_act(agent.act)  # compiled for all members, at most once for each of the two sizes of a share
@@ -128,17 +128,17 @@ def _against_random(experiment: Experiment, episodes: int, result: dict[str, Any
     return compared
 
 
-def restore(run: RunDir | str, overrides: Sequence[str] = ()) -> tuple[Experiment, Restored]:
-    """A run's parts and its newest checkpoint; raises and takes arguments like `evaluate`."""
+def restore(run: RunDir | str, overrides: Sequence[str] = ()) -> tuple[Experiment, TrainState, Counters]:
+    """A run's parts, and the train state and counters of its newest checkpoint; like `evaluate` in the rest."""
     run = run if isinstance(run, RunDir) else RunDir.find(run)
     config, trained = read_config(run.config, overrides, recorded=True), read_config(run.config, recorded=True)
     _check_overrides(config, trained)
     experiment = build(config)
     _check_interface(experiment, build(trained) if overrides else experiment)
-    restored = Checkpoints(run).restore(jax.eval_shape(experiment.agent.init, experiment.key(INIT_KEY)))
-    if restored is None:
+    found = Checkpoints(run).open()
+    if found is None:
         raise CheckpointError(f"{run} has no checkpoint to evaluate; train it first")
-    return experiment, restored
+    return experiment, found.state(jax.eval_shape(experiment.agent.init, experiment.key(INIT_KEY))), found.counters
 
 
 def training_return(run: RunDir, member: int | None = None) -> float | None:

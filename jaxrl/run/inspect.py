@@ -25,9 +25,9 @@ def inspect(run: RunDir | str, *, max_steps: int = 3000, greedy: bool = False, m
     Raises:
         UserError: the run has no checkpoint or `member` does not fit it, or there is no picture of its observations.
     """
-    experiment, restored = restore(run)
-    agent = experiment.single
-    state = member_states(experiment, restored.state, member)[0]
+    experiment, trained, _ = restore(run)
+    agent = experiment.member
+    state = member_states(experiment, trained, member)[0]
     published = (agent.publish_greedy if greedy else agent.publish)(state)
     look, act = jax.jit(agent.look), make_act(agent.act)
     env, screen = make_evaluation_env(experiment, 1), make_evaluation_screen(experiment, 1)

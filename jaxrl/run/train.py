@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-import os
 import signal
 import sys
 import time
 import traceback
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable
 
 import jax
 
@@ -18,18 +16,18 @@ from jaxrl.config.registry import env_title
 from jaxrl.config.sections import ExperimentConfig
 from jaxrl.envs.pools import protocol_label, protocol_rules
 from jaxrl.errors import UserError
-from jaxrl.record.checkpoints import Checkpoints
+from jaxrl.record.checkpoints import Checkpoints, Counters
 from jaxrl.record.console import program
-from jaxrl.record.recorder import Recorder, Tally, count_steps
+from jaxrl.record.recorder import Recorder, Tally
 from jaxrl.record.rundir import RunDir
 from jaxrl.record.versions import collect
-from jaxrl.run.build import ACTOR_KEY, Experiment, build, choose_devices, first_actor
+from jaxrl.run.build import build
 from jaxrl.run.evaluate import finish
-from jaxrl.run.resume import Start, fresh_start, join_start, resume_start, to_extras
+from jaxrl.run.resume import start
 from jaxrl.run.signals import StopRequests, stop_requests
 from jaxrl.runtime import hosts
+from jaxrl.runtime.base import Runtime
 from jaxrl.runtime.exchange import ActorFailed
-from jaxrl.runtime.sebulba import Sebulba
 
 
 def train(config: ExperimentConfig, *, resume: str | None = None) -> int:
@@ -46,7 +44,7 @@ def train(config: ExperimentConfig, *, resume: str | None = None) -> int:
     """
     hosts.join(config.hosts)
     if jax.process_index():  # host 0 has the run folder, and this one does as it says
-        return _assist(config, resuming=resume is not None)
+        return _train_quietly(config, resuming=resume is not None)
     run = None
     if resume is not None:
         run = RunDir.latest(config.record.runs_dir, config.name) if resume == "latest" else RunDir.open(resume)
@@ -64,17 +62,15 @@ def run_training(config: ExperimentConfig, run: RunDir | None = None) -> tuple[i
         The exit status, as of `train`, and the run folder.
     """
     experiment = build(config)
-    start = _start(experiment, run, resuming=run is not None)
-    runtime = _make_runtime(experiment, start)
+    runtime, counters = start(experiment, run, resuming=run is not None)
     if run is None:  # last, so that a setting that cannot work leaves no folder
         circumstances = {**collect(), "protocol": protocol_rules(experiment.env)}
         run = RunDir.create(config.record.runs_dir, config.name, config.seed, write_config(config), circumstances)
     title, label = env_title(config.env), protocol_label(experiment.env)
     print(f"run folder: {run}\nenvironment: {title}{f', protocol {label}' if label else ''}", flush=True)
-    recorder = Recorder(run, config, experiment.spec.frame_skip, start.counters)
+    recorder = Recorder(run, config, experiment.spec.frame_skip, counters)
     try:
-        with stop_requests() as stop:
-            status = _loop(config, run, runtime, start.counters, recorder, stop)
+        status = _run(config, runtime, recorder, Saver(run, config, runtime, recorder, counters))
     finally:
         recorder.close()
     if status and Checkpoints(run).steps():
@@ -82,110 +78,103 @@ def run_training(config: ExperimentConfig, run: RunDir | None = None) -> tuple[i
     return status, run
 
 
-def _assist(config: ExperimentConfig, *, resuming: bool) -> int:
-    """The part of every host but the first: the same steps, and nothing written."""
-    experiment = build(config)
-    start = _start(experiment, None, resuming)
-    runtime = _make_runtime(experiment, start)
-    with stop_requests() as stop:
-        status = _loop(config, None, runtime, start.counters, Tally(start.counters), stop)
+def _train_quietly(config: ExperimentConfig, *, resuming: bool) -> int:
+    """Hosts other than 0: the same learner steps, no run folder."""
+    runtime, counters = start(build(config), None, resuming=resuming)
+    status = _run(config, runtime, Tally(counters), None)
     hosts.leave()
     return status
 
 
-def _start(experiment: Experiment, run: RunDir | None, resuming: bool) -> Start:
-    keep = experiment.config.record.keep_checkpoints
-    if resuming and jax.process_count() > 1:
-        return join_start(experiment, run, keep)
-    return fresh_start(experiment) if run is None else resume_start(experiment, run, Checkpoints(run, keep))
+class Saver:
+    """Writes checkpoints of a run, each of the last complete update."""
 
+    def __init__(
+        self, run: RunDir, config: ExperimentConfig, runtime: Runtime, recorder: Recorder, counters: Counters
+    ) -> None:
+        self._checkpoints = Checkpoints(run, config.record.keep_checkpoints)
+        self._runtime, self._recorder, self._counters = runtime, recorder, counters
+        self.saved = runtime.updates_done
 
-def _loop(
-    config: ExperimentConfig,
-    run: RunDir | None,
-    runtime: Sebulba,
-    counters: Mapping[str, Any],
-    recorder: Recorder | Tally,
-    stop: StopRequests,
-) -> int:
-    """Update until `env_steps` are done; whatever ends the run, the last complete update is saved."""
-    saved = runtime.updates_done
-    deadline = time.monotonic() + (60 * config.max_minutes or math.inf)
-    alone = jax.process_count() == 1
-    if alone:  # otherwise the hosts must agree on the last step
-        stop.on_request = runtime.signal.stop
-
-    def save() -> None:
-        nonlocal saved
-        if run is not None and isinstance(recorder, Recorder) and runtime.updates_done > saved:
-            checkpoints = Checkpoints(run, config.record.keep_checkpoints)
-            extras = to_extras(runtime.resumption(), config.runtime.policy_lag)
+    def save(self) -> None:
+        """One checkpoint, if there was an update since the last; raises `UserError` where it cannot be written."""
+        runtime, recorder = self._runtime, self._recorder
+        if runtime.updates_done > self.saved:
             recorder.before_checkpoint(runtime.state.params)
-            checkpoints.save(runtime.updates_done, runtime.state, extras, {**counters, **recorder.counters()})
-            saved = runtime.updates_done
+            counters = {**self._counters, **recorder.counters()}
+            self._checkpoints.save(runtime.updates_done, runtime.state, runtime.standing(), counters)
+            self.saved = runtime.updates_done
 
-    failure = None
-    with hosts.watched(config.hosts.timeout_s) as step_made, runtime:
+
+def _run(config: ExperimentConfig, runtime: Runtime, recorder: Recorder | Tally, saver: Saver | None) -> int:
+    """Train; whatever ends it, the last complete update is saved. Returns the exit status."""
+    failure, alone = None, jax.process_count() == 1
+    with stop_requests() as stop, hosts.watched(config.hosts.timeout_s) as step_made, runtime:
+        if alone:  # otherwise the hosts must agree on the last step
+            stop.on_request = runtime.signal.stop
         try:
             if recorder.env_steps < config.env_steps and not (alone and stop.number):
-                for update in runtime.updates():
-                    late = time.monotonic() > deadline
-                    steps, stopped, over = hosts.totals([count_steps(update), stop.number > 0, late])
-                    step_made()
-                    recorder.add(update, int(steps))
-                    if recorder.env_steps >= config.env_steps or stopped:
-                        stop.number = stop.number or (signal.SIGTERM if stopped else 0)
-                        break
-                    if over:
-                        print(f"max_minutes {config.max_minutes:g} are over: training ends here", flush=True)
-                        break
-                    if runtime.updates_done % config.record.checkpoint_every == 0:
-                        save()
+                _update(config, runtime, recorder, saver, stop, step_made)
         except ActorFailed as error:
             failure = error
             if failure.__cause__ is not None:  # at once: saving may fail too
                 traceback.print_exception(failure.__cause__, file=sys.stderr)
         except (jax.errors.JaxRuntimeError, ValueError) as error:
-            if alone or not hosts.is_loss(error):
-                raise
-            reason = (str(error).splitlines() or [""])[0][:200]
-            print(f"jaxrl: error: {hosts.lost_sentence(reason)}", file=sys.stderr, flush=True)
-            sys.stdout.flush()
-            os._exit(hosts.LOST)  # an orderly end would wait for the host that is gone
-        try:
-            save()
-        except UserError as error:
-            if failure is None:
-                raise
-            print(f"jaxrl: error: {error}", file=sys.stderr, flush=True)  # and below what came first
+            hosts.end_if_lost(error)
+            raise
+        _save_last(saver, failure)
     if failure is not None:
         recorder.report()
-        kept = f"everything up to update {saved} is saved" if saved else "nothing was saved yet"
-        print(f"jaxrl: error: {failure}; {kept}", file=sys.stderr, flush=True)
-        return 1
-    if stop.number:
-        name = signal.Signals(stop.number).name
-        kept = f"; update {saved} is saved" if saved else "; nothing to save yet"
-        print(f"stopped by {name} after {recorder.env_steps:,} env steps{kept if run else ''}", flush=True)
-        return 128 + stop.number
-    return 0
+        return _say_failure(failure, saver)
+    return _say_stop(stop.number, recorder.env_steps, saver) if stop.number else 0
 
 
-def _make_runtime(experiment: Experiment, start: Start) -> Sebulba:
-    runtime = experiment.config.runtime
-    num_learners = len(runtime.learner_devices)
-    return Sebulba(
-        experiment.agent,
-        start.actors,
-        start.state,
-        experiment.key(ACTOR_KEY),
-        runtime,
-        actor_devices=choose_devices(runtime.actor_devices, len(start.actors), "runtime.actor_devices"),
-        learner_devices=[
-            device
-            for host in range(jax.process_count())
-            for device in choose_devices(runtime.learner_devices, num_learners, "runtime.learner_devices", host)
-        ],
-        first_actor=first_actor(runtime),
-        resumption=start.resumption,
-    )
+def _update(
+    config: ExperimentConfig,
+    runtime: Runtime,
+    recorder: Recorder | Tally,
+    saver: Saver | None,
+    stop: StopRequests,
+    step_made: Callable[[], None],
+) -> None:
+    """Updates until `env_steps` are done, a signal has come or the time is over, of which the hosts tell each other."""
+    deadline = time.monotonic() + (60 * config.max_minutes or math.inf)
+    for update in runtime.updates():
+        late = time.monotonic() > deadline
+        steps, stopped, over = hosts.totals([update.env_steps, stop.number > 0, late])
+        step_made()
+        recorder.add(update, int(steps))
+        if recorder.env_steps >= config.env_steps or stopped:
+            stop.number = stop.number or (signal.SIGTERM if stopped else 0)
+            return
+        if over:
+            print(f"max_minutes {config.max_minutes:g} are over: training ends here", flush=True)
+            return
+        if saver and runtime.updates_done % config.record.checkpoint_every == 0:
+            saver.save()
+
+
+def _save_last(saver: Saver | None, failure: ActorFailed | None) -> None:
+    try:
+        if saver:
+            saver.save()
+    except UserError as error:
+        if failure is None:
+            raise
+        print(f"jaxrl: error: {error}", file=sys.stderr, flush=True)  # and below what came first
+
+
+def _say_failure(failure: ActorFailed, saver: Saver | None) -> int:
+    kept = ""
+    if saver:
+        kept = f"; everything up to update {saver.saved} is saved" if saver.saved else "; nothing was saved yet"
+    print(f"jaxrl: error: {failure}{kept}", file=sys.stderr, flush=True)
+    return 1
+
+
+def _say_stop(number: int, env_steps: int, saver: Saver | None) -> int:
+    kept = ""
+    if saver:
+        kept = f"; update {saver.saved} is saved" if saver.saved else "; nothing to save yet"
+    print(f"stopped by {signal.Signals(number).name} after {env_steps:,} env steps{kept}", flush=True)
+    return 128 + number

@@ -66,6 +66,8 @@ class Actor:
 
     def snapshot(self) -> Snapshot:
         """Where this actor stands, between two unrolls."""
+        if not self._timesteps:
+            self.reset()
         env_states = [pool.save_state() for pool in self._pools]
         restorable = all(state is not None for state in env_states)
         return Snapshot(env_states if restorable else None, jax.device_get(self._states))

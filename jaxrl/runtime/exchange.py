@@ -16,7 +16,7 @@ from typing import Any
 
 from jaxrl.types import ActorParams, Unroll
 
-SLICE_S = 0.5  # of a wait
+SLICE_S = 0.5  # longest single wait on the condition, so that a stop from a signal handler is seen
 
 
 class Stopped(Exception):

@@ -11,6 +11,7 @@ import ctypes
 import os
 import re
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -20,12 +21,11 @@ import numpy as np
 from jax._src import distributed  # the service's barrier has no public name
 
 from jaxrl.config.sections import HostsConfig
-from jaxrl.errors import ConfigError
+from jaxrl.errors import HOST_LOST, ConfigError
 from jaxrl.record.leaves import flatten, unflatten
 from jaxrl.runtime.watchdog import Watchdog
 from jaxrl.types import PyTree
 
-LOST = 75  # exit status when another host is lost: sysexits' "try again", which launchers requeue on
 PARTING_S = 10  # how long the hosts wait for each other at the end
 
 
@@ -81,7 +81,7 @@ def _end_as_lost(number: int) -> None:
     """
     sentence = lost_sentence("JAX gave up, for the reason above")
     os.write(2, f"jaxrl: error: {sentence}\n".encode())  # print() might wait for a lock of the main thread
-    os._exit(LOST)
+    os._exit(HOST_LOST)
 
 
 def leave() -> None:
@@ -130,7 +130,7 @@ def from_first(tree: PyTree) -> PyTree:
 
 @contextmanager
 def watched(timeout_s: float) -> Iterator[Callable[[], None]]:
-    """Ends the process with status `LOST` when the function it gives is not called for `timeout_s`, however it hangs.
+    """Ends the process with status `HOST_LOST` when the function it gives is not called for `timeout_s`.
 
     A host that died is noticed by the others' next collective operation; one that hangs while it lives may not be.
     Nothing is watched where there is one host.
@@ -138,8 +138,17 @@ def watched(timeout_s: float) -> Iterator[Callable[[], None]]:
     if jax.process_count() == 1:
         yield lambda: None
         return
-    with Watchdog(timeout_s, lost_sentence(f"no step for {timeout_s:g} s"), LOST) as watchdog:
+    with Watchdog(timeout_s, lost_sentence(f"no step for {timeout_s:g} s"), HOST_LOST) as watchdog:
         yield watchdog.step
+
+
+def end_if_lost(error: Exception) -> None:
+    """End the process where `error` says that another host is gone: an orderly end would wait for it."""
+    if jax.process_count() > 1 and is_loss(error):
+        reason = (str(error).splitlines() or [""])[0][:200]
+        print(f"jaxrl: error: {lost_sentence(reason)}", file=sys.stderr, flush=True)
+        sys.stdout.flush()
+        os._exit(HOST_LOST)
 
 
 def is_loss(error: Exception) -> bool:

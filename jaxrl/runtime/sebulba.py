@@ -5,26 +5,21 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from statistics import fmean
+from typing import Any
 
 import jax
 
 from jaxrl.config.sections import RuntimeConfig
 from jaxrl.runtime.actor import Actor, actor_loop
+from jaxrl.runtime.base import describe
 from jaxrl.runtime.exchange import ParameterStore, Stopped, StopSignal, TrajectoryQueue
 from jaxrl.runtime.learner import copy_to, make_learner_step, make_mesh, make_publish, place_batch, place_state
-from jaxrl.types import ActorParams, Agent, Device, Key, Snapshot, TrainState, Update
+from jaxrl.types import Agent, Device, Key, Snapshot, Standing, TrainState, Update
 
 # Actors wait so many times longer for the learner than it waits for them: its first update is compiled before it runs,
 # and where both wait, the learner must be the one that gives up, for it knows which actor is missing.
 PATIENCE = 10
-
-
-class Resumption(NamedTuple):
-    """Where a run stood after its last update: what `Sebulba` needs beside the train state to go on."""
-
-    snapshots: list[Snapshot]  # one an actor
-    history: dict[int, ActorParams]  # the newest policy_lag + 1 published versions
 
 
 class Sebulba:
@@ -33,8 +28,7 @@ class Sebulba:
     Several hosts train together where `learner_devices` has devices of all of them: each runs this with its own actors,
     of which the first has the number `first_actor` among all, and the gradient is that of the whole batch.
 
-    Use as a context manager; iterate over `updates()` in the thread that made it. Runs with the same key, lag and
-    environments are equal bit for bit. Nothing here logs or writes.
+    A `Runtime`. Runs with the same key, lag and environments are equal bit for bit.
     """
 
     def __init__(
@@ -48,46 +42,53 @@ class Sebulba:
         actor_devices: Sequence[Device],
         learner_devices: Sequence[Device],
         first_actor: int = 0,
-        resumption: Resumption | None = None,
     ) -> None:
-        self._agent = agent
         self._actors = actors
-        self._config = config
+        self._actor_devices = actor_devices
+        self._keys = [jax.random.fold_in(key, first_actor + i) for i in range(len(actors))]
+        self._lag = config.policy_lag
         self._mesh = make_mesh(learner_devices)
         self._step = make_learner_step(agent, self._mesh)
         self._publish = make_publish(agent, actor_devices)
         self.state = place_state(state, self._mesh)
-        self.updates_done = int(state.updates)
+        self.updates_done = 0
         self.signal = StopSignal()
         patience_s = PATIENCE * config.timeout_s
         self._store = ParameterStore(config.policy_lag, self.signal, patience_s)
         self._queue = TrajectoryQueue(len(actors), config.policy_lag + 1, self.signal, config.timeout_s, patience_s)
-        self._snapshots: list[Snapshot] = []
-        self._restore(resumption, actor_devices)
-        self._threads = [
-            threading.Thread(
-                target=actor_loop,
-                name=f"actor-{i}",
-                args=(actor, i, self.updates_done, device, self._store, self._queue),
-                kwargs={"key": jax.random.fold_in(key, first_actor + i), "signal": self.signal},
-                daemon=True,  # an environment that hangs in compiled code must not keep the process alive
-            )
-            for i, (actor, device) in enumerate(zip(actors, actor_devices, strict=True))
-        ]
+        self._store.publish(0, self._publish(self.state))
+        self._snapshots: list[Snapshot] = []  # of the actors, after the unrolls that were learnt from
+        self._threads: list[threading.Thread] = []
 
-    def _restore(self, resumption: Resumption | None, actor_devices: Sequence[Device]) -> None:
-        if resumption is None:
-            self._store.publish(self.updates_done, self._publish(self.state))
-            return
-        devices = dict.fromkeys(actor_devices)
-        for version, params in sorted(resumption.history.items()):
-            self._store.publish(version, {device: copy_to(params, device) for device in devices})
-        self._snapshots = resumption.snapshots
-        for actor, snapshot in zip(self._actors, resumption.snapshots, strict=True):
-            actor.load(snapshot)
+    def load(self, state: TrainState, standing: Standing | None) -> None:
+        self.state = place_state(state, self._mesh)
+        self.updates_done = int(state.updates)
+        if standing is None:
+            published = [self._publish(self.state)] * (self._lag + 1)
+        else:
+            devices = dict.fromkeys(self._actor_devices)
+            published = [{device: copy_to(params, device) for device in devices} for params in standing.history]
+            self._snapshots = standing.snapshots
+            for actor, snapshot in zip(self._actors, standing.snapshots, strict=True):
+                actor.load(snapshot)
+        for age, params in zip(range(self._lag, -1, -1), published, strict=True):
+            self._store.publish(max(0, self.updates_done - age), params)
+
+    def standing(self) -> Standing:
+        history = self._store.history()
+        versions = [max(min(history), max(history) - age) for age in range(self._lag, -1, -1)]
+        snapshots = self._snapshots or [actor.snapshot() for actor in self._actors]
+        return Standing(snapshots, [next(iter(history[version].values())) for version in versions])
 
     def __enter__(self) -> Sebulba:
-        for thread in self._threads:
+        for i, (actor, key, device) in enumerate(zip(self._actors, self._keys, self._actor_devices, strict=True)):
+            thread = threading.Thread(
+                target=actor_loop,
+                name=f"actor-{i}",
+                args=(actor, i, self.updates_done, device, self._store, self._queue, key, self.signal),
+                daemon=True,  # an environment that hangs in compiled code must not keep the process alive
+            )
+            self._threads.append(thread)
             thread.start()
         return self
 
@@ -99,11 +100,6 @@ class Sebulba:
             thread.join(max(0.0, deadline - time.monotonic()))
 
     def updates(self) -> Iterator[Update]:
-        """One item per learner step, without end; returns when `signal.stop()` was called.
-
-        Raises:
-            ActorFailed: an actor raised or hangs. `state` is then the one after the last complete update.
-        """
         while True:
             start = time.perf_counter()
             try:
@@ -116,9 +112,7 @@ class Sebulba:
             self.updates_done += 1
             self._store.publish(self.updates_done, self._publish(self.state))
             self._snapshots = [unroll.snapshot for unroll in unrolls]
-            yield Update(metrics, unrolls, waited)
-
-    def resumption(self) -> Resumption:
-        """What a checkpoint of this moment must hold beside `state`."""
-        history = {version: next(iter(params.values())) for version, params in self._store.history().items()}
-        return Resumption(self._snapshots, history)
+            seconds = {part: fmean(unroll.timings[part] for unroll in unrolls) for part in unrolls[0].timings}
+            lag = fmean(self.updates_done - 1 - unroll.version for unroll in unrolls)
+            trajectories = [unroll.trajectory for unroll in unrolls]
+            yield describe(metrics, trajectories, lag, {**seconds, "queue_wait": waited})

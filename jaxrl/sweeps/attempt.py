@@ -22,12 +22,12 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from jaxrl.errors import HOST_LOST
 from jaxrl.record.rundir import RunDir, RunDirError
 from jaxrl.run.signals import STOP_SIGNALS
 from jaxrl.sweeps.expand import Run
 from jaxrl.sweeps.sweep_folder import State, Status, SweepFolder, tail
 
-HOST_LOST = 75  # of a training on several hosts; jaxrl.runtime.hosts.LOST
 INTERRUPTED = frozenset(
     {HOST_LOST, *(status for number in (*STOP_SIGNALS, signal.SIGKILL) for status in (-number, 128 + number))}
 )

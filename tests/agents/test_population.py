@@ -153,9 +153,9 @@ def test_a_wrong_population_is_one_sentence(population, word):
 def test_of_one_member_nothing_remains():
     config = small_config()
     experiment = build(config)
-    assert experiment.agent is experiment.single
-    assert make_population(config, experiment.single) is experiment.single
+    assert experiment.agent is experiment.member
+    assert make_population(config, experiment.member) is experiment.member
     with pytest.raises(ConfigError, match=r"pbt.perturb names 'learning_rat'"):
         pbt = PBTConfig(every=1, perturb=("learning_rat",))
         population = PopulationConfig(size=2, pbt=pbt)
-        make_population(dataclasses.replace(config, population=population), experiment.single)
+        make_population(dataclasses.replace(config, population=population), experiment.member)

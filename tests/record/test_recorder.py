@@ -9,18 +9,14 @@ from jaxrl.config.parsing import write_config
 from jaxrl.config.sections import PopulationConfig, RecordConfig
 from jaxrl.record.recorder import Diverged, Recorder
 from jaxrl.record.rundir import RunDir
-from jaxrl.types import Snapshot, Unroll, Update
-from tests.runtime.test_learner import trajectory
+from jaxrl.types import Episode, Update
 from tests.support.small_runs import make_config, rows
 
 
-def make_update(actors, version, metrics=None):
-    """One update over (actor, num_envs); episodes are to be put into the trajectories by the test."""
-    unrolls = [
-        Unroll(trajectory(i, n), i, 0, version, Snapshot(None, ()), {"env": 0.5, "inference": 0.25})
-        for i, n in enumerate(actors)
-    ]
-    return Update(metrics or {"loss/total": np.float32(2.0)}, unrolls, 0.125)
+def make_update(env_steps=15, metrics=None, episodes=(), lag=0.0):
+    """One update of a runtime that takes half a second for its environments and an eighth to wait."""
+    seconds = {"env": 0.5, "queue_wait": 0.125}
+    return Update(metrics or {"loss/total": np.float32(2.0)}, env_steps, episodes, lag, seconds)
 
 
 @pytest.fixture
@@ -32,25 +28,20 @@ def recorded(tmp_path):
 def test_the_recorder_counts(recorded):
     run, config = recorded
     recorder = Recorder(run, config, 4, {})
-    update = make_update([2, 3], version=0)
-    first = update.unrolls[1].trajectory
-    first.first[2, 1] = True  # row 1 of this environment was thrown away
-    first.last[0, 1] = True
-    first.episode_return[0, 1], first.episode_length[0, 1] = 7.0, 11
-    recorder.add(update)
-    assert (recorder.env_steps, recorder.updates, recorder.episodes) == (3 * 5 - 1, 1, 1)
+    recorder.add(make_update(14, episodes=[Episode(actor=1, env=1, episode_return=7.0, episode_length=11)]))
+    assert (recorder.env_steps, recorder.updates, recorder.episodes) == (14, 1, 1)
     assert rows(run.metrics) == []
-    recorder.add(make_update([2, 3], version=0, metrics={"loss/total": np.float32(4.0)}))
+    recorder.add(make_update(metrics={"loss/total": np.float32(4.0)}, lag=1.0))
     (row,) = rows(run.metrics)
     assert row["env_steps"] == 29 and row["progress/frames"] == 4 * 29 and row["progress/updates"] == 2
-    assert row["loss/total"] == 3.0 and row["lag/versions"] == 0.5  # versions 0 and 0, seen by the learner's 0 and 1
+    assert row["loss/total"] == 3.0 and row["lag/versions"] == 0.5  # the mean over the updates
     assert row["episode/return"] == 7.0 and row["episode/length"] == 11 and row["episode/count"] == 1
-    assert row["time/env"] / row["time/queue_wait"] == pytest.approx(4.0)  # one actor's mean, not the sum
+    assert row["time/env"] / row["time/queue_wait"] == pytest.approx(4.0)
     assert rows(run.episodes) == [{"env_steps": 14, "episode_return": 7.0, "episode_length": 11, "actor": 1, "env": 1}]
     recorder.close()
     assert len(rows(run.metrics)) == 1, "nothing was left to report"
     again = Recorder(run, config, 4, recorder.counters())
-    again.add(make_update([2, 3], version=2))
+    again.add(make_update())
     assert (again.env_steps, again.updates, again.episodes) == (44, 3, 1)
     assert again.wall >= recorder.wall - 1.0
     again.close()
@@ -61,9 +52,7 @@ def test_episodes_that_a_checkpoint_counts_are_on_disk(recorded):
     """A process killed after a checkpoint and before the next report must not lose them."""
     run, config = recorded
     recorder = Recorder(run, config, 1, {})
-    update = make_update([2], version=0)
-    update.unrolls[0].trajectory.last[0, 0] = True
-    recorder.add(update)
+    recorder.add(make_update(episodes=[Episode(0, 0, 1.0, 1)]))
     recorder.before_checkpoint({"w": np.zeros(2)})
     assert len(rows(run.episodes)) == recorder.counters()["episodes"] == 1
     recorder.close()
@@ -73,16 +62,16 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_is_not_saved(recorded):
     run, config = recorded
     recorder = Recorder(run, config, 1, {})
     lost = {"loss/total": np.float32(np.nan)}
-    recorder.add(make_update([2], version=0))
-    recorder.add(make_update([2], version=1))
-    recorder.add(make_update([2], version=2, metrics=lost))
+    recorder.add(make_update())
+    recorder.add(make_update())
+    recorder.add(make_update(metrics=lost))
     with pytest.raises(Diverged, match="parameters of update 3 are not finite"):
         recorder.before_checkpoint({"w": np.zeros(2), "b": np.array([np.inf, 0.0])})
     with pytest.raises(Diverged, match="loss or the parameters of update 4"):
-        recorder.add(make_update([2], version=3, metrics=lost))
+        recorder.add(make_update(metrics=lost))
     assert [row["loss/total"] for row in rows(run.metrics)] == [2.0, None]
     one_member_of_two = {"loss/total": np.array([np.nan, 1.0], np.float32)}
-    recorder.add(make_update([2], version=4, metrics=one_member_of_two))
+    recorder.add(make_update(metrics=one_member_of_two))
     recorder.close()
 
 

@@ -105,7 +105,7 @@ def test_other_rules_may_be_set(single):
     """Also what is as it was."""
     temperature = str(small_config().agent.hypers.temperature)
     words = ["--env.max_episode_steps", "4", "--evaluation.greedy", "true", "--runtime.timeout_s", "9", "--seed", "8"]
-    experiment, _ = evaluate.restore(single, [*words, "--agent.hypers.temperature", temperature])
+    experiment, *_ = evaluate.restore(single, [*words, "--agent.hypers.temperature", temperature])
     assert experiment.config.seed == 8 and experiment.config.env.max_episode_steps == 4
 
 

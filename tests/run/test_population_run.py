@@ -35,9 +35,9 @@ def rows(path):
 
 def final_state(run, config):
     experiment = build(config)
-    restored = Checkpoints(run).restore(experiment.agent.init(experiment.key(INIT_KEY)))
-    assert restored is not None
-    return to_host(restored.state), restored.counters
+    found = Checkpoints(run).open()
+    assert found is not None
+    return to_host(found.state(experiment.agent.init(experiment.key(INIT_KEY)))), found.counters
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-import jaxrl.record.manifest
+import jaxrl.record.store
 from jaxrl.record.checkpoints import Checkpoints
 from jaxrl.record.recorder import Recorder
 from jaxrl.record.rundir import RunDir
@@ -61,7 +61,7 @@ def test_signals_of_preemption_save_and_have_their_status(tmp_path, monkeypatch,
 def test_what_a_kill_leaves_on_disk_goes_on_to_the_same_run(tmp_path, monkeypatch, shared_agent):
     """`kill -9` leaves the files of that moment: so copy the folder at some, half-written checkpoints among them."""
     config, images = make_config(tmp_path / "runs"), []
-    add, write = Recorder.add, jaxrl.record.manifest.write
+    add, write = Recorder.add, jaxrl.record.store.write_manifest
     moments = set(random.Random(0).sample(range(5, 17), 2))
 
     def photograph(updates):
@@ -75,14 +75,14 @@ def test_what_a_kill_leaves_on_disk_goes_on_to_the_same_run(tmp_path, monkeypatc
         if recorder.updates in moments:
             photograph(recorder.updates)
 
-    def write_and_photograph(folder, content):
-        if content["step"] == 8:  # the arrays are there, the checksums are not, and nothing was renamed
-            photograph(content["step"])
-        write(folder, content)
+    def write_and_photograph(folder, step, leaves, counters):
+        if step == 8:  # the arrays are there, the checksums are not, and nothing was renamed
+            photograph(step)
+        write(folder, step, leaves, counters)
 
     with monkeypatch.context() as patch:
         patch.setattr(Recorder, "add", add_and_photograph)
-        patch.setattr(jaxrl.record.manifest, "write", write_and_photograph)
+        patch.setattr(jaxrl.record.store, "write_manifest", write_and_photograph)
         status, whole = run_training(config)
     assert status == 0 and len(images) == 3
     for image, updates in images:

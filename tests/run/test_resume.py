@@ -13,9 +13,8 @@ from jaxrl.config.sections import PopulationConfig
 from jaxrl.errors import ConfigError
 from jaxrl.record.checkpoints import CheckpointError, Checkpoints
 from jaxrl.record.rundir import RunDir
-from jaxrl.run.resume import check_hypers, from_extras, to_extras
+from jaxrl.run.resume import check_hypers
 from jaxrl.run.train import run_training
-from jaxrl.runtime.sebulba import Resumption
 from tests.support.parts import CARTPOLE
 from tests.support.small_runs import assert_same_run, interrupt_after, make_config, newest
 
@@ -48,9 +47,9 @@ def test_memory_and_replay_resume_as_well(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         interrupt_after(patch, 5)
         _, run = run_training(config)
-    state, extras, _ = newest(run, config)
+    state, standing, _ = newest(run, config)
     assert state.replay.observation.shape == (3, 6, 8, 10, 5) and state.replay.observation.any((1, 2, 3, 4)).all()
-    assert all(acting.memory.cell.any() for snapshot in extras["snapshots"] for acting in snapshot.actor_state)
+    assert all(acting.memory.cell.any() for snapshot in standing.snapshots for acting in snapshot.actor_state)
     run_training(config, run)
     assert_same_run(run, whole, config)
 
@@ -182,11 +181,3 @@ def test_other_hyper_parameters_of_members_are_refused(tmp_path):
     ):
         with pytest.raises(ConfigError, match=words):
             check_hypers(wrong, run)
-
-
-def test_extras_have_one_structure():
-    """Early in a run fewer than lag + 1 versions exist; the structure on disk is the same."""
-    for updates, history in [(0, {0: "a"}), (1, {0: "a", 1: "b"}), (5, {3: "d", 4: "e", 5: "f"})]:
-        extras = to_extras(Resumption([], history), lag=2)
-        assert len(extras["history"]) == 3
-        assert from_extras(extras, updates, lag=2).history == history

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import jaxrl.record.checkpoint_folder
 import jaxrl.record.sinks
+import jaxrl.record.store
 from jaxrl.errors import ConfigError
 from jaxrl.record.checkpoints import CheckpointError, Checkpoints
 from jaxrl.record.metrics import METRICS
@@ -70,15 +70,15 @@ def test_a_run_that_diverges_ends_and_saves_nothing(tmp_path):
 
 def test_a_full_disk_while_saving(tmp_path, monkeypatch):
     config = make_config(tmp_path)
-    calls = []
+    write = jaxrl.record.store.write_manifest
 
-    def no_space(folder, size):
-        calls.append(folder)
-        if len(calls) > 1:
+    def no_space(folder, step, *rest):
+        if step > 4:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write(folder, step, *rest)
 
     with monkeypatch.context() as patch:
-        patch.setattr(jaxrl.record.checkpoint_folder, "_require_space", no_space)
+        patch.setattr(jaxrl.record.store, "write_manifest", no_space)
         with pytest.raises(CheckpointError, match=r"^cannot save a checkpoint in [^\n]+: No space left on device; "):
             run_training(config)
     run = RunDir.latest(tmp_path)

@@ -47,9 +47,8 @@ def test_it_is_sebulba_without_lag(population):
     returns, seen = 0.0, 0
     with make_sebulba(config) as runtime:
         for update in runtime.updates():
-            trajectory = update.unrolls[0].trajectory
-            seen += trajectory.last.sum()
-            returns += trajectory.episode_return[trajectory.last].sum()
+            seen += len(update.episodes)
+            returns += sum(episode.episode_return for episode in update.episodes)
             if runtime.updates_done == UPDATES:
                 break
         jax.tree.map(close, to_host(carry.state), to_host(runtime.state))

@@ -76,7 +76,7 @@ with make_sebulba(config, actor_devices=[one, zero], learner_devices=[zero, one]
     for update in runtime.updates():
         spread = {len(leaf.sharding.device_set) for leaf in jax.tree.leaves(runtime.state)}
         assert spread == {2}, spread
-        for params in runtime.resumption().history.values():
+        for params in runtime.standing().history:
             assert all(len(leaf.sharding.device_set) == 1 for leaf in jax.tree.leaves(params))
         if runtime.updates_done == 6:
             break

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxrl.record import checkpoint_folder
+from jaxrl.record import store
 
 ROOT = Path(__file__).parents[2]
 UPDATES, ROWS, ENVS = 20, 5, 4  # envs of each actor
@@ -85,7 +85,7 @@ def newest(runs_dir: Path) -> tuple[dict[str, float], dict[str, np.ndarray]]:
     """Counters and arrays of the newest checkpoint of the only run."""
     (run,) = runs_dir.iterdir()
     *_, folder = sorted((run / "checkpoints").iterdir())
-    counters, leaves = checkpoint_folder.read(folder)
+    counters, leaves = store.read(folder)
     return counters, {leaf.path: leaf.array for leaf in leaves if leaf.array is not None}
 
 

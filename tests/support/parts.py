@@ -1,7 +1,6 @@
 """Small runs of the real parts, for the tests of this folder and of training."""
 
 import dataclasses
-import functools
 import random
 import time
 from pathlib import Path
@@ -43,16 +42,16 @@ def small_config(env=CATCH, **runtime) -> ExperimentConfig:
     )
 
 
-@functools.cache
-def _build_once(config) -> Experiment:
-    return build(config)
+_built: dict[str, Experiment] = {}
 
 
 def experiment_of(config) -> Experiment:
     """`build(config)`, sharing the agent among configs that it does not depend on: compiling costs seconds."""
-    runtime = dataclasses.replace(config.runtime, policy_lag=0)
+    runtime = dataclasses.replace(config.runtime, policy_lag=0, kind="sebulba")
     key = dataclasses.replace(config, name="", seed=0, runtime=runtime, record=RecordConfig())
-    return _build_once(key)._replace(config=config)
+    if repr(key) not in _built:
+        _built[repr(key)] = build(key)
+    return _built[repr(key)]._replace(config=config)
 
 
 def make_sebulba(config, actors=None, actor_devices=None, learner_devices=None) -> Sebulba:
@@ -74,8 +73,7 @@ def make_sebulba(config, actors=None, actor_devices=None, learner_devices=None) 
 def state_after(config, num_updates, **options):
     """The train state after `num_updates`, on the host."""
     with make_sebulba(config, **options) as runtime:
-        for update in runtime.updates():
-            assert [unroll.actor_id for unroll in update.unrolls] == list(range(config.runtime.num_actors))
+        for _ in runtime.updates():
             if runtime.updates_done == num_updates:
                 break
         return to_host(runtime.state)

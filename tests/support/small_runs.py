@@ -7,9 +7,7 @@ import signal
 from jaxrl.config.sections import RecordConfig
 from jaxrl.record.checkpoints import Checkpoints
 from jaxrl.record.recorder import Recorder
-from jaxrl.run.build import INIT_KEY, make_actors
-from jaxrl.run.resume import to_extras
-from jaxrl.runtime.sebulba import Resumption
+from jaxrl.run.runtimes import make_runtime
 from tests.support.parts import CATCH, assert_same_bits, experiment_of, small_config, to_host
 
 
@@ -33,20 +31,10 @@ def interrupt_after(monkeypatch, updates):
 
 
 def newest(run, config):
-    """The newest checkpoint, extras included, on the host."""
-    experiment = experiment_of(config)
-    template = experiment.agent.init(experiment.key(INIT_KEY))
-    actors = make_actors(experiment)
-    for actor in actors:
-        actor.reset()
-    lag = config.runtime.policy_lag
-    history = dict.fromkeys(range(lag + 1), experiment.agent.publish(template))
-    extras = to_extras(Resumption([actor.snapshot() for actor in actors], history), lag)
-    for actor in actors:
-        actor.close()
-    found = Checkpoints(run).restore(template, extras)
+    """State, standing and counters of the newest checkpoint, on the host."""
+    runtime, found = make_runtime(experiment_of(config)), Checkpoints(run).open()
     assert found is not None
-    return to_host(found.state), to_host(found.extras), found.counters
+    return to_host(found.state(runtime.state)), to_host(found.standing(runtime.standing())), found.counters
 
 
 def rows(path):
@@ -55,10 +43,10 @@ def rows(path):
 
 def assert_same_run(run, whole, config):
     """Everything but the wall time."""
-    state, extras, counters = newest(run, config)
-    whole_state, whole_extras, whole_counters = newest(whole, config)
+    state, standing, counters = newest(run, config)
+    whole_state, whole_standing, whole_counters = newest(whole, config)
     assert_same_bits(state, whole_state)
-    assert_same_bits(extras, whole_extras)
+    assert_same_bits(standing, whole_standing)
     for name in ("env_steps", "updates", "episodes"):
         assert counters[name] == whole_counters[name]
     assert run.episodes.read_bytes() == whole.episodes.read_bytes()

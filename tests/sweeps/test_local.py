@@ -11,8 +11,8 @@ import time
 import pytest
 
 from jaxrl.cli.commands import main
+from jaxrl.errors import HOST_LOST
 from jaxrl.run.signals import STOP_SIGNALS
-from jaxrl.runtime import hosts
 from jaxrl.sweeps import attempt, local
 from jaxrl.sweeps.attempt import Attempt, verdict
 from jaxrl.sweeps.board import Board, failures
@@ -145,7 +145,7 @@ def test_verdicts():
     assert verdict(0) == "finished"
     for number in (*STOP_SIGNALS, signal.SIGKILL):
         assert verdict(-number) == verdict(128 + number) == "interrupted"
-    assert attempt.HOST_LOST == hosts.LOST and verdict(hosts.LOST) == "interrupted"
+    assert verdict(HOST_LOST) == "interrupted"
     for status in (1, 2, -signal.SIGSEGV, -signal.SIGABRT, 128 + signal.SIGSEGV):
         assert verdict(status) == "failed"
 

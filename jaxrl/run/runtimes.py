@@ -1,0 +1,74 @@
+"""What trains, by name: `runtime.kind` chooses from `RUNTIMES`, and `jaxrl.run.train` runs whatever it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+
+from jaxrl.config.registry import env_title
+from jaxrl.errors import ConfigError
+from jaxrl.run.build import ACTOR_KEY, INIT_KEY, Experiment, choose_devices, first_actor, make_actors, make_pools
+from jaxrl.runtime.anakin import AnakinRuntime
+from jaxrl.runtime.base import Runtime
+from jaxrl.runtime.sebulba import Sebulba
+
+
+def make_runtime(experiment: Experiment, restart: int = 0) -> Runtime:
+    """The runtime of a run at its beginning.
+
+    Args:
+        experiment: its parts.
+        restart: number of the resumption that it is made for; environments that cannot go on start on fresh seeds.
+
+    Raises:
+        ConfigError: `runtime.kind` cannot do what the config asks for; one sentence.
+    """
+    return RUNTIMES[experiment.config.runtime.kind](experiment, restart)
+
+
+def make_sebulba(experiment: Experiment, restart: int = 0) -> Sebulba:
+    """Actor threads and a learner."""
+    runtime = experiment.config.runtime
+    actor_devices = choose_devices(runtime.actor_devices, runtime.num_actors, "runtime.actor_devices")
+    learner_devices = [
+        device
+        for host in range(jax.process_count())
+        for device in choose_devices(
+            runtime.learner_devices, len(runtime.learner_devices), "runtime.learner_devices", host
+        )
+    ]
+    return Sebulba(
+        experiment.agent,
+        make_actors(experiment, restart),
+        experiment.agent.init(experiment.key(INIT_KEY)),
+        experiment.key(ACTOR_KEY),
+        runtime,
+        actor_devices=actor_devices,
+        learner_devices=learner_devices,
+        first_actor=first_actor(runtime),
+    )
+
+
+def make_anakin(experiment: Experiment, restart: int = 0) -> AnakinRuntime:
+    """Everything on one device, without threads."""
+    runtime = experiment.config.runtime
+    if hasattr(experiment.env, "make_pool"):
+        raise ConfigError(
+            f"runtime.kind anakin steps environments in JAX on the learner's device, which "
+            f"{env_title(experiment.config.env)} cannot; set runtime.kind sebulba"
+        )
+    (device,) = choose_devices(runtime.learner_devices, 1, "runtime.learner_devices")
+    pools: Any = make_pools(experiment, restart)
+    return AnakinRuntime(
+        experiment.agent,
+        pools,
+        experiment.agent.init(experiment.key(INIT_KEY)),
+        experiment.key(ACTOR_KEY),
+        runtime,
+        device=device,
+    )
+
+
+RUNTIMES: dict[str, Callable[[Experiment, int], Runtime]] = {"sebulba": make_sebulba, "anakin": make_anakin}

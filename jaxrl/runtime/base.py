@@ -1,0 +1,55 @@
+"""What a training needs of whatever trains: Sebulba, Anakin, or another that is registered in `jaxrl.run.runtimes`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from jaxrl.runtime.exchange import StopSignal
+from jaxrl.types import Episode, Metrics, PyTree, TrainState, Trajectory, Update
+
+
+class Runtime(Protocol):
+    """An iterator of learner steps, between which its consumer counts, reports and saves.
+
+    Use as a context manager and iterate in the thread that made it. Nothing in it logs or writes.
+    """
+
+    state: TrainState  # after the last complete update
+    updates_done: int
+    signal: StopSignal  # `stop` ends `updates()` after the update in progress; a signal handler may call it
+
+    def updates(self) -> Iterator[Update]:
+        """One `Update` per learner step, without end; returns when `signal.stop()` was called.
+
+        Raises:
+            ActorFailed: acting failed or hangs. `state` is then the one after the last complete update.
+        """
+        ...
+
+    def standing(self) -> PyTree:
+        """What a checkpoint of this moment must hold beside `state`; its structure is the config's alone."""
+        ...
+
+    def load(self, state: TrainState, standing: PyTree | None) -> None:
+        """Go on from a checkpoint; call before the first update.
+
+        Without `standing`, environments start anew and acting begins with the parameters of `state`.
+        """
+        ...
+
+    def __enter__(self) -> Any: ...
+
+    def __exit__(self, *exc: Any) -> None: ...
+
+
+def describe(metrics: Metrics, trajectories: Sequence[Trajectory], lag: float, seconds: Mapping[str, float]) -> Update:
+    """The `Update` of a learner step on `trajectories`, on the host and one an actor; the rest is as in `Update`."""
+    episodes = [
+        Episode(actor, int(env), float(t.episode_return[row, env]), int(t.episode_length[row, env]))
+        for actor, t in enumerate(trajectories)
+        for row, env in np.argwhere(t.last)
+    ]
+    return Update(metrics, sum(int(t.mask.sum()) for t in trajectories), episodes, lag, seconds)
