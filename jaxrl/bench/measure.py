@@ -23,7 +23,7 @@ from jaxrl.errors import ConfigError
 from jaxrl.record.files import check_writable, replace_json
 from jaxrl.record.meters import format_duration
 from jaxrl.record.versions import collect
-from jaxrl.run.build import INIT_KEY, Experiment, build
+from jaxrl.run.build import INIT_KEY, Experiment, build, devices_of, make_pools
 from jaxrl.runtime.actor import Act, Actor, make_act
 from jaxrl.runtime.learner import make_publish
 from jaxrl.types import ActorParams, Trajectory
@@ -72,7 +72,7 @@ def main(config: ExperimentConfig, json_path: Path, seconds: float) -> int:
         if seconds >= NATURE_FROM_SECONDS:
             show(1.0, f"Nature CNN at batch {NATURE_BATCH}, plain and ours")
             nature = networks.measure(NATURE_BATCH, repetitions=3 if seconds < 5 else 5)
-    actor_devices, learner_devices = parts.devices_of(experiment)
+    actor_devices, learner_devices = devices_of(experiment)
     result = {
         **summarise(rounds, sizes, resources(actor_devices, learner_devices)),
         "nature_torso_640": _nature(nature),
@@ -91,10 +91,10 @@ def _prepare(experiment: Experiment, seconds: float, stack: ExitStack) -> tuple[
     """Every part, warm; `stack` ends their threads and environments."""
     config, spec, agent = experiment.config, experiment.spec, experiment.agent
     runtime = config.runtime
-    actor_devices, _ = parts.devices_of(experiment)
+    actor_devices, _ = devices_of(experiment)
     act = make_act(agent.act)
     published = make_publish(agent, actor_devices)(agent.init(experiment.key(INIT_KEY)))
-    pools = parts.make_pools(experiment, restart=1)
+    pools = make_pools(experiment, restart=1)
     stack.callback(parts.close_pools, pools)
     environments = parts.Environments(pools, spec.num_actions, config.seed, runtime.timeout_s)
     try:
@@ -104,7 +104,7 @@ def _prepare(experiment: Experiment, seconds: float, stack: ExitStack) -> tuple[
         raise as_user_error("the first unroll", error) from error
     learner = parts.Learner(experiment, trajectories)
     pause_s = 60 + (len(PARTS) + 1) * seconds
-    training = parts.Training(experiment, act, parts.make_pools(experiment, restart=0), pause_s)
+    training = parts.Training(experiment, act, make_pools(experiment), pause_s)
     stack.enter_context(training)
     training.measure(0.0)
     loop: dict[str, Part] = {
@@ -117,7 +117,7 @@ def _prepare(experiment: Experiment, seconds: float, stack: ExitStack) -> tuple[
     epochs = getattr(config.agent, "num_epochs", 1)
     rows = (runtime.unroll_length + 1) * experiment.plan.num_envs * epochs
     flops = rows * networks.update_flops(experiment.network, spec)
-    _, learner_devices = parts.devices_of(experiment)
+    _, learner_devices = devices_of(experiment)
     if len(learner_devices) > 1:
         loop[ONE_DEVICE] = parts.Learner(experiment, trajectories, learner_devices[:1])
     return loop, Sizes(
@@ -134,7 +134,7 @@ def _first_unrolls(
 ) -> list[Trajectory]:
     """A real trajectory of every actor; its environments have been reset then, and `act` is compiled."""
     runtime, agent = experiment.config.runtime, experiment.agent
-    actor_devices, _ = parts.devices_of(experiment)
+    actor_devices, _ = devices_of(experiment)
     trajectories = []
     for line, device in zip(pools, actor_devices, strict=True):
         actor = Actor(line, act, agent.initial_actor_state, runtime.unroll_length)
@@ -198,7 +198,7 @@ def _nature(measured: networks.UpdateSpeed | None) -> dict[str, float | None]:
 
 def _circumstances(experiment: Experiment, seconds: float) -> dict[str, Any]:
     """On what, with what and of what the numbers are."""
-    actors, learners = parts.devices_of(experiment)
+    actors, learners = devices_of(experiment)
     there = collect()
     return {
         "seconds": seconds,

@@ -20,12 +20,11 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from jaxrl.bench.threads import Gate, Rate, Stopwatch, Work, as_user_error, in_parallel
 from jaxrl.envs.base import BatchedEnv
-from jaxrl.envs.pools import make_env
-from jaxrl.run.build import ACTOR_KEY, INIT_KEY, TRAINING, Experiment, choose_devices, threads_per_pool
+from jaxrl.run.build import ACTOR_KEY, INIT_KEY, Experiment, devices_of
+from jaxrl.run.runtimes import make_sebulba
 from jaxrl.runtime.actor import Act, Actor
 from jaxrl.runtime.exchange import ActorFailed
 from jaxrl.runtime.learner import make_learner_step, make_mesh, make_publish, place_batch, place_state
-from jaxrl.runtime.sebulba import Sebulba
 from jaxrl.types import ActorParams, Key, TimeStep, Trajectory
 
 Device = Any  # a jax.Device, which is no type to type checkers
@@ -165,19 +164,12 @@ class Training:
 
     def __init__(self, experiment: Experiment, act: Act, pools: Pools, pause_s: float) -> None:
         runtime = experiment.config.runtime
-        actor_devices, learner_devices = devices_of(experiment)
         self._gate = Gate(runtime.timeout_s)
         self._settle = runtime.policy_lag + 2  # updates until nothing is left that waited at the gate
-        self._runtime = Sebulba(
-            experiment.agent,
-            [GatedActor(self._gate, experiment, line, act) for line in pools],
-            experiment.agent.init(experiment.key(INIT_KEY)),
-            experiment.key(ACTOR_KEY),
-            # The learner stands still while other parts are measured; its actors must not take that for a failure.
-            dataclasses.replace(runtime, timeout_s=runtime.timeout_s + pause_s),
-            actor_devices=actor_devices,
-            learner_devices=learner_devices,
-        )
+        # The learner stands still while other parts are measured; its actors must not take that for a failure.
+        patient = dataclasses.replace(runtime, timeout_s=runtime.timeout_s + pause_s)
+        patient = experiment._replace(config=dataclasses.replace(experiment.config, runtime=patient))
+        self._runtime = make_sebulba(patient, actors=[GatedActor(self._gate, experiment, line, act) for line in pools])
         self._updates = self._runtime.updates()
 
     def __enter__(self) -> Training:
@@ -239,36 +231,6 @@ class MatrixProduct:
             jax.block_until_ready(self._product(self._x, self._x))
             done += 1
         return watch.rate(done * self._flops)
-
-
-def devices_of(experiment: Experiment) -> tuple[list[Device], list[Device]]:
-    """The device of every actor, and those of the learner; raises `ConfigError` where there is no such device."""
-    runtime = experiment.config.runtime
-    actors = choose_devices(runtime.actor_devices, runtime.num_actors, "runtime.actor_devices")
-    count = len(runtime.learner_devices)
-    return actors, choose_devices(runtime.learner_devices, count, "runtime.learner_devices")
-
-
-def make_pools(experiment: Experiment, restart: int) -> Pools:
-    """The pools of every actor, as training makes them; `restart` tells one set's random numbers from another's."""
-    config, pools = experiment.config, []
-    try:
-        for actor in range(config.runtime.num_actors):
-            pools.append([])
-            for pool in range(config.runtime.pools_per_actor):
-                pools[-1].append(
-                    make_env(
-                        experiment.env,
-                        config.runtime.envs_per_pool,
-                        num_threads=threads_per_pool(config.runtime),
-                        seed=config.seed,
-                        stream=(TRAINING, actor, pool, restart),
-                    )
-                )
-    except BaseException:
-        close_pools(pools)
-        raise
-    return pools
 
 
 def close_pools(pools: Pools) -> None:

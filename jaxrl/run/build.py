@@ -127,6 +127,16 @@ def make_evaluation_env(experiment: Experiment, num_envs: int) -> BatchedEnv:
     return make_env(experiment.env, num_envs, num_threads=threads, seed=config.seed, stream=(EVALUATION,))
 
 
+def devices_of(experiment: Experiment) -> tuple[list[Device], list[Device]]:
+    """The device of every actor of this host, and those of the learner, on all hosts; errors of `choose_devices`."""
+    runtime = experiment.config.runtime
+    learners: list[Device] = []
+    for host in range(jax.process_count()):
+        count = len(runtime.learner_devices)
+        learners += choose_devices(runtime.learner_devices, count, "runtime.learner_devices", host)
+    return choose_devices(runtime.actor_devices, runtime.num_actors, "runtime.actor_devices"), learners
+
+
 def choose_devices(indices: Sequence[int], count: int, setting: str, host: int | None = None) -> list[Device]:
     """`count` devices of this host, or of another, taken from `indices` in turn.
 

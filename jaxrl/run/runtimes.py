@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
-
-import jax
 
 from jaxrl.config.registry import env_title
 from jaxrl.errors import ConfigError
-from jaxrl.run.build import ACTOR_KEY, INIT_KEY, Experiment, choose_devices, first_actor, make_actors, make_pools
+from jaxrl.run.build import (
+    ACTOR_KEY,
+    INIT_KEY,
+    Experiment,
+    choose_devices,
+    devices_of,
+    first_actor,
+    make_actors,
+    make_pools,
+)
+from jaxrl.runtime.actor import Actor
 from jaxrl.runtime.anakin import AnakinRuntime
 from jaxrl.runtime.base import Runtime
 from jaxrl.runtime.sebulba import Sebulba
@@ -28,20 +36,13 @@ def make_runtime(experiment: Experiment, restart: int = 0) -> Runtime:
     return RUNTIMES[experiment.config.runtime.kind](experiment, restart)
 
 
-def make_sebulba(experiment: Experiment, restart: int = 0) -> Sebulba:
-    """Actor threads and a learner."""
+def make_sebulba(experiment: Experiment, restart: int = 0, actors: Sequence[Actor] | None = None) -> Sebulba:
+    """Actor threads and a learner; `actors` are the config's unless given."""
     runtime = experiment.config.runtime
-    actor_devices = choose_devices(runtime.actor_devices, runtime.num_actors, "runtime.actor_devices")
-    learner_devices = [
-        device
-        for host in range(jax.process_count())
-        for device in choose_devices(
-            runtime.learner_devices, len(runtime.learner_devices), "runtime.learner_devices", host
-        )
-    ]
+    actor_devices, learner_devices = devices_of(experiment)
     return Sebulba(
         experiment.agent,
-        make_actors(experiment, restart),
+        make_actors(experiment, restart) if actors is None else actors,
         experiment.agent.init(experiment.key(INIT_KEY)),
         experiment.key(ACTOR_KEY),
         runtime,
