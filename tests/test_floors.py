@@ -88,6 +88,8 @@ def test_rooms_and_files_are_small():
     for folder in {path.parent for path in FILES}:
         files = [path.name for path in folder.iterdir() if path.is_file()]
         assert len(files) <= MOST_FILES, f"{folder}: {sorted(files)}"
+    names = [path.name for path in FILES if path.name != "__init__.py"]
+    assert len(names) == len(set(names)), sorted(name for name in names if names.count(name) > 1)
     long = {str(path): lines for path in FILES if (lines := len(path.read_text().splitlines())) > MOST_LINES}
     assert not long
 

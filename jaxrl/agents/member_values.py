@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxrl.config.conversion import convert, write_flow
 from jaxrl.config.ranges import FINITE, Between, check_range, ranges
 from jaxrl.config.sections import MAX_SEED, PopulationConfig
-from jaxrl.config.values import convert, write_flow
 from jaxrl.errors import ConfigError
 
 SEED = "seed"  # what population.members may list beside hyper-parameters

@@ -23,7 +23,7 @@ from jaxrl.errors import ConfigError
 from jaxrl.record.files import check_writable, replace_json
 from jaxrl.record.meters import format_duration
 from jaxrl.record.versions import collect
-from jaxrl.run.build import INIT_KEY, Experiment, build, devices_of, make_pools
+from jaxrl.run.experiment import INIT_KEY, Experiment, build, devices_of, make_pools
 from jaxrl.runtime.actor import Act, Actor, make_act
 from jaxrl.runtime.learner import make_publish
 from jaxrl.types import ActorParams, Trajectory

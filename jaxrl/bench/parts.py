@@ -20,7 +20,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from jaxrl.bench.threads import Gate, Rate, Stopwatch, Work, as_user_error, in_parallel
 from jaxrl.envs.base import BatchedEnv
-from jaxrl.run.build import ACTOR_KEY, INIT_KEY, Experiment, devices_of
+from jaxrl.run.experiment import ACTOR_KEY, INIT_KEY, Experiment, devices_of
 from jaxrl.run.runtimes import make_sebulba
 from jaxrl.runtime.actor import Act, Actor
 from jaxrl.runtime.exchange import ActorFailed

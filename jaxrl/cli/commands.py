@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import jaxrl
 from jaxrl.cli import game, machine, many_runs, one_run
-from jaxrl.cli.options import nearest
+from jaxrl.cli.parser import nearest
 from jaxrl.errors import ConfigError, UserError
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxrl.cli.options import Parser, positive_float, positive_int
+from jaxrl.cli.parser import Parser, positive_float, positive_int
 from jaxrl.errors import ConfigError
 
 GAMES = {"locm": "Legends of Code and Magic"}

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jaxrl.cli import game
-from jaxrl.cli.options import Parser, positive_float
+from jaxrl.cli.parser import Parser, positive_float
 
 
 def bench(arguments: Sequence[str]) -> int:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from jaxrl.cli.options import Parser
+from jaxrl.cli.parser import Parser
 
 
 def sweep(arguments: Sequence[str]) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxrl.cli.options import Parser, positive_int
+from jaxrl.cli.parser import Parser, positive_int
 from jaxrl.errors import ConfigError, UserError
 
 RUN_HELP = "a run folder, or `latest`"

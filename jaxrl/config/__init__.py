@@ -1,5 +1,8 @@
 """What may be set, read from files and the command line, and what follows from it."""
 
+from typing import Any
+
+from jaxrl.config import registry
 from jaxrl.config.sections import (
     EvaluationConfig,
     ExperimentConfig,
@@ -21,3 +24,10 @@ __all__ = [
     "RecordConfig",
     "RuntimeConfig",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """`EnvConfig`, the settings of the default environment, loaded when somebody asks for it."""
+    if name == "EnvConfig":
+        return registry.load("env", "envpool").Config
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

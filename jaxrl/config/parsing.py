@@ -1,7 +1,7 @@
 """YAML files and the command line, read into the dataclasses of `jaxrl.config.sections` and of the parts they name.
 
 Names are checked here, all dotted names at once, so that a message can say where the mistake is and what was probably
-meant; values in `jaxrl.config.values`. No JAX is imported until a part is named.
+meant; values in `jaxrl.config.conversion`. No JAX is imported until a part is named.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ import yaml
 
 from jaxrl.config import older, registry
 from jaxrl.config.conditions import Names, marker, unread
+from jaxrl.config.conversion import Dumper, Loader, choices, convert, convert_text, expected, write_flow
 from jaxrl.config.ranges import FINITE, range_in
 from jaxrl.config.sections import ExperimentConfig
-from jaxrl.config.values import Dumper, Loader, choices, convert, convert_text, expected, write_flow
 from jaxrl.errors import ConfigError
 
 COMMAND_LINE = "command line"

@@ -20,7 +20,7 @@ from jaxrl.analysis.curves import RunDataError, read_metrics
 from jaxrl.config.parsing import read_config
 from jaxrl.config.registry import env_title
 from jaxrl.config.sections import EvaluationConfig, ExperimentConfig
-from jaxrl.envs.pools import protocol_label
+from jaxrl.envs.build import protocol_label
 from jaxrl.errors import ConfigError
 from jaxrl.record.checkpoints import CheckpointError, Checkpoints, Counters
 from jaxrl.record.console import program
@@ -28,7 +28,14 @@ from jaxrl.record.files import replace_json
 from jaxrl.record.meters import member_name
 from jaxrl.record.rundir import RunDir
 from jaxrl.record.video import Film, check_video_path, write_video
-from jaxrl.run.build import EVALUATION_KEY, INIT_KEY, Experiment, build, make_evaluation_env, make_evaluation_screen
+from jaxrl.run.experiment import (
+    EVALUATION_KEY,
+    INIT_KEY,
+    Experiment,
+    build,
+    make_evaluation_env,
+    make_evaluation_screen,
+)
 from jaxrl.runtime.actor import Act, make_act
 from jaxrl.runtime.episodes import act_randomly, play_episodes, summary
 from jaxrl.runtime.watchdog import Watchdog

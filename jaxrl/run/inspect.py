@@ -8,8 +8,8 @@ import numpy as np
 from jaxrl.analysis.inspection import Inspection
 from jaxrl.config.registry import env_title
 from jaxrl.record.rundir import RunDir
-from jaxrl.run.build import EVALUATION_KEY, make_evaluation_env, make_evaluation_screen
 from jaxrl.run.evaluate import member_states, restore
+from jaxrl.run.experiment import EVALUATION_KEY, make_evaluation_env, make_evaluation_screen
 from jaxrl.runtime.actor import make_act
 
 

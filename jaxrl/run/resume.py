@@ -19,10 +19,10 @@ from jaxrl.config.sections import ExperimentConfig
 from jaxrl.errors import ConfigError
 from jaxrl.record.checkpoints import Checkpoint, CheckpointError, Checkpoints, Counters
 from jaxrl.record.rundir import RunDir
-from jaxrl.run.build import INIT_KEY, Experiment
+from jaxrl.run.experiment import INIT_KEY, Experiment
 from jaxrl.run.runtimes import make_runtime
 from jaxrl.runtime import hosts
-from jaxrl.runtime.base import Runtime
+from jaxrl.runtime.seam import Runtime
 
 
 def start(experiment: Experiment, run: RunDir | None, *, resuming: bool) -> tuple[Runtime, Counters]:

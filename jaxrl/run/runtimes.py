@@ -7,7 +7,7 @@ from typing import Any
 
 from jaxrl.config.registry import env_title
 from jaxrl.errors import ConfigError
-from jaxrl.run.build import (
+from jaxrl.run.experiment import (
     ACTOR_KEY,
     INIT_KEY,
     Experiment,
@@ -19,7 +19,7 @@ from jaxrl.run.build import (
 )
 from jaxrl.runtime.actor import Actor
 from jaxrl.runtime.anakin import AnakinRuntime
-from jaxrl.runtime.base import Runtime
+from jaxrl.runtime.seam import Runtime
 from jaxrl.runtime.sebulba import Sebulba
 
 

@@ -14,20 +14,20 @@ import jax
 from jaxrl.config.parsing import write_config
 from jaxrl.config.registry import env_title
 from jaxrl.config.sections import ExperimentConfig
-from jaxrl.envs.pools import protocol_label, protocol_rules
+from jaxrl.envs.build import protocol_label, protocol_rules
 from jaxrl.errors import UserError
 from jaxrl.record.checkpoints import Checkpoints, Counters
 from jaxrl.record.console import program
 from jaxrl.record.recorder import Recorder, Tally
 from jaxrl.record.rundir import RunDir
 from jaxrl.record.versions import collect
-from jaxrl.run.build import build
 from jaxrl.run.evaluate import finish
+from jaxrl.run.experiment import build
 from jaxrl.run.resume import start
 from jaxrl.run.signals import StopRequests, stop_requests
 from jaxrl.runtime import hosts
-from jaxrl.runtime.base import Runtime
 from jaxrl.runtime.exchange import ActorFailed
+from jaxrl.runtime.seam import Runtime
 
 
 def train(config: ExperimentConfig, *, resume: str | None = None) -> int:

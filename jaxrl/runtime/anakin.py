@@ -24,9 +24,9 @@ import jax.numpy as jnp
 from jaxrl.config.sections import RuntimeConfig
 from jaxrl.envs import batched
 from jaxrl.envs.base import JaxEnv
-from jaxrl.runtime.base import describe
 from jaxrl.runtime.exchange import StopSignal
 from jaxrl.runtime.learner import copy_to, make_learner_step, make_mesh, make_publish, place_batch, place_state
+from jaxrl.runtime.seam import describe
 from jaxrl.types import (
     ActorOutput,
     ActorParams,

@@ -12,9 +12,9 @@ import jax
 
 from jaxrl.config.sections import RuntimeConfig
 from jaxrl.runtime.actor import Actor, actor_loop
-from jaxrl.runtime.base import describe
 from jaxrl.runtime.exchange import ParameterStore, Stopped, StopSignal, TrajectoryQueue
 from jaxrl.runtime.learner import copy_to, make_learner_step, make_mesh, make_publish, place_batch, place_state
+from jaxrl.runtime.seam import describe
 from jaxrl.types import Agent, Device, Key, Snapshot, Standing, TrainState, Update
 
 # Actors wait so many times longer for the learner than it waits for them: its first update is compiled before it runs,

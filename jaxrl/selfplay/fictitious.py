@@ -17,8 +17,8 @@ from typing import NamedTuple
 import jax
 
 from jaxrl.runtime.exchange import StopSignal
+from jaxrl.selfplay.frozen import Pool
 from jaxrl.selfplay.period import Carry, Period, Report
-from jaxrl.selfplay.pool import Pool
 from jaxrl.selfplay.seats import Play
 from jaxrl.types import Key, TrainState
 

@@ -15,9 +15,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxrl.selfplay import seats
-from jaxrl.selfplay.games import TwoPlayerEnv
-from jaxrl.selfplay.opponents import OpponentConfig, mean_result
-from jaxrl.selfplay.pool import (
+from jaxrl.selfplay.frozen import (
     Pool,
     Table,
     close_period,
@@ -27,6 +25,8 @@ from jaxrl.selfplay.pool import (
     record_games,
     seat_members,
 )
+from jaxrl.selfplay.games import TwoPlayerEnv
+from jaxrl.selfplay.opponents import OpponentConfig, mean_result
 from jaxrl.types import Agent, Key, Metrics, PyTree, TrainState
 
 

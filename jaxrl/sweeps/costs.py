@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import jax
 
 from jaxrl.config.parsing import read_config
-from jaxrl.run.build import INIT_KEY, build
+from jaxrl.run.experiment import INIT_KEY, build
 from jaxrl.sweeps.expand import Run
 
 METRICS_LINE = 1_200  # bytes of one report, from recorded runs

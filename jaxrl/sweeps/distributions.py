@@ -14,7 +14,7 @@ from difflib import get_close_matches
 from random import Random
 from typing import Any, NamedTuple
 
-from jaxrl.config.values import convert
+from jaxrl.config.conversion import convert
 from jaxrl.errors import ConfigError
 
 NEEDS: dict[str, tuple[str, ...]] = {  # beside `distribution`

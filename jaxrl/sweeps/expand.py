@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from jaxrl.agents.member_values import make_members
+from jaxrl.config.conversion import write_flow
 from jaxrl.config.parsing import read_config, write_config
 from jaxrl.config.plan import make_plan
 from jaxrl.config.registry import env_title
 from jaxrl.config.sections import ExperimentConfig, RecordConfig
-from jaxrl.config.values import write_flow
 from jaxrl.errors import ConfigError
 from jaxrl.sweeps.distributions import draw, grid
 from jaxrl.sweeps.sweep_file import SweepFile

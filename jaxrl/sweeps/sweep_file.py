@@ -23,7 +23,7 @@ from typing import Any, Literal, cast, get_args
 
 import yaml
 
-from jaxrl.config.values import Loader
+from jaxrl.config.conversion import Loader
 from jaxrl.errors import ConfigError
 from jaxrl.sweeps.distributions import Parameter, read_parameter
 

@@ -10,7 +10,7 @@ import pytest
 
 from jaxrl.agents import a2c, impala
 from jaxrl.config.parsing import read_config
-from jaxrl.run.build import build, make_actors
+from jaxrl.run.experiment import build, make_actors
 
 CONFIG = Path(__file__).parents[2] / "configs" / "catch_a2c.yaml"
 

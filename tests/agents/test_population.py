@@ -19,7 +19,7 @@ from jaxrl.envs.batched import BatchedJaxEnv
 from jaxrl.envs.catch import Catch
 from jaxrl.errors import ConfigError
 from jaxrl.networks import mlp
-from jaxrl.run.build import build, make_population
+from jaxrl.run.experiment import build, make_population
 from jaxrl.runtime.actor import Actor, make_act
 from jaxrl.runtime.learner import make_learner_step, make_mesh
 from tests.support.interleaved_env import InterleavedEnv

@@ -8,9 +8,9 @@ import threading
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jaxrl.run.build
 import pytest
 
-import jaxrl.run.build
 from jaxrl import bench
 from jaxrl.bench import printout
 from jaxrl.bench.threads import BenchError, Rate, in_parallel

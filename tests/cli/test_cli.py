@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from jaxrl.cli.commands import COMMANDS, main
-from jaxrl.cli.options import Parser
+from jaxrl.cli.parser import Parser
 from jaxrl.config import registry
 from jaxrl.errors import ConfigError, UserError
 

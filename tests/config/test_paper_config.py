@@ -11,7 +11,7 @@ import pytest
 
 from jaxrl.agents.replay_buffer import unroll_like
 from jaxrl.config.parsing import read_config
-from jaxrl.run.build import build, make_actors
+from jaxrl.run.experiment import build, make_actors
 
 CONFIG = Path(__file__).parents[2] / "configs" / "atari" / "casa_paper.yaml"
 SMALL = {

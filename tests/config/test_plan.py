@@ -10,7 +10,7 @@ from jaxrl.agents.replay_buffer import ReplayConfig
 from jaxrl.config.parsing import read_config
 from jaxrl.config.plan import make_plan
 from jaxrl.errors import ConfigError
-from jaxrl.run.build import choose_devices
+from jaxrl.run.experiment import choose_devices
 
 CATCH = Path(__file__).parents[2] / "configs" / "catch.yaml"
 

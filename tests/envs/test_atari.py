@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from jaxrl.envs.build import make_env
 from jaxrl.envs.envpool.emulators import EnvPool
 from jaxrl.envs.envpool.pool import EnvPoolEnv
-from jaxrl.envs.pools import make_env
 from tests.envs.contract import assert_same, play, stack
 
 CPU = EnvPool(id="Breakout-v5", protocol="cpu", noop_max=1)

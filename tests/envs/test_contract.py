@@ -2,11 +2,11 @@
 
 import pytest
 
+from jaxrl.envs.build import make_env
 from jaxrl.envs.cartpole import CartPole
 from jaxrl.envs.catch import Catch
 from jaxrl.envs.envpool.emulators import EnvPool
 from jaxrl.envs.fork import Fork
-from jaxrl.envs.pools import make_env
 from jaxrl.envs.recall import Recall
 from tests.envs.contract import check_env
 

@@ -5,10 +5,10 @@ import sys
 
 import pytest
 
+from jaxrl.envs.build import protocol_label, protocol_rules
 from jaxrl.envs.catch import Catch
 from jaxrl.envs.envpool.emulators import EnvPool
 from jaxrl.envs.envpool.protocols import PRESETS, resolve
-from jaxrl.envs.pools import protocol_label, protocol_rules
 from jaxrl.errors import ConfigError
 from jaxrl.types import ArraySpec, EnvSpec
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from jaxrl.envs.base import EnvError
+from jaxrl.envs.build import make_env
 from jaxrl.envs.cartpole import CartPole
 from jaxrl.envs.catch import Catch
 from jaxrl.envs.envpool.emulators import EnvPool
-from jaxrl.envs.pools import make_env
 from jaxrl.envs.screen import BARS_SIDE, NEGATIVE, POSITIVE, ZERO, BarScreen, make_screen
 from jaxrl.types import ArraySpec, EnvSpec
 

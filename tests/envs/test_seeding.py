@@ -5,9 +5,9 @@ import itertools
 import jax
 import numpy as np
 
+from jaxrl.envs.build import make_env
 from jaxrl.envs.cartpole import CartPole
 from jaxrl.envs.envpool.emulators import EnvPool
-from jaxrl.envs.pools import make_env
 from jaxrl.envs.seeding import MAX_SEED, env_seeds, stream_key
 from tests.envs.contract import assert_same, play, stack
 

@@ -17,7 +17,7 @@ from jaxrl.errors import ConfigError
 from jaxrl.record.checkpoints import Checkpoints
 from jaxrl.record.rundir import RunDir, RunDirError
 from jaxrl.run import evaluate
-from jaxrl.run.build import INIT_KEY, build
+from jaxrl.run.experiment import INIT_KEY, build
 from tests.support.full_disk import files_of_at_most
 from tests.support.parts import small_config
 

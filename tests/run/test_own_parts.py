@@ -15,8 +15,8 @@ from jaxrl.cli.commands import main
 from jaxrl.config.parsing import read_config, write_config
 from jaxrl.config.sections import PopulationConfig
 from jaxrl.errors import ConfigError
-from jaxrl.run.build import build
 from jaxrl.run.evaluate import evaluate
+from jaxrl.run.experiment import build
 from jaxrl.runtime.anakin import make_anakin
 from jaxrl.runtime.anakin import run as run_anakin
 from jaxrl.sweeps.expand import expand

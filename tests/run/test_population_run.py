@@ -12,7 +12,7 @@ from jaxrl.cli.commands import main
 from jaxrl.config.sections import PBTConfig, PopulationConfig, RecordConfig
 from jaxrl.record.checkpoints import Checkpoints
 from jaxrl.record.metrics import documented
-from jaxrl.run.build import INIT_KEY, build
+from jaxrl.run.experiment import INIT_KEY, build
 from jaxrl.run.train import run_training
 from tests.support.parts import assert_same_bits, small_config, to_host
 

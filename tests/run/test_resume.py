@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-import jaxrl.run.build
+import jaxrl.run.experiment
 from jaxrl.agents.replay_buffer import ReplayConfig
 from jaxrl.cli.commands import main
 from jaxrl.config.parsing import write_config
@@ -107,13 +107,13 @@ def test_envpool_resumes_on_fresh_seeds(tmp_path, monkeypatch):
     run = RunDir.latest(tmp_path)
     first = newest(run, config)
     streams = []
-    make_env = jaxrl.run.build.make_env
+    make_env = jaxrl.run.experiment.make_env
 
     def remember(*args, stream, **options):
         streams.append(stream)
         return make_env(*args, stream=stream, **options)
 
-    monkeypatch.setattr("jaxrl.run.build.make_env", remember)
+    monkeypatch.setattr("jaxrl.run.experiment.make_env", remember)
     for restart in (1, 2):
         streams.clear()
         with monkeypatch.context() as patch:

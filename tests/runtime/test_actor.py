@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from jaxrl.envs.batched import BatchedJaxEnv
+from jaxrl.envs.build import make_env
 from jaxrl.envs.catch import Catch
-from jaxrl.envs.pools import make_env
 from jaxrl.runtime.actor import Actor, make_act, stack
 from jaxrl.types import ActorOutput, TimeStep
 from tests.support.parts import CARTPOLE, CATCH, assert_same_bits

@@ -14,7 +14,7 @@ from jaxrl.agents.population import member, set_hypers
 from jaxrl.config.sections import PBTConfig, PopulationConfig
 from jaxrl.envs.catch import Catch
 from jaxrl.envs.seeding import stream_key
-from jaxrl.run.build import ACTOR_KEY, INIT_KEY, TRAINING, build
+from jaxrl.run.experiment import ACTOR_KEY, INIT_KEY, TRAINING, build
 from jaxrl.runtime.anakin import make_anakin, run
 from tests.support.parts import make_sebulba, small_config, to_host
 

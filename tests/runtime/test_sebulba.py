@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from jaxrl.run.build import make_actors
+from jaxrl.run.experiment import make_actors
 from jaxrl.runtime.exchange import ActorFailed
 from tests.support.parts import (
     CARTPOLE,

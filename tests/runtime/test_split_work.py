@@ -21,7 +21,7 @@ os.environ["JAX_PLATFORMS"] = "cpu"
 import jax, jax.numpy as jnp
 from jaxrl.agents.replay_buffer import unroll_like
 from jaxrl.config.parsing import read_config
-from jaxrl.run.build import build
+from jaxrl.run.experiment import build
 from jaxrl.runtime.learner import batch_sharding, make_learner_step, make_mesh, state_sharding
 
 def measure(config, overrides, devices):

@@ -7,9 +7,9 @@ of the evaluation hang in their step 5.
 import sys
 import time
 
-import jaxrl.run.build
+import jaxrl.run.experiment
 from jaxrl.cli.commands import main
-from jaxrl.envs.pools import make_env
+from jaxrl.envs.build import make_env
 
 STEP, SCORING_STEP = 1000, 5
 
@@ -50,11 +50,11 @@ def run(fault, arguments):
     def make_faulty_env(config, num_envs, *, stream, **options):
         env = make_env(config, num_envs, stream=stream, **options)
         if fault == "hang-scoring":
-            return FaultyEnv(env, fault, SCORING_STEP) if stream[0] == jaxrl.run.build.EVALUATION else env
-        is_first = stream[:3] == (jaxrl.run.build.TRAINING, 0, 0)
+            return FaultyEnv(env, fault, SCORING_STEP) if stream[0] == jaxrl.run.experiment.EVALUATION else env
+        is_first = stream[:3] == (jaxrl.run.experiment.TRAINING, 0, 0)
         return FaultyEnv(env, fault, STEP) if is_first else env
 
-    jaxrl.run.build.make_env = make_faulty_env
+    jaxrl.run.experiment.make_env = make_faulty_env
     return main(arguments)
 
 

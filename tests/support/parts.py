@@ -18,7 +18,7 @@ from jaxrl.config.sections import (
 from jaxrl.envs.catch import Catch
 from jaxrl.envs.envpool.emulators import EnvPool
 from jaxrl.networks import mlp
-from jaxrl.run.build import ACTOR_KEY, INIT_KEY, Experiment, build, make_actors
+from jaxrl.run.experiment import ACTOR_KEY, INIT_KEY, Experiment, build, make_actors
 from jaxrl.runtime.sebulba import Sebulba
 
 CONFIGS = Path(__file__).parents[2] / "configs"

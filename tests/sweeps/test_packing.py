@@ -14,7 +14,7 @@ from jaxrl.config.plan import make_plan
 from jaxrl.envs.batched import BatchedJaxEnv
 from jaxrl.envs.catch import Catch
 from jaxrl.errors import ConfigError
-from jaxrl.run.build import build
+from jaxrl.run.experiment import build
 from jaxrl.sweeps.expand import expand
 from jaxrl.sweeps.packing import begun, pack
 from jaxrl.sweeps.progress import read_progress

@@ -77,7 +77,10 @@ def test_what_is_no_record_is_refused(tmp_path, capsys, text):
     assert "games.txt" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("content", [b"no archive", gzip.compress(b"G 0\n" * 1000)[:20], gzip.compress(b"\xff\xfe")])
+DAMAGED = {"text": b"no archive", "cut": gzip.compress(b"G 0\n" * 1000)[:20], "no words": gzip.compress(b"\xff\xfe")}
+
+
+@pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
 def test_a_damaged_file_is_refused(tmp_path, capsys, content):
     (tmp_path / "games.txt.gz").write_bytes(content)
     assert main(["replay", "locm", str(tmp_path / "games.txt.gz")]) == 2

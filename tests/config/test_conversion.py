@@ -10,8 +10,8 @@ from typing import Any, Literal
 import pytest
 import yaml
 
+from jaxrl.config.conversion import Dumper, Loader, convert, convert_text, expected, write_flow
 from jaxrl.config.parsing import read_config
-from jaxrl.config.values import Dumper, Loader, convert, convert_text, expected, write_flow
 from jaxrl.errors import ConfigError
 from jaxrl.sweeps.expand import expand
 from jaxrl.sweeps.sweep_file import read_sweep

@@ -16,7 +16,7 @@ from jaxrl.config import registry
 from jaxrl.config.plan import Plan, make_plan
 from jaxrl.config.sections import ExperimentConfig, RuntimeConfig
 from jaxrl.envs.base import BatchedEnv, JaxEnv, PoolEnv
-from jaxrl.envs.pools import make_env
+from jaxrl.envs.build import make_env
 from jaxrl.envs.screen import Screen, make_screen
 from jaxrl.errors import ConfigError
 from jaxrl.record.versions import usable_cores

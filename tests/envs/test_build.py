@@ -8,9 +8,9 @@ import pytest
 from jaxrl.config import registry
 from jaxrl.config.ranges import check_ranges
 from jaxrl.envs.base import EnvError
+from jaxrl.envs.build import make_env
 from jaxrl.envs.catch import Catch
 from jaxrl.envs.envpool.emulators import EnvPool
-from jaxrl.envs.pools import make_env
 from jaxrl.errors import ConfigError
 
 
@@ -71,7 +71,7 @@ def test_registry(name):
 def test_importing_starts_no_backend():
     code = """
 import sys
-import jaxrl.envs.pools, jaxrl.envs.batched, jaxrl.envs.catch, jaxrl.envs.cartpole, jaxrl.envs.envpool.pool
+import jaxrl.envs.build, jaxrl.envs.batched, jaxrl.envs.catch, jaxrl.envs.cartpole, jaxrl.envs.envpool.pool
 from jax._src import xla_bridge
 assert not xla_bridge.backends_are_initialized()
 assert "envpool" not in sys.modules

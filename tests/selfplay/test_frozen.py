@@ -7,8 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxrl.selfplay.opponents import Ledger, OpponentConfig
-from jaxrl.selfplay.pool import (
+from jaxrl.selfplay.frozen import (
     Pool,
     Table,
     close_period,
@@ -18,6 +17,7 @@ from jaxrl.selfplay.pool import (
     record_games,
     seat_members,
 )
+from jaxrl.selfplay.opponents import Ledger, OpponentConfig
 from jaxrl.selfplay.seats import Games
 from jaxrl.types import ActorOutput, Agent
 

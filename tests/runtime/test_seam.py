@@ -1,6 +1,6 @@
 """What a runtime tells of a learner step."""
 
-from jaxrl.runtime.base import describe
+from jaxrl.runtime.seam import describe
 from jaxrl.types import Episode
 from tests.runtime.test_learner import trajectory
 
