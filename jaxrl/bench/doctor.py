@@ -107,10 +107,8 @@ def check_devices() -> Iterator[Finding]:
         ones = jax.device_put(jnp.ones((8, 8)), device)
         (ones @ ones).block_until_ready()
     detail = f"{len(devices)} x {platform_name} ({kinds}); a matrix product works"
-    if platform_name == "cpu" and Path("/proc/driver/nvidia/version").exists():
-        yield Finding("warn", "devices", detail, f"JAX does not use the NVIDIA GPU: {REQUIRE['gpu']}")
-    else:
-        yield Finding("ok", "devices", detail)
+    used = platform_name != "cpu" or not Path("/proc/driver/nvidia/version").exists()
+    yield _warning_unless(used, "devices", detail, f"JAX does not use the NVIDIA GPU: {REQUIRE['gpu']}")
 
 
 def check_cores() -> Iterator[Finding]:
@@ -118,10 +116,8 @@ def check_cores() -> Iterator[Finding]:
     quota = _cgroup("cpu.max")  # "200000 100000": microseconds of CPU time in each period
     limit = f", a quota of {int(quota[0]) / int(quota[1]):g}" if len(quota) == 2 and quota[0] != "max" else ""
     detail = f"{usable} of {total} usable{limit}"
-    if usable < 2:
-        yield Finding("warn", "cores", detail, "environments and learner take turns on one core: expect half the speed")
-    else:
-        yield Finding("ok", "cores", detail)
+    fix = "environments and learner take turns on one core: expect half the speed"
+    yield _warning_unless(usable >= 2, "cores", detail, fix)
 
 
 def check_memory() -> Iterator[Finding]:
@@ -137,10 +133,8 @@ def check_memory() -> Iterator[Finding]:
         total = min(total, int(limit[0]))
         available = min(available, total - int((_cgroup("memory.current") or ["0"])[0]))
     detail = f"{available / GIB:.1f} of {total / GIB:.1f} GiB available"
-    if available < 2 * GIB:
-        yield Finding("warn", "memory", detail, "a run needs about 2 GiB: use fewer --runtime.envs_per_pool")
-    else:
-        yield Finding("ok", "memory", detail)
+    fix = "a run needs about 2 GiB: use fewer --runtime.envs_per_pool"
+    yield _warning_unless(available >= 2 * GIB, "memory", detail, fix)
 
 
 def check_envpool() -> Iterator[Finding]:
@@ -170,11 +164,8 @@ def check_runs_dir() -> Iterator[Finding]:
         return
     yield Finding("ok", "runs", f"{runs} is writable")
     free = shutil.disk_usage(folder).free
-    detail = f"{free / GIB:.1f} GiB free"
-    if free < GIB:
-        yield Finding("warn", "disk", detail, "checkpoints need up to 1 GiB: free space or set --record.runs_dir")
-    else:
-        yield Finding("ok", "disk", detail)
+    fix = "checkpoints need up to 1 GiB: free space or set --record.runs_dir"
+    yield _warning_unless(free >= GIB, "disk", f"{free / GIB:.1f} GiB free", fix)
 
 
 def check_wandb() -> Iterator[Finding]:
@@ -206,6 +197,10 @@ CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
     check_wandb,
     check_flags,
 )
+
+
+def _warning_unless(good: bool, subject: str, detail: str, fix: str) -> Finding:
+    return Finding("ok", subject, detail) if good else Finding("warn", subject, detail, fix)
 
 
 def _guarded(check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:

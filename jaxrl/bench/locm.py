@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 
 from jaxrl.envs.locm.cards import Cards
@@ -66,12 +67,7 @@ def make_random_play(env: LocmBatch, steps: int, features: bool):
 
 
 def measure(
-    version: Version,
-    batch: int,
-    seconds: float,
-    threads: int,
-    features: bool = False,
-    card_list: Cards | None = None,
+    version: Version, batch: int, seconds: float, threads: int, features: bool = False, card_list: Cards | None = None
 ) -> dict[str, float | int | bool | str]:
     """Random play at one batch size for about `seconds`, `batch` episodes in each thread."""
     env = LocmBatch(Locm(version, card_list), batch)
@@ -85,26 +81,22 @@ def measure(
     jax.block_until_ready(states)
     compiling = time.perf_counter() - started
 
-    def worker(thread: int) -> tuple[int, int, int]:
+    def worker(thread: int) -> np.ndarray:
         state, key = states[thread], keys[thread]
-        steps = games = truncated = 0
-        call = 0
+        played, call = np.zeros(3, np.int64), 0
         while time.perf_counter() < deadline:
             call += 1
             state, counts = play(state, jax.random.fold_in(key, call))
-            counts = jax.device_get(counts)
-            steps += int(counts.steps)
-            games += int(counts.games)
-            truncated += int(counts.truncated)
-        return steps, games, truncated
+            played += jax.device_get([counts.steps, counts.games, counts.truncated])
+        return played
 
     processor = time.process_time()
     begun = time.perf_counter()
     deadline = begun + seconds
     with ThreadPoolExecutor(threads) as pool:
-        parts = list(pool.map(worker, range(threads)))
+        played = sum(pool.map(worker, range(threads)), np.zeros(3, np.int64))
     wall, processor = time.perf_counter() - begun, time.process_time() - processor
-    steps, games, truncated = (sum(column) for column in zip(*parts, strict=True))
+    steps, games, truncated = played.tolist()
     return {
         "version": version.name,
         "batch": batch,

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -68,14 +69,13 @@ def main(config: ExperimentConfig, json_path: Path, seconds: float) -> int:
         with ExitStack() as stack:
             loop, sizes = _prepare(experiment, seconds, stack)
             rounds = _measure_by_turns(loop, seconds / ROUNDS, show)
-        nature = None
+        nature: dict[str, float | None] = dict.fromkeys(networks.UpdateSpeed._fields)
         if seconds >= NATURE_FROM_SECONDS:
             show(1.0, f"Nature CNN at batch {NATURE_BATCH}, plain and ours")
-            nature = networks.measure(NATURE_BATCH, repetitions=3 if seconds < 5 else 5)
-    actor_devices, learner_devices = devices_of(experiment)
+            nature = networks.measure(NATURE_BATCH, repetitions=3 if seconds < 5 else 5)._asdict()
     result = {
-        **summarise(rounds, sizes, resources(actor_devices, learner_devices)),
-        "nature_torso_640": _nature(nature),
+        **summarise(rounds, sizes, resources(*devices_of(experiment))),
+        "nature_torso_640": nature,
         **_circumstances(experiment, seconds),
         "load_average": load,
     }
@@ -91,11 +91,12 @@ def _prepare(experiment: Experiment, seconds: float, stack: ExitStack) -> tuple[
     """Every part, warm; `stack` ends their threads and environments."""
     config, spec, agent = experiment.config, experiment.spec, experiment.agent
     runtime = config.runtime
-    actor_devices, _ = devices_of(experiment)
+    actor_devices, learner_devices = devices_of(experiment)
     act = make_act(agent.act)
     published = make_publish(agent, actor_devices)(agent.init(experiment.key(INIT_KEY)))
     pools = make_pools(experiment, restart=1)
-    stack.callback(parts.close_pools, pools)
+    for pool in chain.from_iterable(pools):
+        stack.callback(pool.close)
     environments = parts.Environments(pools, spec.num_actions, config.seed, runtime.timeout_s)
     try:
         trajectories = _first_unrolls(experiment, act, published, pools)
@@ -117,7 +118,6 @@ def _prepare(experiment: Experiment, seconds: float, stack: ExitStack) -> tuple[
     epochs = getattr(config.agent, "num_epochs", 1)
     rows = (runtime.unroll_length + 1) * experiment.plan.num_envs * epochs
     flops = rows * networks.update_flops(experiment.network, spec)
-    _, learner_devices = devices_of(experiment)
     if len(learner_devices) > 1:
         loop[ONE_DEVICE] = parts.Learner(experiment, trajectories, learner_devices[:1])
     return loop, Sizes(
@@ -166,34 +166,20 @@ def _measure_by_turns(loop: dict[str, Part], seconds: float, show: Any) -> list[
 @contextmanager
 def _progress(console: Console) -> Iterator[Any]:
     """`show(share done, what is going on)`: a bar on a terminal, lines elsewhere. Without a thread of its own."""
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        console=console,
-        auto_refresh=False,
-        transient=True,
-        disable=not console.is_terminal,
-    )
-    with bar:
+    columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn()
+    hidden = not console.is_terminal
+    with Progress(*columns, console=console, auto_refresh=False, transient=True, disable=hidden) as bar:
         task, printed = bar.add_task("", total=1.0), ""
 
         def show(share: float, what: str) -> None:
             nonlocal printed
-            if console.is_terminal:
+            if not hidden:
                 bar.update(task, completed=share, description=what, refresh=True)
             elif (stage := what.partition(":")[0]) != printed:  # a log needs one line a round
                 printed = stage
                 console.print(what, highlight=False)
 
         yield show
-
-
-def _nature(measured: networks.UpdateSpeed | None) -> dict[str, float | None]:
-    if measured is None:
-        return {"plain_samples_per_s": None, "ours_samples_per_s": None, "ratio": None}
-    plain, ours = measured.plain_samples_per_s, measured.samples_per_s
-    return {"plain_samples_per_s": plain, "ours_samples_per_s": ours, "ratio": ours / plain}
 
 
 def _circumstances(experiment: Experiment, seconds: float) -> dict[str, Any]:
@@ -205,13 +191,8 @@ def _circumstances(experiment: Experiment, seconds: float) -> dict[str, Any]:
         "config": yaml.safe_load(write_config(experiment.config)),
         "device": {"inference": _device_names(actors), "learner": _device_names(learners)},
         "cores": there["cores"],
-        "versions": {
-            "jaxrl": jaxrl.__version__,
-            "python": there["python"],
-            "platform": there["platform"],
-            "packages": there["packages"],
-            "git": there["git"],
-        },
+        "versions": {"jaxrl": jaxrl.__version__}
+        | {name: there[name] for name in ("python", "platform", "packages", "git")},
     }
 
 

@@ -29,9 +29,9 @@ ATARI = EnvSpec(ArraySpec((4, 84, 84), "uint8"), num_actions=18, frame_skip=4)
 class UpdateSpeed(NamedTuple):
     """How fast updates on one batch are."""
 
-    samples_per_s: float  # jaxrl's network
-    plain_samples_per_s: float  # the same network in its plain form
-    flops_per_sample: float  # of matrix products and convolutions, forward and backward
+    plain_samples_per_s: float  # the network in its plain form
+    ours_samples_per_s: float  # the same network, jaxrl's
+    ratio: float  # ours / plain
 
 
 class PlainNatureNetwork(nn.Module):
@@ -52,13 +52,9 @@ class PlainNatureNetwork(nn.Module):
 def measure(batch: int = 640, repetitions: int = 7) -> UpdateSpeed:
     """Updates of the Nature CNN, jaxrl's form and the plain one by turns, so that both meet the same load."""
     ours, plain = atari.make(NATURE, ATARI), PlainNatureNetwork(ATARI.num_actions)
-    seconds = time_by_turns([prepare_update(network, ATARI, batch) for network in (ours, plain)], repetitions)
-    return UpdateSpeed(batch / median(seconds[0]), batch / median(seconds[1]), update_flops(ours, ATARI))
-
-
-def samples_per_s(network: Any, spec: EnvSpec, batch: int, repetitions: int = 7) -> float:
-    """Samples that updates of any network get through per second; the median of the repetitions."""
-    return batch / median(time_by_turns([prepare_update(network, spec, batch)], repetitions)[0])
+    seconds = time_by_turns([prepare_update(network, ATARI, batch) for network in (plain, ours)], repetitions)
+    plain_per_s, ours_per_s = (batch / median(times) for times in seconds)
+    return UpdateSpeed(plain_per_s, ours_per_s, ours_per_s / plain_per_s)
 
 
 def time_by_turns(runs: list[Callable[[], Any]], repetitions: int) -> list[list[float]]:

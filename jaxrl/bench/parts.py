@@ -233,13 +233,6 @@ class MatrixProduct:
         return watch.rate(done * self._flops)
 
 
-def close_pools(pools: Pools) -> None:
-    """Close every pool."""
-    for line in pools:
-        for pool in line:
-            pool.close()
-
-
 def _played(timestep: TimeStep) -> int:
     """Env steps that a time step is the result of: those of every environment that was not reset."""
     return len(timestep.first) - int(np.count_nonzero(timestep.first))

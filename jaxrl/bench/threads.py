@@ -74,7 +74,7 @@ def in_parallel(part: str, works: Sequence[Work], seconds: float, timeout_s: flo
         join(threads, timeout_s)
         raise
     if errors:
-        raise as_user_error(part, errors[0])
+        raise as_user_error(part, errors[0]) from errors[0]
     if any(thread.is_alive() for thread in threads):
         raise BenchError(f"measuring {part} hangs: {timeout_s:.0f} s over its time (runtime.timeout_s)")
     return Rate(sum(rates), watch.rate(0).cores)
@@ -92,14 +92,9 @@ def as_user_error(part: str, error: BaseException) -> UserError:
     if isinstance(error, UserError):
         return error
     if isinstance(error, ActorFailed):
-        return _chain(BenchError(f"measuring {part} failed: {error}"), error.__cause__ or error)
+        return BenchError(f"measuring {part} failed: {error}")
     lines = str(error).strip().splitlines() or ["no reason given"]
-    return _chain(BenchError(f"measuring {part} failed: {type(error).__name__}: {lines[0]}"), error)
-
-
-def _chain(error: UserError, cause: BaseException) -> UserError:
-    error.__cause__ = cause
-    return error
+    return BenchError(f"measuring {part} failed: {type(error).__name__}: {lines[0]}")
 
 
 class Gate:
