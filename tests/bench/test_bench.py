@@ -8,9 +8,9 @@ import threading
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jaxrl.run.build
 import pytest
 
+import jaxrl.run.experiment
 from jaxrl import bench
 from jaxrl.bench import printout
 from jaxrl.bench.threads import BenchError, Rate, in_parallel
@@ -143,7 +143,7 @@ def test_threads_that_hang_are_given_up() -> None:
 
 
 def test_environment_that_fails_in_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    make_env = jaxrl.run.build.make_env
+    make_env = jaxrl.run.experiment.make_env
 
     def make_failing(*args: Any, stream: tuple[int, ...], **kwargs: Any) -> Any:
         env, steps = make_env(*args, stream=stream, **kwargs), 0
@@ -160,7 +160,7 @@ def test_environment_that_fails_in_training(tmp_path: Path, monkeypatch: pytest.
             monkeypatch.setattr(env, "recv", failing_recv)
         return env
 
-    monkeypatch.setattr(jaxrl.run.build, "make_env", make_failing)
+    monkeypatch.setattr(jaxrl.run.experiment, "make_env", make_failing)
     with pytest.raises(UserError, match=r"measuring training failed: actor \d failed in unroll \d+: .*no such ROM$"):
         bench.main(tiny_config(), tmp_path / "bench.json", 0.05)
     assert threads_of_ours() == []
