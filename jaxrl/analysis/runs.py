@@ -15,6 +15,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from glob import glob
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -68,11 +69,7 @@ def named_runs(name: str) -> list[Path]:
 
 def group_by_name(runs: Sequence[Run]) -> dict[str, list[Run]]:
     """Runs that differ in date and seed only, under the name they share, in order of appearance."""
-    groups: dict[str, list[Run]] = {}
-    for run in runs:
-        name = re.sub(r"-\d{8}-\d{6}-s\d+(\.\d+)?$", "", Path(run).resolve().name)
-        groups.setdefault(name, []).append(run)
-    return groups
+    return _grouped(runs, _shared_name)
 
 
 def group_by_name_and_game(runs: Sequence[Run]) -> dict[str, list[Run]]:
@@ -81,11 +78,7 @@ def group_by_name_and_game(runs: Sequence[Run]) -> dict[str, list[Run]]:
     groups = group_by_name(runs)
     if len(set(envs.values())) <= 1:
         return groups
-    apart: dict[str, list[Run]] = {}
-    for name, members in groups.items():
-        for run in members:
-            apart.setdefault(f"{name}, {envs[run]}", []).append(run)
-    return apart
+    return _grouped(chain.from_iterable(groups.values()), lambda run: f"{_shared_name(run)}, {envs[run]}")
 
 
 def check_one_game(runs: Sequence[Run]) -> None:
@@ -102,12 +95,12 @@ def group_by_setting(runs: Sequence[Run], *names: str) -> dict[str, list[Run]]:
         runs: run folders.
         names: dotted names as on the command line, such as `agent.hypers.temperature`.
     """
-    groups: dict[str, list[Run]] = {}
-    for run in runs:
+
+    def label(run: Run) -> str:
         settings = read_settings(run)
-        label = ", ".join(_label(name, setting(settings, name)) for name in names)
-        groups.setdefault(label, []).append(run)
-    return groups
+        return ", ".join(_label(name, setting(settings, name)) for name in names)
+
+    return _grouped(runs, label)
 
 
 def read_settings(run: Run) -> dict[str, Any]:
@@ -143,11 +136,6 @@ def read_record(run: Run, name: str) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return content if isinstance(content, dict) else None
-
-
-def read_versions(run: Run) -> dict[str, Any]:
-    """What the run ran on: the content of versions.json; empty where that is missing or damaged."""
-    return read_record(run, "versions.json") or {}
 
 
 def read_protocol(run: Run, records: Sequence[str] = TRAINED_UNDER) -> str | None:
@@ -216,10 +204,7 @@ def one_policy(runs: Sequence[Run]) -> str | None:
 
 def raw_scores(runs: Sequence[Run], score: Callable[[Run], float] = final_return) -> dict[str, list[float]]:
     """Environment id to the scores of its runs, in order of appearance."""
-    scores: dict[str, list[float]] = {}
-    for run in runs:
-        scores.setdefault(read_env(run), []).append(score(run))
-    return scores
+    return {env: list(map(score, members)) for env, members in _grouped(runs, read_env).items()}
 
 
 def run_table(runs: Sequence[Run]) -> Table:
@@ -232,6 +217,18 @@ def run_table(runs: Sequence[Run]) -> Table:
         tuple(dict(zip(columns, _row(run), strict=True)) for run in runs),
         NUMBERS,
     )
+
+
+def _grouped(runs: Iterable[Run], label: Callable[[Run], str]) -> dict[str, list[Run]]:
+    """Runs under their labels, in order of appearance."""
+    groups: dict[str, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(label(run), []).append(run)
+    return groups
+
+
+def _shared_name(run: Run) -> str:
+    return re.sub(r"-\d{8}-\d{6}-s\d+(\.\d+)?$", "", Path(run).resolve().name)
 
 
 def _fitting(pattern: Path) -> list[Path]:

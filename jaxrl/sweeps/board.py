@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from typing import TextIO
 
@@ -15,7 +16,7 @@ from rich.text import Text
 from jaxrl.record.meters import format_duration
 from jaxrl.sweeps.expand import Run
 from jaxrl.sweeps.progress import Progress, read_progress, total_seconds_left
-from jaxrl.sweeps.sweep_folder import SweepFolder, count
+from jaxrl.sweeps.sweep_folder import SweepFolder
 
 COLOURS = {
     "waiting": "dim", "queued": "dim", "running": "cyan", "interrupted": "yellow", "failed": "red", "finished": "green",
@@ -103,7 +104,7 @@ class Board:
 
 def summary(rows: Sequence[Progress]) -> Text:
     """One line: how many runs have each status, and the time left."""
-    counts = count(row.state for row in rows)
+    counts = Counter(row.state.status for row in rows)
     text = Text("  ").join(Text(f"{number} {status}", COLOURS[status]) for status, number in counts.items())
     if counts.get("running"):
         text.append(f"   about {format_duration(total_seconds_left(rows))} left", "dim")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import itertools
+import math
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -94,9 +95,7 @@ def _combinations(sweep: SweepFile, count: int | None, seed: int) -> list[dict[s
         source = random.Random(seed)
         return [{name: draw(entry, source) for name, entry in sweep.parameters.items()} for _ in range(limit)]
     values = [grid(f"{sweep.path}: {name}", entry) for name, entry in sweep.parameters.items()]
-    total = 1
-    for options in values:
-        total *= len(options)
+    total = math.prod(map(len, values))
     if total > MAX_RUNS and (limit is None or limit > MAX_RUNS):
         raise ConfigError(f"{sweep.path}: the grid has {total:,} runs; at most {MAX_RUNS:,} are started: write run_cap")
     every = itertools.product(*values)

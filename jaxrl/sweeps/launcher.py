@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from jaxrl.sweeps.packing import begun, pack
 from jaxrl.sweeps.slots import make_slots, usable_cores, visible_gpus
 from jaxrl.sweeps.slurm import run_slurm
 from jaxrl.sweeps.sweep_file import read_sweep
-from jaxrl.sweeps.sweep_folder import SweepFolder, count
+from jaxrl.sweeps.sweep_folder import SweepFolder
 
 
 def sweep(options: argparse.Namespace) -> int:
@@ -41,16 +42,14 @@ def run_sweep(folder: SweepFolder, runs: Sequence[Run], options: argparse.Namesp
     todo = [run for run in runs if folder.state(run.id).status not in skip]
     print(f"{len(runs)} runs in {folder.path}: {len(todo)} to do, {len(runs) - len(todo)} done before", flush=True)
     if options.on == "local":
-        slots = make_slots(
-            options.jobs, options.cores_per_run, options.runs_per_gpu, usable_cores(), visible_gpus()
-        )  # fmt: skip
+        slots = make_slots(options.jobs, options.cores_per_run, options.runs_per_gpu, usable_cores(), visible_gpus())
         with Board(folder, runs, metric) as board:
             status = run_local(folder, todo, slots, board.refresh, options.max_restarts)
     else:
         parameters = slurm_parameters(options)
         with Board(folder, runs, metric) as board:
             status = run_slurm(folder, todo, parameters, board.refresh, not options.detach)
-    counts = count(folder.state(run.id) for run in runs)
+    counts = Counter(folder.state(run.id).status for run in runs)
     print(", ".join(f"{number} {name}" for name, number in counts.items()), flush=True)
     told = failures(folder, runs)
     if told:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
@@ -22,13 +23,13 @@ from jaxrl.analysis.curves import RunDataError, read_episodes
 from jaxrl.analysis.figures.intervals import improvement_figure, interval_figure, profile_figure
 from jaxrl.analysis.figures.learning import metrics_figure, plot_comparison
 from jaxrl.analysis.page import Page
-from jaxrl.analysis.runs import evaluation_return, read_evaluation, read_versions
+from jaxrl.analysis.runs import evaluation_return, read_evaluation, read_record
 from jaxrl.analysis.scores import Baseline, is_atari
 from jaxrl.analysis.tables import AGAINST, Table, games_table
 from jaxrl.record.meters import format_duration
 from jaxrl.sweeps.attempt import run_folder
 from jaxrl.sweeps.expand import Run
-from jaxrl.sweeps.sweep_folder import State, SweepFolder, count
+from jaxrl.sweeps.sweep_folder import State, SweepFolder
 
 EXPLORATION = ("behaviour/entropy", "behaviour/inverse_temperature")
 FEW = 10  # runs a game, below which percentile intervals are too narrow
@@ -201,7 +202,7 @@ def _games(page: Page, scores: RawScores, atari: RawScores, label: str) -> None:
 
 def _runs(page: Page, results: Sequence[Result]) -> None:
     page.heading("Runs")
-    counts = count(result.state for result in results)
+    counts = Counter(result.state.status for result in results)
     page.paragraph(", ".join(f"{number} {status}" for status, number in counts.items()))
     rows = tuple(
         {
@@ -231,7 +232,7 @@ def _circumstances(page: Page, command: str, results: Sequence[Result]) -> None:
     runs = [result.run for result in reversed(results)]
     examples = {(run.sweep, run.config, run.fixed): run for run in runs}  # the first run of every sweep file
     page.code("\n".join(f"jaxrl train {run.config} {' '.join(run.words)}" for run in reversed(examples.values())))
-    versions = [read_versions(result.folder) for result in results if result.folder is not None]
+    versions = [read_record(result.folder, "versions.json") or {} for result in results if result.folder is not None]
     told: dict[str, Any] = {
         name: _different([version.get(name) for version in versions])
         for name in ("processor", "cores", "devices", "platform", "python", "git", "packages")

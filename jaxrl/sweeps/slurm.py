@@ -13,16 +13,15 @@ has it, and only the launcher writes which job that is.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
+from jaxrl.analysis.runs import read_record
 from jaxrl.record.files import replace_json
 from jaxrl.run.signals import stop_requests
 from jaxrl.sweeps.attempt import Attempt
@@ -95,8 +94,7 @@ def run_slurm(
     Raises:
         SweepError: submitit or SLURM is missing, or refuses the parameters.
     """
-    record = folder.path / "slurm" / "jobs.json"
-    jobs: dict[str, str] = _read(record)
+    jobs: dict[str, str] = read_record(folder.path / "slurm", "jobs.json") or {}
     alive = jobs_alive()
     if alive is None:
         raise SweepError("squeue does not answer; start this on a SLURM login node, or use --on local")
@@ -106,7 +104,7 @@ def run_slurm(
             folder.change(run.id, status="queued")
         submitted = submit(folder, missing, parameters)
         jobs |= zip((run.id for run in missing), submitted, strict=True)
-        replace_json(record, jobs, indent=1)
+        replace_json(folder.path / "slurm" / "jobs.json", jobs, indent=1)
         alive |= set(submitted)
     looked = time.monotonic()
     while wait and any(jobs[run.id] in alive for run in runs):
@@ -142,10 +140,3 @@ def submit(folder: SweepFolder, runs: Sequence[Run], parameters: Mapping[str, An
     except (NameError, TypeError, ValueError, RuntimeError) as error:
         raise SweepError(f"SLURM did not take the jobs: {' '.join(str(error).split())}") from None
     return jobs
-
-
-def _read(path: Path) -> dict[str, str]:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}

@@ -14,7 +14,7 @@ from __future__ import annotations
 import dataclasses
 import fcntl
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -137,11 +137,3 @@ def tail(path: Path, lines: int = 8, length: int = 300, window: int = 16_384) ->
     except OSError:
         return ()
     return tuple(line.rstrip()[:length] for line in text.splitlines() if line.strip())[-lines:]
-
-
-def count(states: Iterable[State]) -> dict[Status, int]:
-    """How many runs have each status; those that none has are left out."""
-    counts: dict[Status, int] = {}
-    for state in states:
-        counts[state.status] = counts.get(state.status, 0) + 1
-    return counts

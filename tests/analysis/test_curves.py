@@ -20,7 +20,7 @@ from jaxrl.analysis.curves import (
     read_metrics,
 )
 from jaxrl.analysis.figures.learning import PANELS, metrics_figure, plot_comparison, plot_run
-from jaxrl.analysis.runs import group_by_name, one_protocol, read_versions
+from jaxrl.analysis.runs import group_by_name, one_protocol, read_record
 from jaxrl.record.metrics import METRICS
 from jaxrl.record.rundir import RunDir, RunDirError
 from jaxrl.record.sinks import EpisodeLog, JsonlSink
@@ -55,7 +55,7 @@ def test_read_metrics(tmp_path: Path) -> None:
     assert np.flatnonzero(np.isfinite(metrics["extra/late"])).tolist() == [2]
     assert frame_skip(metrics) == 4.0
     assert read_metrics(run.metrics).keys() == metrics.keys()
-    assert read_versions(run) == {"python": "3"}
+    assert read_record(run.path, "versions.json") == {"python": "3"}
     late = metric_curve(run, "extra/late")
     assert (late.env_steps.tolist(), late.value.tolist()) == ([300.0], [7.0])
     with pytest.raises(RunDataError, match=r"has no metric 'loss/nothing'; it has .*loss/q"):
@@ -146,7 +146,7 @@ def test_bytes_that_are_no_text(tmp_path: Path) -> None:
         read_metrics(run)
     for damage in (b"", b"[1, 2]", b"\xff"):
         run.versions.write_bytes(damage)
-        assert read_versions(run) == {}
+        assert read_record(run.path, "versions.json") is None
 
 
 def is_png(path: Path) -> bool:

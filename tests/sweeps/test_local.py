@@ -20,7 +20,7 @@ from jaxrl.sweeps.expand import Run, expand
 from jaxrl.sweeps.progress import read_progress, total_seconds_left
 from jaxrl.sweeps.slots import Slot
 from jaxrl.sweeps.sweep_file import read_sweep
-from jaxrl.sweeps.sweep_folder import State, SweepError, SweepFolder, count
+from jaxrl.sweeps.sweep_folder import State, SweepError, SweepFolder
 
 # Ends as `end` says; a preempted one finishes when it is started again. Writes where it was pinned, and when it ran.
 STAND_IN = """
@@ -228,7 +228,6 @@ def test_the_board_shows_rates_and_time_left(sweep):
         "[0/3] running test end=finish",
         "[1/3] finished test end=finish after 40 env steps, 9 s, episode/return 0.5",
     ]
-    assert count(sweep.state(run.id) for run in runs) == {"finished": 1, "waiting": 2}
 
 
 def test_an_attempt_counts_time_and_attempts(sweep):
