@@ -9,14 +9,13 @@ from __future__ import annotations
 import base64
 import io
 import re
-from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
 from jaxrl.analysis.tables import Table
-from jaxrl.record.files import replacing
+from jaxrl.record.files import replace_text, replacing
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 1080px; margin: 2em auto; padding: 0 1em; color: #202124; }
@@ -52,10 +51,7 @@ class Page:
     def table(self, table: Table) -> None:
         """Its caption above it."""
         self._tables.setdefault(self._section, []).append(table)
-        numbers = [column in table.decimals for column in table.columns]
-        head, *body = [list(table.columns), *table.texts()]
-        rows = [_row("th", head, numbers), *(_row("td", row, numbers) for row in body)]
-        self._parts.append(f"<p class=note>{escape(table.caption)}</p><table>{''.join(rows)}</table>")
+        self._parts.append(f"<p class=note>{escape(table.caption)}</p>{table.html(number=' class=number')}")
 
     def figure(self, figure: Figure | Path, description: str) -> None:
         """A figure, or a PNG that is there already."""
@@ -78,10 +74,11 @@ class Page:
         body = "\n".join(self._parts)
         head = f'<meta charset="utf-8"><title>{escape(self._title)}</title><style>{STYLE}</style>'
         page = f'<!doctype html><html lang="en"><head>{head}</head><body>\n{body}\n</body></html>\n'
-        _replace(path, page.encode())
-        _replace(path.with_name("tables.md"), self._markdown().encode())
+        replace_text(path, page)
+        replace_text(path.with_name("tables.md"), self._markdown())
         for name, data in self._pictures.items():
-            _replace(path.parent / "figures" / name, data)
+            with replacing(path.parent / "figures" / name) as scratch:
+                scratch.write_bytes(data)
         return path
 
     def _markdown(self) -> str:
@@ -90,16 +87,3 @@ class Page:
         for section, tables in self._tables.items():
             parts += [f"## {section}\n", *(table.markdown() for table in tables)]
         return "\n".join(parts)
-
-
-def _replace(path: Path, data: bytes) -> None:
-    with replacing(path) as scratch:
-        scratch.write_bytes(data)
-
-
-def _row(tag: str, cells: Sequence[str], numbers: Sequence[bool]) -> str:
-    written = (
-        f"<{tag}{' class=number' if number else ''}>{escape(cell)}</{tag}>"
-        for cell, number in zip(cells, numbers, strict=True)
-    )
-    return f"<tr>{''.join(written)}</tr>"

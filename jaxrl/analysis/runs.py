@@ -114,10 +114,7 @@ def read_settings(run: Run) -> dict[str, Any]:
 
 def read_env(run: Run) -> str:
     """The environment's id, or where it has none its name."""
-    return _env(read_settings(run))
-
-
-def _env(settings: Mapping[str, Any]) -> str:
+    settings = read_settings(run)
     return str(setting(settings, "env.id") or setting(settings, "env.name"))
 
 
@@ -246,7 +243,7 @@ def _row(run: Run) -> tuple[Any, ...]:
     return (
         Path(run).resolve().name,
         setting(settings, "agent.name"),
-        _env(settings),
+        read_env(run),
         protocol,
         setting(settings, "seed"),
         float(metrics["env_steps"][-1]) if metrics["env_steps"].size else None,

@@ -94,7 +94,8 @@ def reference(game: str, baseline: Baseline = "usual") -> Reference:
     """Raw random and human scores of a game."""
     if baseline not in get_args(Baseline):
         raise ScoreError(f"there is no baseline {baseline!r}; use one of {', '.join(get_args(Baseline))}")
-    return Reference(_cell(game, f"random_{baseline}"), _cell(game, f"human_{baseline}"))
+    row, columns = _data()["games"][game_name(game)], _data()["columns"]
+    return Reference(*(row[columns.index(f"{who}_{baseline}")] for who in Reference._fields))
 
 
 def human_normalised(scores: Any, games: str | Sequence[str], baseline: Baseline = "usual") -> Any:
@@ -158,11 +159,6 @@ def score_matrix(scores: Mapping[str, float | Sequence[float]]) -> ScoreMatrix:
         guilty = names[int(np.argmin(np.isfinite(matrix).all(axis=0)))]
         raise ScoreError(f"a score of {guilty} is not finite; leave that run out of every game")
     return ScoreMatrix(matrix, names)
-
-
-def _cell(game: str, column: str) -> float:
-    data = _data()
-    return data["games"][game_name(game)][data["columns"].index(column)]
 
 
 def _key(name: str) -> str:

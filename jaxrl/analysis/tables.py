@@ -54,16 +54,18 @@ class Table:
 
     def _repr_html_(self) -> str:
         """What a notebook shows; alignment is said twice, for pages that drop styles and for those that want them."""
-        sides = ["right" if column in self.decimals else "left" for column in self.columns]
-        lines = [("th", list(self.columns)), *(("td", row) for row in self.texts())]
-        rows = [
-            "".join(
-                f'<{tag} align="{side}" style="text-align: {side}">{escape(text)}</{tag}>'
-                for side, text in zip(sides, texts, strict=True)
-            )
-            for tag, texts in lines
-        ]
-        return f"<p>{escape(self.caption)}</p><table>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"
+        left, right = (f' align="{side}" style="text-align: {side}"' for side in ("left", "right"))
+        return f"<p>{escape(self.caption)}</p>{self.html(left, right)}"
+
+    def html(self, text: str = "", number: str = "") -> str:
+        """The table without its caption; `text` and `number` are attributes of the cells that hold such."""
+        attributes = [number if column in self.decimals else text for column in self.columns]
+
+        def row(tag: str, cells: Sequence[str]) -> str:
+            pairs = zip(attributes, cells, strict=True)
+            return f"<tr>{''.join(f'<{tag}{of_cell}>{escape(cell)}</{tag}>' for of_cell, cell in pairs)}</tr>"
+
+        return f"<table>{row('th', self.columns)}{''.join(row('td', cells) for cells in self.texts())}</table>"
 
     def texts(self) -> list[list[str]]:
         """The rows as text, numbers rounded; empty where there is nothing to say."""

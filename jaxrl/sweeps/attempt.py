@@ -102,14 +102,13 @@ class Attempt:
 
     def stop(self) -> None:
         """Ask it, once, to save and end."""
-        if not self._asked and self._process.poll() is None:
+        if not self._asked:
             self._asked = True
             self._process.terminate()
 
     def kill(self) -> None:
         """End it at once."""
-        if self._process.poll() is None:
-            self._process.kill()
+        self._process.kill()
 
     def _finish(self) -> State:
         if self.state.status == "running":

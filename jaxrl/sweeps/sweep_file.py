@@ -45,7 +45,6 @@ class SweepFile:
     parameters: Mapping[str, Parameter]  # by dotted name
     run_cap: int | None
     metric: str
-    goal: Goal
 
 
 def read_sweep(path: str | Path) -> SweepFile:
@@ -69,10 +68,10 @@ def read_sweep(path: str | Path) -> SweepFile:
     cap = tree.get("run_cap")
     if cap is not None and (not isinstance(cap, int) or cap < 1):
         raise ConfigError(f"{path}: run_cap must be a whole number of at least 1, not {cap!r}")
-    metric, goal = _metric(path, tree.get("metric"))
+    metric = _metric(path, tree.get("metric"))
     read = {str(name): read_parameter(f"{path}: {name}", entry) for name, entry in parameters.items()}
     name = str(tree.get("name", path.stem))
-    return SweepFile(path, name, cast(Method, method), config, fixed, read, cap, metric, goal)
+    return SweepFile(path, name, cast(Method, method), config, fixed, read, cap, metric)
 
 
 def _read_yaml(path: Path) -> dict[Any, Any]:
@@ -104,13 +103,13 @@ def _command(path: Path, command: Any) -> tuple[Path, tuple[str, ...]]:
     return Path(config), fixed
 
 
-def _metric(path: Path, metric: Any) -> tuple[str, Goal]:
+def _metric(path: Path, metric: Any) -> str:
     """Random and grid search do not need one; the board shows it, and W&B sorts by it."""
     if metric is None:
-        return "episode/return", "maximize"
+        return "episode/return"
     if not isinstance(metric, Mapping) or not isinstance(metric.get("name"), str):
         raise ConfigError(f"{path}: metric must be a mapping such as `{{name: episode/return, goal: maximize}}`")
     goal = metric.get("goal", "minimize")  # W&B's default
     if goal not in get_args(Goal):
         raise ConfigError(f"{path}: metric.goal must be maximize or minimize, not {goal!r}")
-    return metric["name"], cast(Goal, goal)
+    return metric["name"]

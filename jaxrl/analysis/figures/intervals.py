@@ -19,14 +19,9 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from jaxrl.analysis.comparison import BEYOND_HUMAN
 from jaxrl.analysis.figures.style import COLOURS, GREY, banded, canvas, panels
 from jaxrl.analysis.statistics import Interval, Profile, Summary
+from jaxrl.analysis.tables import AGGREGATES
 
 LINES = ("-", "--", ":", "-.")  # the next one after all colours, so that no two agents look alike
-PANELS = {  # title: field of Summary, which way is better
-    "IQM": ("iqm", "higher is better"),
-    "Median": ("median", "higher is better"),
-    "Mean": ("mean", "higher is better"),
-    "Optimality gap": ("optimality_gap", "lower is better"),
-}
 HUMAN_NORMALISED = "human-normalised score"
 
 
@@ -75,11 +70,12 @@ def interval_figure(
 ) -> Figure:
     """The four aggregates side by side, a bar per agent from the lower to the upper bound, marked at the estimate."""
     figure = canvas((11, 1.7 + 0.42 * len(summaries)), title, protocol)
-    row = panels(figure, 1, len(PANELS))[0]
-    for axes, (name, (field, better)) in zip(row, PANELS.items(), strict=True):
+    row = panels(figure, 1, len(AGGREGATES))[0]
+    for axes, (name, field) in zip(row, AGGREGATES.items(), strict=True):
         _bars(axes, list(summaries), [getattr(summary, field) for summary in summaries.values()])
         axes.set_title(name, loc="left", fontsize=11)
-        axes.set_xlabel(f"{score}\n{better}", color=GREY, fontsize=9)
+        better = "lower" if field == "optimality_gap" else "higher"
+        axes.set_xlabel(f"{score}\n{better} is better", color=GREY, fontsize=9)
         axes.xaxis.set_major_locator(MaxNLocator(4))
         if axes is not row[0]:
             axes.set_yticklabels([])
