@@ -33,32 +33,24 @@ class StopSignal:
     def __init__(self) -> None:
         self.condition = threading.Condition()
         self.missing = ""  # what the learner waits for; "" while it works
-        self._stopped = False
-        self._failure: ActorFailed | None = None
+        self.stopped = False  # set by `stop` and `fail` only, like `failure`
+        self.failure: ActorFailed | None = None
         self._handovers = 0
 
     def stop(self) -> None:
         """End the run without a failure."""
         with self.condition:
-            self._stopped = True
+            self.stopped = True
             self.condition.notify_all()
 
     def fail(self, message: str, cause: BaseException | None = None) -> None:
         """End the run because of `cause`; only the first failure is kept."""
         with self.condition:
-            if self._failure is None and not self._stopped:
-                self._failure = ActorFailed(message)
-                self._failure.__cause__ = cause
-            self._stopped = True
+            if self.failure is None and not self.stopped:
+                self.failure = ActorFailed(message)
+                self.failure.__cause__ = cause
+            self.stopped = True
             self.condition.notify_all()
-
-    @property
-    def stopped(self) -> bool:
-        return self._stopped
-
-    @property
-    def failure(self) -> ActorFailed | None:
-        return self._failure
 
     def progress(self) -> None:
         """Something was handed over, so every wait starts anew; call with `condition` held."""
@@ -69,15 +61,17 @@ class StopSignal:
         """Wait until `ready()`; call with `condition` held.
 
         Raises:
-            ActorFailed: an actor failed, or nothing was handed over for `timeout_s`.
+            ActorFailed: an actor failed, even where all is ready, or nothing was handed over for `timeout_s`.
             Stopped: the run was stopped.
         """
         waited, handovers = 0.0, self._handovers
-        while not ready():
-            if self._failure is not None:
-                raise self._failure
-            if self._stopped:
+        while True:
+            if self.failure is not None:
+                raise self.failure
+            if self.stopped:
                 raise Stopped
+            if ready():
+                return
             if self._handovers != handovers:
                 waited, handovers = 0.0, self._handovers
             if waited >= timeout_s:
@@ -119,8 +113,6 @@ class ParameterStore:
         """
         version = max(0, unroll_index - self.policy_lag)
         with self._signal.condition:
-            if self._signal.stopped:
-                raise Stopped
             self._signal.wait_for(
                 lambda: version in self._versions, self._timeout_s, f"the learner to publish version {version}"
             )
@@ -152,8 +144,6 @@ class TrajectoryQueue:
         """
         line = self._lines[unroll.actor_id]
         with self._signal.condition:
-            if self._signal.stopped:
-                raise Stopped
             self._signal.wait_for(
                 lambda: len(line) < self._capacity, self._put_timeout_s, "the learner to take an unroll"
             )
@@ -164,13 +154,9 @@ class TrajectoryQueue:
         """One unroll of every actor; waits for the slowest.
 
         Raises:
-            Stopped, ActorFailed: see `StopSignal.wait_for`. An actor's failure is raised even if unrolls are waiting.
+            Stopped, ActorFailed: see `StopSignal.wait_for`.
         """
         with self._signal.condition:
-            if self._signal.failure is not None:
-                raise self._signal.failure
-            if self._signal.stopped:
-                raise Stopped
             for actor_id, line in enumerate(self._lines):
                 self._signal.missing = f"an unroll of actor {actor_id}"
                 self._signal.wait_for(lambda line=line: bool(line), self._timeout_s, self._signal.missing)
