@@ -72,7 +72,7 @@ def test_keys_of_another_agent_are_unknown_to_this_one(pong: Path, monkeypatch: 
         ("--network.hidden_sizes=256", "network.hidden_sizes must be a list such as [64, 32], not '256'"),
         ("--network.hidden_sizes=[a]", "network.hidden_sizes must be a list such as [64, 32], not '[a]'"),
         ("--agent.betas=1", "agent.betas must be a list such as [0.5, 0.1], not '1'"),
-        ("--runtime=3", "runtime is a section, not a value; set one of its parts, such as runtime.num_actors"),
+        ("--runtime=3", "runtime is a section, not a value; set one of its parts, such as runtime.kind"),
         ("--agent=fake", "agent is a section, not a value; set one of its parts, such as agent.name"),
         ("--agent.hypers=1", "agent.hypers is a section, not a value; set one of its parts, such as"),
         (
