@@ -16,7 +16,7 @@ class EnvError(UserError, RuntimeError):
 
 
 class BatchedEnv(Protocol):
-    """`num_envs` environments stepped together, auto-reset on the step after the last one.
+    """`num_envs` environments stepped together, auto-reset on the step after the last one; a class may inherit `step`.
 
     The step that ends an episode returns its true last observation (`last`). The action of the following step is
     thrown away, and that step returns the first observation of the next episode (`first`, reward 0).
@@ -31,7 +31,7 @@ class BatchedEnv(Protocol):
         ...
 
     def send(self, action: np.ndarray) -> None:
-        """Begin one step with `action` int32 [B]."""
+        """Begin one step with `action` int32 [B]; raises `EnvError` where it does not fit."""
         ...
 
     def recv(self) -> TimeStep:
@@ -40,7 +40,8 @@ class BatchedEnv(Protocol):
 
     def step(self, action: np.ndarray) -> TimeStep:
         """`send`, then `recv`."""
-        ...
+        self.send(action)
+        return self.recv()
 
     def save_state(self) -> PyTree | None:
         """Everything needed to go on from here bit for bit, or None where the environment cannot tell."""

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrl.envs.base import EnvError, JaxEnv
+from jaxrl.envs.base import BatchedEnv, EnvError, JaxEnv
 from jaxrl.envs.checks import Turn, check_action, check_num_envs
 from jaxrl.types import Device, EnvSpec, Key, PyTree, TimeStep
 
@@ -25,8 +25,8 @@ class Carry(NamedTuple):
     key: Key
 
 
-class BatchedJaxEnv:
-    """`BatchedEnv` over `num_envs` copies of `env`; deterministic from `key`, saved and loaded exactly.
+class BatchedJaxEnv(BatchedEnv):
+    """A batch of `num_envs` copies of `env`; deterministic from `key`, saved and loaded exactly.
 
     Args:
         env: hashable, because it is static to the compiler; equal environments share the compiled step.
@@ -57,20 +57,13 @@ class BatchedJaxEnv:
         return self._current()
 
     def send(self, action: np.ndarray) -> None:
-        """Start a step with `action` int32 [B]; raises `EnvError` where it does not fit."""
         action = check_action(action, self.num_envs, self.spec.num_actions)
         self._turn.send()
         self._carry, self._timestep = self._step(self._carry, action)
 
     def recv(self) -> TimeStep:
-        """The step that `send` began."""
         self._turn.recv()
         return self._current()
-
-    def step(self, action: np.ndarray) -> TimeStep:
-        """`send`, then `recv`."""
-        self.send(action)
-        return self.recv()
 
     def save_state(self) -> dict[str, np.ndarray]:
         """Every leaf of the batch by number; a flat dictionary survives any checkpoint format."""
@@ -101,7 +94,6 @@ class BatchedJaxEnv:
         return self._current()
 
     def close(self) -> None:
-        """Let go of the arrays."""
         self._turn.close()
         self._carry = self._timestep = None
 

@@ -24,19 +24,14 @@ POSITIVE, NEGATIVE = (86, 180, 233), (230, 159, 0)  # told apart with every comm
 class Screen(Protocol):
     """Follows environment 0 of a batch."""
 
-    fps: float  # env steps/s at which the game looks natural
+    fps: float = OTHER_FPS  # env steps/s at which the game looks natural
 
-    def reset(self, timestep: TimeStep) -> np.ndarray:
-        """The picture uint8 [H, W, 3] of the batch's first time step."""
-        ...
-
-    def step(self, action: np.ndarray, timestep: TimeStep) -> np.ndarray:
-        """The picture after `action` int32 [B], which led to `timestep`."""
+    def draw(self, timestep: TimeStep, action: np.ndarray | None = None) -> np.ndarray:
+        """The picture uint8 [H, W, 3] of `timestep`, to which `action` int32 [B] led, or with which the batch began."""
         ...
 
     def close(self) -> None:
         """Free what the screen holds."""
-        ...
 
 
 def make_screen(env: Any, spec: EnvSpec, num_envs: int, seed: int, stream: tuple[int, ...]) -> Screen:
@@ -54,7 +49,7 @@ def make_screen(env: Any, spec: EnvSpec, num_envs: int, seed: int, stream: tuple
     return BarScreen() if rank == 1 else ObservationScreen()
 
 
-class AtariScreen:
+class AtariScreen(Screen):
     """The console's picture, from an emulator that plays along."""
 
     fps = ATARI_FPS
@@ -64,70 +59,41 @@ class AtariScreen:
 
         self._pool = make_screen_pool(config, seed)
 
-    def reset(self, timestep: TimeStep) -> np.ndarray:
-        """The picture of the first time step."""
-        return self._picture(self._pool.reset()[0])
-
-    def step(self, action: np.ndarray, timestep: TimeStep) -> np.ndarray:
-        """The picture after `action`; raises `EnvError` where the two games part."""
-        observation, _, terminated, truncated, info = self._pool.step(np.asarray(action[:1], np.int32))
-        if info["reward"][0] != timestep.reward[0] or (terminated | truncated)[0] != timestep.last[0]:
-            raise EnvError("the emulator that draws the video no longer plays the same game; leave --video out")
-        return self._picture(observation)
-
-    def close(self) -> None:
-        """End the emulator."""
-        self._pool.close()
-
-    def _picture(self, observation: np.ndarray) -> np.ndarray:
+    def draw(self, timestep: TimeStep, action: np.ndarray | None = None) -> np.ndarray:
+        """As in `Screen`; raises `EnvError` where the two games part."""
+        if action is None:
+            observation, _ = self._pool.reset()
+        else:
+            observation, _, terminated, truncated, info = self._pool.step(np.asarray(action[:1], np.int32))
+            if info["reward"][0] != timestep.reward[0] or (terminated | truncated)[0] != timestep.last[0]:
+                raise EnvError("the emulator that draws the video no longer plays the same game; leave --video out")
         return np.ascontiguousarray(observation[0].transpose(1, 2, 0))
 
+    def close(self) -> None:
+        self._pool.close()
 
-class ObservationScreen:
+
+class ObservationScreen(Screen):
     """The observation itself: a board [H, W], or the newest of stacked frames [C, H, W]; the largest value is white."""
 
-    fps = OTHER_FPS
-
-    def reset(self, timestep: TimeStep) -> np.ndarray:
-        """The picture of the first time step."""
-        return self._picture(np.asarray(timestep.observation[0]))
-
-    def step(self, action: np.ndarray, timestep: TimeStep) -> np.ndarray:
-        """The picture after `action`."""
-        return self._picture(np.asarray(timestep.observation[0]))
-
-    def close(self) -> None:
-        """Nothing to free."""
-
-    def _picture(self, observation: np.ndarray) -> np.ndarray:
+    def draw(self, timestep: TimeStep, action: np.ndarray | None = None) -> np.ndarray:
+        observation = np.asarray(timestep.observation[0])
         board = observation if observation.ndim == 2 else observation[-1]
         if board.dtype != np.uint8:
             board = (255 * np.clip(board / max(float(board.max()), 1e-9), 0, 1)).astype(np.uint8)
         return np.repeat(board[:, :, None], 3, axis=2)
 
 
-class BarScreen:
+class BarScreen(Screen):
     """A vector [N] as N bars, from the top: to the right of the middle where positive, to the left where negative.
 
     Each is drawn relative to the largest magnitude that its component had so far, because components differ in unit.
     """
 
-    fps = OTHER_FPS
-
-    def reset(self, timestep: TimeStep) -> np.ndarray:
-        """The picture of the first time step."""
-        self._largest = np.zeros(timestep.observation.shape[1:], np.float64)
-        return self._picture(np.asarray(timestep.observation[0], np.float64))
-
-    def step(self, action: np.ndarray, timestep: TimeStep) -> np.ndarray:
-        """The picture after `action`."""
-        return self._picture(np.asarray(timestep.observation[0], np.float64))
-
-    def close(self) -> None:
-        """Nothing to free."""
-
-    def _picture(self, observation: np.ndarray) -> np.ndarray:
-        self._largest = np.maximum(self._largest, np.abs(observation))
+    def draw(self, timestep: TimeStep, action: np.ndarray | None = None) -> np.ndarray:
+        observation = np.asarray(timestep.observation[0], np.float64)
+        so_far = 0.0 if action is None else self._largest
+        self._largest = np.maximum(so_far, np.abs(observation))
         ends = (observation / np.maximum(self._largest, 1e-9))[:, None]  # [N, 1], from -1 to 1
         columns = np.linspace(-1, 1, BARS_SIDE + 1)[:-1]  # the middle one is 0
         bars = np.full((*ends.shape[:1], BARS_SIDE, 3), TRACK, np.uint8)

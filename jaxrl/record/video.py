@@ -58,8 +58,7 @@ class Film:
         """Take the picture of `timestep`; `action` is None for the first."""
         if self._over:
             return
-        screen = self.screen
-        picture = screen.reset(timestep) if action is None else screen.step(action, timestep)
+        picture = self.screen.draw(timestep, action)
         self.episode_return = float(timestep.episode_return[0])
         caption = f"{self._title}   return {self.episode_return:g}   step {int(timestep.episode_length[0])}"
         self._shape = picture.shape

@@ -34,7 +34,7 @@ def inspect(run: RunDir | str, *, max_steps: int = 3000, greedy: bool = False, m
     key, acting, rows = experiment.key(EVALUATION_KEY), agent.initial_actor_state(1), []
     try:
         timestep = env.reset()
-        picture = screen.reset(timestep)
+        picture = screen.draw(timestep)
         for row in range(max_steps):
             preferences, value = look(published, acting, timestep)
             acting, output = act(published, acting, timestep, key, row, 0)
@@ -49,7 +49,7 @@ def inspect(run: RunDir | str, *, max_steps: int = 3000, greedy: bool = False, m
             action = np.asarray(output.action)
             timestep = env.step(action)
             rows.append({**seen, "reward": timestep.reward[0]})
-            picture = screen.step(action, timestep)
+            picture = screen.draw(timestep, action)
             if timestep.last[0]:
                 break
     finally:

@@ -29,11 +29,11 @@ def test_a_second_emulator_plays_the_same_game():
     env, screen = parts(config, 3)
     rng = np.random.default_rng(0)
     timestep = env.reset()
-    pictures, seen = [screen.reset(timestep)], [timestep.observation[0, -1]]
+    pictures, seen = [screen.draw(timestep)], [timestep.observation[0, -1]]
     for _ in range(90):
         action = rng.integers(0, env.spec.num_actions, 3)
         timestep = env.step(action)
-        pictures.append(screen.step(action, timestep))
+        pictures.append(screen.draw(timestep, action))
         seen.append(timestep.observation[0, -1])
     env.close()
     screen.close()
@@ -53,11 +53,11 @@ def test_other_actions_are_noticed():
     """Pong's first point falls at another moment when the paddle serves otherwise."""
     config = EnvPool("Breakout-v5", protocol="cpu")
     env, screen = parts(config, 1)
-    screen.reset(env.reset())
+    screen.draw(env.reset())
     with pytest.raises(EnvError, match="no longer plays the same game"):
         for _ in range(600):
             timestep = env.step(np.ones(1, np.int32))  # fire, and wait for the ball to be lost
-            screen.step(np.zeros(1, np.int32), timestep)
+            screen.draw(timestep, np.zeros(1, np.int32))
     env.close()
     screen.close()
 
@@ -65,7 +65,7 @@ def test_other_actions_are_noticed():
 def test_boards_are_pictures():
     env, screen = parts(Catch(), 2)
     timestep = env.reset()
-    picture = screen.reset(timestep)
+    picture = screen.draw(timestep)
     assert picture.shape == (*env.spec.observation.shape, 3) and picture.dtype == np.uint8
     np.testing.assert_array_equal(picture[..., 0] == 255, np.asarray(timestep.observation[0]) == 1)
 
@@ -87,21 +87,21 @@ def test_vectors_are_bars():
     def shown(*vector):
         return SimpleNamespace(observation=np.asarray([vector, (9, 9, 9, 9)], np.float32))
 
-    first = screen.reset(shown(2, -0.01, 0, 5))
+    first = screen.draw(shown(2, -0.01, 0, 5))
     assert first.dtype == np.uint8 and first.shape == (BARS_SIDE, BARS_SIDE, 3)
     np.testing.assert_allclose(bars(first, 4), [full, -full, 0, full], atol=1)
-    second = screen.step(np.zeros(2, int), shown(-1, 0.005, 3, 10))
+    second = screen.draw(shown(-1, 0.005, 3, 10), np.zeros(2, int))
     np.testing.assert_allclose(bars(second, 4), [-full / 2, full / 2, full, full], atol=1)
-    again = screen.reset(shown(1, 1, 0, 0))
+    again = screen.draw(shown(1, 1, 0, 0))
     np.testing.assert_allclose(bars(again, 4), [full, full, 0, 0], atol=1)
-    assert screen.reset(env.reset()).shape == first.shape
+    assert screen.draw(env.reset()).shape == first.shape
 
 
 @pytest.mark.parametrize("length", [1, 2, 70, 71, 500])
 def test_every_component_has_a_bar(length):
     screen = BarScreen()
     vector = np.where(np.arange(length) % 2, -1.0, 1.0)
-    picture = screen.reset(SimpleNamespace(observation=vector[None]))
+    picture = screen.draw(SimpleNamespace(observation=vector[None]))
     np.testing.assert_array_equal(np.sign(bars(picture, length)), vector)
 
 

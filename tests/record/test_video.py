@@ -26,10 +26,7 @@ class Numbers:
 
     fps = 10.0
 
-    def reset(self, timestep):
-        return np.full((10, 5, 3), 0, np.uint8)
-
-    def step(self, action, timestep):
+    def draw(self, timestep, action=None):
         return np.full((10, 5, 3), 20 * timestep.episode_length[0] % 256, np.uint8)
 
 

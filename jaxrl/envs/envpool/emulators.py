@@ -6,11 +6,15 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from jaxrl.config.conditions import ReadIf
+from jaxrl.config.ranges import Between
 
 if TYPE_CHECKING:  # `jaxrl train --help` reads this file, and must not wait for JAX
     from jaxrl.envs.base import BatchedEnv
     from jaxrl.envs.screen import Screen
     from jaxrl.types import EnvSpec
+
+MAX_INT32 = 2**31 - 1
+MAX_FRAME_SIZE = 1024  # far above the screen's 210x160; EnvPool ends the process on sizes it cannot allocate
 
 
 class ReadOnAtari(ReadIf):
@@ -41,11 +45,11 @@ class EnvPool:
 
     id: str = "Pong-v5"
     protocol: Annotated[Literal["machado", "paper", "cpu"], ReadOnAtari("env.id")] = "machado"
-    sticky_actions: float | None = None
+    sticky_actions: Annotated[float, Between(0, 1)] | None = None
     full_action_set: bool | None = None
-    noop_max: int | None = None
-    max_episode_steps: int | None = None
-    frame_size: int | None = None
+    noop_max: Annotated[int, Between(1, MAX_INT32)] | None = None  # EnvPool crashes on 0
+    max_episode_steps: Annotated[int, Between(1, MAX_INT32)] | None = None
+    frame_size: Annotated[int, Between(1, MAX_FRAME_SIZE)] | None = None
 
     @property
     def spec(self) -> EnvSpec:

@@ -45,9 +45,7 @@ def _pool_spec(config: EnvPool) -> Any:
         raise EnvError(f"EnvPool cannot make {config.id}: {error}") from error
     if spec.config.max_num_players != 1:
         raise EnvError(f"{config.id} has {spec.config.max_num_players} players; choose an env.id with one.")
-    with warnings.catch_warnings():  # about the precision of unbounded boxes
-        warnings.simplefilter("ignore")
-        action_space = spec.action_space
+    action_space = _space(spec, "action_space")
     if not isinstance(action_space, Discrete) or action_space.start != 0:
         raise EnvError(f"{config.id} has the action space {action_space}; choose an env.id with one discrete action.")
     if "obs" not in spec.state_array_spec:
@@ -87,17 +85,14 @@ def _options(config: EnvPool) -> dict[str, Any]:
 def make_screen_pool(config: EnvPool, seed: int) -> Any:
     """One emulator that plays as that of `make_pool` with the same seed does, and shows the console's own picture."""
     colour = {"gray_scale": False, "stack_num": 1, "img_height": SCREEN_HEIGHT, "img_width": SCREEN_WIDTH}
-    return _make(config, 1, 1, [seed], {**_options(config), **colour})
+    return make_pool(config, 1, 1, [seed], **colour)
 
 
-def make_pool(config: EnvPool, num_envs: int, num_threads: int, seeds: Sequence[int]) -> Any:
-    """A synchronous pool; raises `EnvError`."""
-    return _make(config, num_envs, num_threads, seeds, _options(config))
-
-
-def _make(config: EnvPool, num_envs: int, num_threads: int, seeds: Sequence[int], options: dict[str, Any]) -> Any:
+def make_pool(config: EnvPool, num_envs: int, num_threads: int, seeds: Sequence[int], **changes: Any) -> Any:
+    """A synchronous pool, with `changes` of EnvPool's arguments; raises `EnvError`."""
     import envpool
 
+    options = _options(config) | changes
     try:
         return envpool.make_gymnasium(
             config.id,
@@ -122,9 +117,10 @@ def one_hot_table(spec: Any) -> np.ndarray | None:
     """float32 [N, N] where an observation is one of N numbers, else None."""
     from gymnasium.spaces import Discrete
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        space = spec.observation_space
-    if not isinstance(space, Discrete):
-        return None
-    return np.eye(int(space.start + space.n), dtype=np.float32)
+    space = _space(spec, "observation_space")
+    return np.eye(int(space.start + space.n), dtype=np.float32) if isinstance(space, Discrete) else None
+
+
+def _space(spec: Any, name: str) -> Any:
+    with warnings.catch_warnings(action="ignore"):  # about the precision of unbounded boxes
+        return getattr(spec, name)

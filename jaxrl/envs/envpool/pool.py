@@ -11,15 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from jaxrl.envs.base import EnvError
+from jaxrl.envs.base import BatchedEnv, EnvError
 from jaxrl.envs.checks import Turn, check_action, check_num_envs
 from jaxrl.envs.envpool.emulators import EnvPool
 from jaxrl.envs.envpool.options import envpool_spec, make_pool, one_hot_table
 from jaxrl.types import PyTree, TimeStep
 
 
-class EnvPoolEnv:
-    """`BatchedEnv` over one synchronous pool; cannot be saved.
+class EnvPoolEnv(BatchedEnv):
+    """One synchronous pool; cannot be saved.
 
     `send` returns at once while the pool's threads step, so several pools overlap. Rows are in the order of
     environments, and the bits depend on the seeds and actions only, not on the number of threads. Arrays handed out
@@ -56,7 +56,6 @@ class EnvPoolEnv:
         self._length = np.zeros(num_envs, np.int32)
 
     def reset(self) -> TimeStep:
-        """Start a new episode in every environment."""
         if self._turn.sent:
             self.recv()
         self._turn.reset()
@@ -65,7 +64,6 @@ class EnvPoolEnv:
         return self._receive()
 
     def send(self, action: np.ndarray) -> None:
-        """Start a step with `action` int32 [B]; raises `EnvError` where it does not fit."""
         action = check_action(action, self.num_envs, self.spec.num_actions)
         if not action.flags.writeable:  # such as a view of a JAX array, which EnvPool refuses
             action = action.copy()
@@ -74,14 +72,8 @@ class EnvPoolEnv:
         self._pool._send([self._ids, self._ids, action])
 
     def recv(self) -> TimeStep:
-        """Wait for the step that `send` began."""
         self._turn.recv()
         return self._receive()
-
-    def step(self, action: np.ndarray) -> TimeStep:
-        """`send`, then `recv`."""
-        self.send(action)
-        return self.recv()
 
     def save_state(self) -> None:
         """None: an emulator's state stays in EnvPool."""
@@ -92,7 +84,6 @@ class EnvPoolEnv:
         raise EnvError("EnvPool cannot go back to a saved state; make a new pool with another restart in its stream.")
 
     def close(self) -> None:
-        """End the pool's threads."""
         if self._pool is not None:
             if self._turn.sent:
                 self._pool._recv()  # a pool must not be freed while it steps

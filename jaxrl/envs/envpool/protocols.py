@@ -10,11 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from jaxrl.config.ranges import check_ranges
 from jaxrl.envs.envpool.emulators import EnvPool
 from jaxrl.errors import ConfigError
-
-MAX_INT32 = 2**31 - 1
-MAX_FRAME_SIZE = 1024  # far above the screen's 210x160; EnvPool ends the process on sizes it cannot allocate
 
 
 @dataclass(frozen=True)
@@ -64,23 +62,11 @@ def resolve(config: EnvPool) -> Protocol:
     """The preset of `config.protocol` with the config's own settings in place; raises `ConfigError`."""
     if config.protocol not in PRESETS:
         raise ConfigError(f"env.protocol must be one of {', '.join(PRESETS)}, got {config.protocol}")
+    check_ranges(config, "env.")
     preset = PRESETS[config.protocol]
     changed = {name: value for name, value in overrides(config).items() if value != getattr(preset, name)}
     label = " + ".join([preset.label, *(f"{name}={value}" for name, value in changed.items())])
     protocol = replace(preset, label=label, **changed)
-    _validate(protocol)
+    if protocol.sticky_actions == 1:
+        raise ConfigError("env.sticky_actions must be below 1, where the first action would be repeated for ever")
     return protocol
-
-
-def _validate(protocol: Protocol) -> None:
-    if not 0.0 <= protocol.sticky_actions < 1.0:
-        raise ConfigError(f"env.sticky_actions must be at least 0 and below 1, got {protocol.sticky_actions}")
-    if protocol.noop_max < 1:
-        raise ConfigError(f"env.noop_max must be at least 1 (EnvPool crashes on 0), got {protocol.noop_max}")
-    for name in ("noop_max", "max_episode_steps"):
-        if getattr(protocol, name) > MAX_INT32:
-            raise ConfigError(f"env.{name} must be at most {MAX_INT32}, got {getattr(protocol, name)}")
-    if protocol.max_episode_steps < 1:
-        raise ConfigError(f"env.max_episode_steps must be at least 1, got {protocol.max_episode_steps}")
-    if not 1 <= protocol.frame_size <= MAX_FRAME_SIZE:
-        raise ConfigError(f"env.frame_size must be between 1 and {MAX_FRAME_SIZE}, got {protocol.frame_size}")
