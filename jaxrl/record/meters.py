@@ -47,20 +47,17 @@ class EpisodeWindow:
     Args:
         size: how many are averaged.
         count: episodes that finished before, in a resumed run.
+        episodes: (return, length) of the last of those, from `last_episodes`.
     """
 
-    def __init__(self, size: int = 100, count: int = 0):
-        self._episodes: deque[tuple[float, int]] = deque(maxlen=size)
+    def __init__(self, size: int = 100, count: int = 0, episodes: Iterable[tuple[float, int]] = ()):
+        self._episodes = deque(episodes, maxlen=size)
         self.count = count
 
     def add(self, episode_return: float, episode_length: int) -> None:
         """Count one finished episode: raw return, and length in env steps."""
         self._episodes.append((float(episode_return), int(episode_length)))
         self.count += 1
-
-    def refill(self, episodes: Iterable[tuple[float, int]]) -> None:
-        """Put back (return, length) of episodes that `count` already contains: in a resumed run, `last_episodes`."""
-        self._episodes.extend((float(episode_return), int(length)) for episode_return, length in episodes)
 
     def metrics(self) -> dict[str, float]:
         """The `episode/*` metrics; only `episode/count` while no episode has finished."""

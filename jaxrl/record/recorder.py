@@ -61,13 +61,14 @@ class Recorder:
         if config.record.wandb != "off":
             sinks.append(WandbSink(run.path, config.record.wandb_project, config.record.wandb))
         self._sink = ManySinks(sinks)
-        self._window = EpisodeWindow(count=int(counters.get("episodes", 0)))
-        self._window.refill(last_episodes(run.episodes))
+        self._window = EpisodeWindow(count=counters.get("episodes", 0), episodes=last_episodes(run.episodes))
         self._size = config.population.size
-        self._members = [EpisodeWindow() for _ in range(self._size)] if self._size > 1 else []
-        for i, window in enumerate(self._members):
-            window.count = int(counters.get(member_name(i, "episodes"), 0))
-            window.refill(last_episodes(run.episodes, member=i))
+        self._members = [
+            EpisodeWindow(
+                count=counters.get(member_name(i, "episodes"), 0), episodes=last_episodes(run.episodes, member=i)
+            )
+            for i in range(self._size if self._size > 1 else 0)
+        ]
         self._steps_rate, self._updates_rate = Rate(), Rate()
         self._start = self._since = time.monotonic()
         self._pending: list[Metrics] = []
@@ -86,12 +87,8 @@ class Recorder:
 
     def counters(self) -> dict[str, int | float | str]:
         """What a resumed run starts counting from."""
-        return {
-            "env_steps": self.env_steps,
-            "updates": self.updates,
-            "episodes": self.episodes,
-            "wall": self.wall,
-        } | {member_name(i, "episodes"): window.count for i, window in enumerate(self._members)}
+        counts = {"env_steps": self.env_steps, "updates": self.updates, "episodes": self.episodes, "wall": self.wall}
+        return counts | {member_name(i, "episodes"): window.count for i, window in enumerate(self._members)}
 
     def add(self, update: Update, steps: int | None = None) -> None:
         """Count one update; report when it is time. `steps` are those of all hosts, where there are several."""
@@ -104,12 +101,11 @@ class Recorder:
         self._lag += update.lag
         for part, seconds in update.seconds.items():
             self._seconds[f"time/{part}"] += seconds
-        for actor, env, score, length in update.episodes:
-            self._window.add(score, length)
-            member = env % self._size if self._members else None
-            if member is not None:
-                self._members[member].add(score, length)
-            self._episode_log.add(self.env_steps, score, length, actor=actor, env=env, member=member)
+        for episode in update.episodes:
+            member = episode.env % self._size if self._members else None
+            for window in [self._window] if member is None else [self._window, self._members[member]]:
+                window.add(episode.episode_return, episode.episode_length)
+            self._episode_log.add(self.env_steps, episode, member)
         if self.updates % self._every == 0:
             self.report()
 

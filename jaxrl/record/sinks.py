@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from jaxrl.record.files import replace_text
 from jaxrl.record.rundir import write_error
+from jaxrl.types import Episode
 
 
 class Sink(Protocol):
@@ -95,12 +96,10 @@ class JsonlSink:
 
     def write(self, env_steps: int, values: Mapping[str, float]) -> None:
         """Append one line and flush it."""
-        row: dict[str, Any] = {"env_steps": int(env_steps)}
-        row |= {name: _finite(value) for name, value in values.items()}
-        self._lines.append([row])
+        finite = {name: _finite(value) for name, value in values.items()}
+        self._lines.append([{"env_steps": int(env_steps), **finite}])
 
     def close(self) -> None:
-        """Close the file."""
         self._lines.close()
 
 
@@ -112,32 +111,15 @@ class EpisodeLog:
         self._rows: list[dict[str, Any]] = []
         self._closed = False
 
-    def add(
-        self,
-        env_steps: int,
-        episode_return: float,
-        episode_length: int,
-        actor: int,
-        env: int,
-        member: int | None = None,
-    ) -> None:
-        """Note one episode: raw return, length in env steps, and which environment of which actor played it.
-
-        `member` is whose it was, in a population.
+    def add(self, env_steps: int, episode: Episode, member: int | None = None) -> None:
+        """Note one episode; `member` is whose it was, in a population.
 
         It reaches the file with the next `flush`, which belongs to each report: thousands of short episodes a second
         must not cost a write each.
         """
-        self._rows.append(
-            {
-                "env_steps": int(env_steps),
-                "episode_return": _finite(episode_return),
-                "episode_length": int(episode_length),
-                "actor": int(actor),
-                "env": int(env),
-            }
-            | ({} if member is None else {"member": int(member)})
-        )
+        whose = {"actor": episode.actor, "env": episode.env} | ({} if member is None else {"member": member})
+        played = {"episode_return": _finite(episode.episode_return), "episode_length": episode.episode_length}
+        self._rows.append({"env_steps": int(env_steps), **played, **whose})
 
     def flush(self) -> None:
         """Write what was noted since the last call."""
@@ -190,5 +172,4 @@ def _belongs(line: str, env_steps: float) -> bool:
 
 def _finite(value: float) -> float | None:
     """JSON has no NaN; null reads back as NaN."""
-    number = float(value)
-    return number if math.isfinite(number) else None
+    return float(value) if math.isfinite(value) else None

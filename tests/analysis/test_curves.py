@@ -24,6 +24,7 @@ from jaxrl.analysis.runs import group_by_name, one_protocol, read_record
 from jaxrl.record.metrics import METRICS
 from jaxrl.record.rundir import RunDir, RunDirError
 from jaxrl.record.sinks import EpisodeLog, JsonlSink
+from jaxrl.types import Episode
 
 
 def make_run(folder: Path, returns: list[float], name: str = "pong", seed: int = 0, reports: int = 20) -> RunDir:
@@ -31,7 +32,7 @@ def make_run(folder: Path, returns: list[float], name: str = "pong", seed: int =
     run = RunDir.create(folder, name, seed, "", {"python": "3"}, now=datetime(2026, 1, 1))
     log, sink = EpisodeLog(run.episodes), JsonlSink(run.metrics)
     for index, episode_return in enumerate(returns, start=1):
-        log.add(100 * index, episode_return, 100, 0, 0)
+        log.add(100 * index, Episode(0, 0, episode_return, 100))
     for report in range(1, reports + 1):
         steps = report * 100 * max(1, len(returns)) // reports
         values = dict.fromkeys(METRICS, float(report))

@@ -63,8 +63,7 @@ def test_episode_window() -> None:
 
 
 def test_a_refilled_window_goes_on() -> None:
-    window = EpisodeWindow(size=3, count=4)
-    window.refill([(1.0, 10), (2.0, 20), (6.0, 60)])
+    window = EpisodeWindow(size=3, count=4, episodes=[(1.0, 10), (2.0, 20), (6.0, 60)])
     assert window.count == 4 and window.metrics()["episode/return"] == 3.0
 
 

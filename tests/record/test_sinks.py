@@ -12,6 +12,7 @@ import pytest
 
 from jaxrl.record.rundir import RunDirError
 from jaxrl.record.sinks import EpisodeLog, JsonlSink, ManySinks, last_episodes
+from jaxrl.types import Episode
 
 
 def rows(path: Path) -> list[dict[str, Any]]:
@@ -63,12 +64,12 @@ def test_resume_at_zero_empties(tmp_path: Path) -> None:
 def test_episodes_are_buffered(tmp_path: Path) -> None:
     path = tmp_path / "episodes.jsonl"
     log = EpisodeLog(path)
-    log.add(np.int64(100), np.float32(-21), np.int32(800), actor=0, env=np.int64(3))
+    log.add(100, Episode(0, 3, -21.0, 800))
     assert path.read_text() == ""
     log.flush()
     expected = {"env_steps": 100, "episode_return": -21.0, "episode_length": 800, "actor": 0, "env": 3}
     assert rows(path) == [expected]
-    log.add(200, 1.5, 10, 1, 2)
+    log.add(200, Episode(1, 2, 1.5, 10))
     log.close()
     log.close()
     assert len(rows(path)) == 2
