@@ -25,7 +25,7 @@ class FamilyConfig:
         hidden_sizes: widths of the torso's dense layers, those after the convolutions where it has some.
         input: `plain` divides frames by 255; `motion` shows the newest frame around its mean and the amplified
             differences of successive frames, in which small moving things stand out.
-        dtype: of activations and matrix products; parameters stay float32.
+        dtype: of activations and matrix products below the heads; both heads and all parameters stay float32.
         core: `none`, or `lstm` for a memory between the torso and the heads.
         core_size: units of the memory.
     """
@@ -62,4 +62,4 @@ def complete(config: FamilyConfig, torso: Any, spec: EnvSpec) -> PolicyValueNetw
 
     dtype = jnp.dtype(config.dtype)
     core = LSTM(config.core_size, dtype) if config.core == "lstm" else None
-    return PolicyValueNetwork(torso, spec.num_actions, dtype, config.input == "motion", core)
+    return PolicyValueNetwork(torso, spec.num_actions, config.input == "motion", core)

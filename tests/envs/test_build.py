@@ -36,7 +36,6 @@ def test_environments_nobody_can_play(config, message):
     [
         (EnvPool(noop_max=0), "env.noop_max must be at least 1"),
         (EnvPool(id="CartPole-v1", noop_max=3), "env.noop_max is an Atari setting"),
-        (EnvPool(id="Catch-v0", max_episode_steps=3), "env.max_episode_steps is an Atari setting"),
     ],
 )
 def test_settings_that_cannot_work(config, message):

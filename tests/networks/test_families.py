@@ -113,6 +113,21 @@ def test_bfloat16_is_close_and_keeps_float32_parameters(name: str) -> None:
         assert float(jnp.abs(a - b).max()) < 0.05 * float(jnp.abs(b).max())
 
 
+@pytest.mark.parametrize("name", SETTINGS)
+def test_heads_are_not_rounded_to_bfloat16(name: str) -> None:
+    """The neighbours of a bfloat16 near 40 are 0.25 away: a value of 40.03 must not be 40."""
+    _, params, observation = built(name)
+    config, spec = SETTINGS[name]
+    half = make("network", replace(config, dtype="bfloat16"), spec)
+    shifted = {
+        **params,
+        **{head: {**params[head], "bias": params[head]["bias"] + 40.03} for head in ("policy", "value")},
+    }
+    output, plain = (jax.jit(half.apply)({"params": p}, observation[:4]) for p in (shifted, params))
+    for after, before in ((output.policy, plain.policy), (output.value, plain.value)):
+        np.testing.assert_allclose(after - before, 40.03, atol=1e-4)
+
+
 def test_initial_weights() -> None:
     _, params, _ = built("small")
     for path, leaf in jax.tree_util.tree_leaves_with_path(params):

@@ -39,7 +39,8 @@ class EnvPool:
         sticky_actions: probability that the previous action is repeated; null keeps the preset's.
         full_action_set: all 18 actions instead of the game's own; null keeps the preset's.
         noop_max: up to so many no-ops start an episode, at least 1; null keeps the preset's.
-        max_episode_steps: cap in env steps, after which an episode is truncated; null keeps the preset's.
+        max_episode_steps: cap in env steps, after which an episode is truncated, of any id; null keeps the preset's,
+            and outside Atari the game's own.
         frame_size: side of the square frame in pixels; null keeps the preset's.
     """
 

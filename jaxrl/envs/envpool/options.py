@@ -61,7 +61,7 @@ def _options(config: EnvPool) -> dict[str, Any]:
     if config.id not in known:
         raise unknown_id(config.id, known, "EnvPool")
     if not is_atari(config.id):
-        for name in overrides(config):
+        for name in overrides(config).keys() - {"max_episode_steps"}:  # that cap is `EnvPoolEnv`'s own
             raise ConfigError(f"env.{name} is an Atari setting and {config.id} is not an Atari game; set it to null")
         return {}
     protocol = resolve(config)

@@ -1,7 +1,8 @@
 """EnvPool's compiled environments as a `BatchedEnv`.
 
 What EnvPool leaves to its caller is done here: actions are checked before it sees them, episode returns are raw,
-lengths leave out the ignored reset rows, and termination is told from truncation.
+lengths leave out the ignored reset rows, termination is told from truncation, and a cap holds outside Atari too,
+where many games of EnvPool know none or pay no heed to it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 from jaxrl.envs.base import BatchedEnv, EnvError
 from jaxrl.envs.checks import Turn, check_action, check_num_envs
 from jaxrl.envs.envpool.emulators import EnvPool
-from jaxrl.envs.envpool.options import envpool_spec, make_pool, one_hot_table
+from jaxrl.envs.envpool.options import envpool_spec, is_atari, make_pool, one_hot_table
 from jaxrl.types import PyTree, TimeStep
 
 
@@ -25,7 +26,8 @@ class EnvPoolEnv(BatchedEnv):
     environments, and the bits depend on the seeds and actions only, not on the number of threads. Arrays handed out
     are the caller's: EnvPool allocates new ones for every step.
 
-    Outside Atari an episode that terminates exactly at its cap is reported as truncated: EnvPool does not tell.
+    Outside Atari an episode that terminates exactly at a cap of EnvPool's own is reported as truncated: it does not
+    tell.
 
     Args:
         config: the id, and for Atari the protocol.
@@ -51,6 +53,9 @@ class EnvPoolEnv(BatchedEnv):
         self._one_hot = one_hot_table(self._pool.spec)
         self._ids = np.arange(num_envs, dtype=np.int32)
         self._turn = Turn()
+        self._cap = None if is_atari(config.id) else config.max_episode_steps
+        self._capped = np.zeros(num_envs, bool)  # where our own cap ended the episode: EnvPool is to be told
+        self._renewed: list[Any] = []
         self._last = np.ones(num_envs, bool)
         self._return = np.zeros(num_envs, np.float32)
         self._length = np.zeros(num_envs, np.int32)
@@ -61,6 +66,7 @@ class EnvPoolEnv(BatchedEnv):
         self._turn.reset()
         self._pool._reset(self._ids)
         self._last = np.ones(self.num_envs, bool)
+        self._capped = np.zeros(self.num_envs, bool)
         return self._receive()
 
     def send(self, action: np.ndarray) -> None:
@@ -69,7 +75,14 @@ class EnvPoolEnv(BatchedEnv):
             action = action.copy()
         self._turn.send()
         # The underscored calls are what the public ones come down to; they skip 0.1 ms of rearranging per step.
-        self._pool._send([self._ids, self._ids, action])
+        if not self._capped.any():
+            self._pool._send([self._ids, self._ids, action])
+            return
+        self._pool._reset(self._ids[self._capped])
+        self._renewed = self._pool._recv()
+        on = self._ids[~self._capped]
+        if on.size:
+            self._pool._send([on, on, action[on]])
 
     def recv(self) -> TimeStep:
         self._turn.recv()
@@ -85,14 +98,14 @@ class EnvPoolEnv(BatchedEnv):
 
     def close(self) -> None:
         if self._pool is not None:
-            if self._turn.sent:
+            if self._turn.sent and not self._capped.all():
                 self._pool._recv()  # a pool must not be freed while it steps
             self._pool.close()
         self._turn.close()
         self._pool = None
 
     def _receive(self) -> TimeStep:
-        values = self._pool._recv()
+        values = self._values()
         first = self._last  # the step after the last one is the reset
         played = ~first
         reward = values[self._reward] * played
@@ -100,9 +113,12 @@ class EnvPoolEnv(BatchedEnv):
         last = (done | truncated) & played
         game_over = ~truncated if self._terminated is None else values[self._terminated] != 0
         terminated = last & game_over
-        self._last = last
         self._return = self._return * played + reward
         self._length = (self._length + 1) * played
+        if self._cap is not None:
+            self._capped = ~last & (self._length >= self._cap)
+            last = last | self._capped
+        self._last = last
         return TimeStep(
             observation=self._observe(values[self._observation]),
             reward=reward,
@@ -113,6 +129,19 @@ class EnvPoolEnv(BatchedEnv):
             episode_return=self._return,
             episode_length=self._length,
         )
+
+    def _values(self) -> list[Any]:
+        """EnvPool's arrays of all environments, those that `send` had to begin anew among them."""
+        if not self._capped.any():
+            return self._pool._recv()
+        if self._capped.all():
+            return self._renewed
+        merged = []
+        for new, stepped in zip(self._renewed, self._pool._recv(), strict=True):
+            whole = np.empty((self.num_envs, *new.shape[1:]), new.dtype)
+            whole[self._capped], whole[~self._capped] = new, stepped
+            merged.append(whole)
+        return merged
 
     def _observe(self, observation: np.ndarray) -> np.ndarray:
         if self._one_hot is not None:
