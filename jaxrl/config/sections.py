@@ -15,6 +15,7 @@ from jaxrl.config import registry
 from jaxrl.config.conditions import Names, ReadIf, ReadUnless
 from jaxrl.config.ranges import HUGE, Above, AtLeast, Between
 
+MAX_CAP = 2**31 - 1
 MAX_SEED = 2**32 - 1  # a JAX key keeps 32 bits: 2**32 would be seed 0 again
 
 
@@ -78,12 +79,18 @@ class EvaluationConfig:
         num_envs: environments that play side by side.
         greedy: take the most probable action instead of sampling.
         against_random: also score the uniformly random policy, and report the distance in standard errors.
+        steps_per_episode: env steps that an episode may take on average; what takes more is cut, counted with the
+            return it had, and reported. Nothing else ends a policy that goes in circles where env.max_episode_steps
+            sets no cap. The default is the largest cap of Atari.
+        max_minutes: cut, likewise, what is not finished after so many minutes.
     """
 
     episodes: Annotated[int, AtLeast(0)] = 100
     num_envs: Annotated[int, AtLeast(1)] = 20
     greedy: bool = False
     against_random: bool = False
+    steps_per_episode: Annotated[int, Between(1, MAX_CAP)] = 27_000
+    max_minutes: Annotated[float, Above(0)] = 10.0
 
 
 SEVERAL = ReadIf("hosts.coordinator")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -37,7 +38,7 @@ from jaxrl.run.experiment import (
     make_evaluation_screen,
 )
 from jaxrl.runtime.actor import Act, make_act
-from jaxrl.runtime.episodes import act_randomly, play_episodes, summary
+from jaxrl.runtime.episodes import Played, act_randomly, play_episodes, summary
 from jaxrl.runtime.watchdog import Watchdog
 from jaxrl.types import EnvSpec, TimeStep, TrainState
 
@@ -92,11 +93,10 @@ def evaluate(
     film = None if video is None else _start_film(experiment, shares[0], label)
     act = make_act(agent.act)  # compiled for all members, at most once for each of the two sizes of a share
     played = [
-        _play(experiment, act, publish(state), agent.initial_actor_state, share, "policy", film)
+        _play(experiment, act, publish(state), agent.initial_actor_state, share, "policy", film, share / sum(shares))
         for state, share in zip(states, shares, strict=True)
     ]
-    returns, lengths = (np.concatenate(parts) for parts in zip(*played, strict=True))
-    result |= summary(returns, lengths)
+    result |= summary(Played.together(played))
     if film is not None and video is not None:
         film.screen.close()
         write_video(video, film, film.screen.fps)
@@ -104,7 +104,7 @@ def evaluate(
     if member is not None:
         result["member"] = member
     elif len(states) > 1:
-        result["member_returns"] = [float(returns.mean()) for returns, _ in played]
+        result["member_returns"] = [float(part.returns.mean()) for part in played]
     trained = training_return(run, member)
     if trained is not None:
         result["training_return"] = trained
@@ -127,10 +127,10 @@ def _shares(config: ExperimentConfig, episodes: int | None, members: int) -> lis
 def _against_random(experiment: Experiment, episodes: int, result: dict[str, Any]) -> dict[str, float]:
     """What the random policy has, and how far above it `result` is where chance had a part in either."""
     act = make_act(partial(act_randomly, num_actions=experiment.spec.num_actions))
-    random = summary(*_play(experiment, act, (), lambda num_envs: (), episodes, "random policy"))
+    random = summary(_play(experiment, act, (), lambda num_envs: (), episodes, "random policy"))
     error = np.hypot(result["standard_error"], random["standard_error"])
     compared = {"random_return": random["mean_return"]}
-    if error > 0:
+    if error > 0 and min(result["games"], random["games"]) > 1:  # one game alone has no error that could be known
         compared["standard_errors_above_random"] = float((result["mean_return"] - random["mean_return"]) / error)
     return compared
 
@@ -208,8 +208,9 @@ def _play(
     episodes: int,
     title: str,
     film: Film | None = None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Returns and lengths of some episodes; environments that hang end the process.
+    share: float = 1.0,
+) -> Played:
+    """Some episodes, which may take their `share` of the time; environments that hang end the process.
 
     Shown meanwhile is a progress bar, or in a log, which cannot have one, a line at the start.
     """
@@ -218,7 +219,8 @@ def _play(
         print(f"evaluating: {title}, {episodes} episodes", file=sys.stderr, flush=True)
     num_envs = _num_envs(experiment, episodes)
     env = make_evaluation_env(experiment, num_envs)
-    timeout_s = experiment.config.runtime.timeout_s
+    timeout_s, bounds = experiment.config.runtime.timeout_s, experiment.config.evaluation
+    deadline = time.monotonic() + 60 * bounds.max_minutes * share
     sentence = (
         f"the environments that score the policy made no step for {timeout_s:g} s (runtime.timeout_s); nothing is "
         f"lost: `{program()} evaluate` tries again"
@@ -236,7 +238,7 @@ def _play(
             Progress(console=Console(stderr=True), transient=True, disable=not bar) as progress,
         ):
             task = progress.add_task(f"evaluating: {title}", total=episodes)
-            return play_episodes(
+            played = play_episodes(
                 act,
                 jax.device_put(params),
                 initial_state(num_envs),
@@ -245,9 +247,21 @@ def _play(
                 experiment.key(EVALUATION_KEY),
                 lambda finished: progress.update(task, completed=finished),
                 watch,
+                bounds.steps_per_episode,
+                lambda: time.monotonic() > deadline,
             )
     finally:
         env.close()
+    if played.cut or played.missing:
+        print(
+            f"evaluating: {title}: of {episodes} episodes {played.cut} were cut and count with the return they had, "
+            f"and {played.missing} were not begun, since evaluation.steps_per_episode {bounds.steps_per_episode} or "
+            f"evaluation.max_minutes {bounds.max_minutes:g} was reached; a policy that goes in circles needs a cap, "
+            "env.max_episode_steps",
+            file=sys.stderr,
+            flush=True,
+        )
+    return played
 
 
 def member_states(experiment: Experiment, state: TrainState, member: int | None) -> list[TrainState]:
@@ -261,6 +275,15 @@ def member_states(experiment: Experiment, state: TrainState, member: int | None)
     return [member_state(without_pbt(state), i) for i in (range(size) if member is None else [member])]
 
 
+def _counted(result: dict[str, Any]) -> str:
+    """How many episodes a score is of, and what is to be known about them."""
+    episodes, games = result["episodes"], result["games"]
+    repeated = f", only {games} of them different games" if games < episodes else ""
+    cut = f", {result['cut_episodes']} of them cut" if result["cut_episodes"] else ""
+    missing = f", {result['missing_episodes']} not begun" if result["missing_episodes"] else ""
+    return f"{episodes} episodes{repeated}{cut}{missing}"
+
+
 def finish(config: ExperimentConfig, run: RunDir) -> None:
     """Evaluate, draw the curve, and say where everything is and what to do next."""
     lines = []
@@ -271,9 +294,10 @@ def finish(config: ExperimentConfig, run: RunDir) -> None:
         result = evaluate(run)
         replace_json(run.path / "evaluation.json", result)
         label = f", {result['protocol']} protocol" if result["protocol"] else ""
+        error = f" +- {result['standard_error']:.2f}" if result["games"] > 1 else ""  # of one game it is not known
         lines.append(
-            f"return      {result['mean_return']:.2f} +- {result['standard_error']:.2f} over {result['episodes']} "
-            f"episodes ({result['env']}{label}, {result['policy']} policy)"
+            f"return      {result['mean_return']:.2f}{error} over {_counted(result)} "
+            f"({result['env']}{label}, {result['policy']} policy)"
         )
         if "random_return" in result:
             distance = result.get("standard_errors_above_random")

@@ -10,14 +10,16 @@ import pytest
 from PIL import Image
 
 from jaxrl.cli.commands import main
-from jaxrl.config.parsing import write_config
+from jaxrl.config.parsing import read_config, write_config
 from jaxrl.config.sections import EvaluationConfig, PopulationConfig
 from jaxrl.envs.cartpole import CartPole
+from jaxrl.envs.envpool.emulators import EnvPool
 from jaxrl.errors import ConfigError
 from jaxrl.record.checkpoints import Checkpoints
 from jaxrl.record.rundir import RunDir, RunDirError
 from jaxrl.run import evaluate
 from jaxrl.run.experiment import INIT_KEY, build
+from jaxrl.runtime.episodes import Played
 from tests.support.full_disk import files_of_at_most
 from tests.support.parts import small_config
 
@@ -46,8 +48,9 @@ def constant(monkeypatch):
     """Nothing is played: every policy has return 1 in every episode, and the random one 0."""
     rewards = {"random policy": 0.0}
 
-    def play(experiment, act, params, initial_state, episodes, title, film=None):
-        return np.full(episodes, rewards.get(title, 1.0), np.float32), np.full(episodes, 9, np.int32)
+    def play(experiment, act, params, initial_state, episodes, title, film=None, share=1.0):
+        returns = np.full(episodes, rewards.get(title, 1.0), np.float32)
+        return Played(returns, np.full(episodes, 9, np.int32), np.arange(episodes))
 
     monkeypatch.setattr(evaluate, "_play", play)
 
@@ -140,6 +143,28 @@ def test_an_environment_of_vectors_is_filmed(tmp_path):
     with Image.open(tmp_path / "episode.gif") as film:
         assert film.n_frames > 1
     assert result["video_return"] == result["mean_return"]
+
+
+def test_a_policy_that_circles_ends_and_says_so(tmp_path, monkeypatch, capsys):
+    """EnvPool gives CliffWalking no end but the goal, and a greedy policy may never come there."""
+    config = small_config(EnvPool(id="CliffWalking-v1"))
+    bounds = EvaluationConfig(episodes=4, num_envs=2, greedy=True, steps_per_episode=20)
+    run = untrained(tmp_path, replace(config, evaluation=bounds))
+    monkeypatch.setattr("jaxrl.analysis.figures.learning.plot_run", lambda run: run / "curve.png")
+    evaluate.finish(read_config(run.config), run)
+    output = capsys.readouterr()
+    assert "of 4 episodes 2 were cut" in output.err and "2 were not begun" in output.err
+    assert "evaluation.steps_per_episode 20" in output.err and "env.max_episode_steps" in output.err
+    assert "over 2 episodes, only 1 of them different games, 2 of them cut, 2 not begun (" in output.out
+    result = json.loads((run.path / "evaluation.json").read_text())
+    assert (result["episodes"], result["games"], result["cut_episodes"], result["missing_episodes"]) == (2, 1, 2, 2)
+    assert result["mean_length"] == 40
+    in_time = evaluate.evaluate(
+        run, overrides=["--evaluation.steps_per_episode", "1000000", "--evaluation.max_minutes", "1e-3"]
+    )
+    assert in_time["cut_episodes"] == 2
+    capped = evaluate.evaluate(run, overrides=["--env.max_episode_steps", "7"])
+    assert (capped["episodes"], capped["cut_episodes"], capped["mean_length"]) == (4, 0, 7)
 
 
 def test_a_log_says_what_is_played_while_it_is_played(single, capsys):

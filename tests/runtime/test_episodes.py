@@ -10,7 +10,7 @@ import pytest
 from jaxrl.envs.batched import BatchedJaxEnv
 from jaxrl.envs.catch import COLUMNS, Catch
 from jaxrl.runtime.actor import make_act
-from jaxrl.runtime.episodes import act_randomly, play_episodes, summary
+from jaxrl.runtime.episodes import Played, act_randomly, play_episodes, summary
 from jaxrl.types import ActorOutput, ArraySpec, EnvSpec, TimeStep
 from tests.support.parts import experiment_of, small_config
 
@@ -49,17 +49,50 @@ def act_uniformly(num_actions):
 def test_equal_shares(episodes, expected):
     """The first to finish would mostly be the short ones."""
     finished = []
-    returns, lengths = play_episodes(
+    returns, lengths, games, cut, missing = play_episodes(
         make_act(act_uniformly(2)), (), (), Metronome(4), episodes, jax.random.key(0), progress=finished.append
     )
     assert np.bincount(returns.astype(int), minlength=4).tolist() == expected
     assert (lengths == returns + 1).all() and returns.dtype == np.float32 and lengths.dtype == np.int32
     assert finished == list(range(1, episodes + 1))
+    assert (cut, missing) == (0, 0) and len(games) == episodes
+
+
+def test_an_evaluation_that_cannot_end_is_cut_and_says_so():
+    """Environments 2 and 3 do not fit 3 steps: they count with what they had, and the short ones are no favourites."""
+    played = play_episodes(make_act(act_uniformly(2)), (), (), Metronome(4), 8, jax.random.key(0), steps_per_episode=2)
+    # Shares of two, so budgets of 4 steps: environment 1 ends twice, 2 once (3 steps) and is cut in its second, 3 once.
+    assert np.bincount(played.lengths).tolist() == [0, 3, 2, 1, 1]
+    assert (played.cut, played.missing, len(played.returns)) == (1, 1, 7)
+
+
+def test_the_clock_cuts_too():
+    late = iter([False] * 3 + [True] * 100)
+    played = play_episodes(
+        make_act(act_uniformly(2)), (), (), Metronome(4), 8, jax.random.key(0), is_late=lambda: next(late)
+    )
+    assert (played.cut, played.missing) == (1, 8 - len(played.returns)) and 8 > len(played.returns) > 0
+
+
+def test_equal_games_are_told_from_different_ones():
+    """The same chances give the same digests; another action in one environment another digest there only."""
+
+    def games(first_action):
+        def act(params, state, timestep, key):
+            action = jnp.where(timestep.first, first_action, 0).astype(jnp.int32)
+            return state, ActorOutput(action, jnp.zeros((2, 3)), ())
+
+        return play_episodes(
+            make_act(act), (), (), BatchedJaxEnv(Catch(), 2, jax.random.key(1)), 2, jax.random.key(2)
+        ).games
+
+    same, again, other = games(jnp.asarray([0, 0])), games(jnp.asarray([0, 0])), games(jnp.asarray([0, 2]))
+    assert (same == again).all() and (same == other).tolist() == [True, False]
 
 
 def test_a_random_policy_on_catch():
     env = BatchedJaxEnv(Catch(), 50, jax.random.key(1))
-    returns, lengths = play_episodes(make_act(act_uniformly(3)), (), (), env, 1000, jax.random.key(2))
+    returns, lengths, *_ = play_episodes(make_act(act_uniformly(3)), (), (), env, 1000, jax.random.key(2))
     assert set(returns) == {-1.0, 1.0} and (lengths == 9).all()
     assert abs(returns.mean() - CATCH_RANDOM) < 5 * returns.std() / np.sqrt(1000)
 
@@ -72,7 +105,7 @@ def test_a_perfect_policy_on_catch():
         return state, ActorOutput(action, jnp.zeros((len(action), 3)), ())
 
     env = BatchedJaxEnv(Catch(), 7, jax.random.key(1))
-    returns, _ = play_episodes(make_act(follow), (), (), env, 4 * COLUMNS, jax.random.key(2))
+    returns, *_ = play_episodes(make_act(follow), (), (), env, 4 * COLUMNS, jax.random.key(2))
     assert (returns == 1).all()
 
 
@@ -102,9 +135,12 @@ def test_greedy_takes_the_most_probable_action():
 
 
 def test_summary():
-    result = summary(np.asarray([1.0, 2.0, 6.0], np.float32), np.asarray([4, 5, 6], np.int32))
+    result = summary(played([1, 2, 6], "abc", cut=1))
     assert result == {
         "episodes": 3,
+        "games": 3,
+        "cut_episodes": 1,
+        "missing_episodes": 0,
         "mean_return": 3.0,
         "standard_error": pytest.approx(np.sqrt(7 / 3)),
         "min_return": 1.0,
@@ -112,4 +148,18 @@ def test_summary():
         "max_return": 6.0,
         "mean_length": 5.0,
     }
-    assert summary(np.asarray([1.0]), np.asarray([4]))["standard_error"] == 0.0
+    assert summary(played([1], "a"))["standard_error"] == 0.0
+
+
+def test_a_game_played_again_is_no_new_evidence():
+    """Every game four times is the same score with the same error; one of three played more often weighs more."""
+    once, often = summary(played([1, 2, 6], "abc")), summary(played([1, 2, 6] * 4, "abc" * 4))
+    assert (often["episodes"], often["games"]) == (12, 3)
+    assert often["standard_error"] == pytest.approx(once["standard_error"]) == pytest.approx(np.sqrt(7 / 3))
+    assert summary(played([1, 1, 1, 5], "aaab"))["mean_return"] == 2
+    assert summary(played([3] * 9, "a" * 9))["games"] == 1
+
+
+def played(returns, games, cut=0):
+    lengths = np.arange(4, 4 + len(returns), dtype=np.int32)
+    return Played(np.asarray(returns, np.float32), lengths, np.asarray([g.encode() for g in games]), cut)
