@@ -43,10 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     name = words.pop(0) if words else ""
     try:
         return _dispatch(name, words)
-    except ConfigError as error:
-        return _complain(error, 2)
     except UserError as error:
-        return _complain(error, COMMANDS[name].failure)
+        print(f"jaxrl: error: {error}", file=sys.stderr)
+        return 2 if isinstance(error, ConfigError) else COMMANDS[name].failure
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:  # `jaxrl train --help | head`
@@ -87,8 +86,3 @@ options:
   -h, --help  of jaxrl or of a command
   --version   print the version
 """
-
-
-def _complain(error: Exception, status: int) -> int:
-    print(f"jaxrl: error: {error}", file=sys.stderr)
-    return status

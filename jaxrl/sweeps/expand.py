@@ -46,11 +46,10 @@ class Run:
     @property
     def label(self) -> str:
         """Its swept settings in short: `learning_rate=0.001 seed=2`, or `learning_rate=0.001 seed=2,3 (2 members)`."""
-        if not self.members:
-            return " ".join(f"{name.rpartition('.')[2]}={_short(value)}" for name, value in self.settings.items())
-        columns = {name: [member.settings[name] for member in self.members] for name in self.members[0].settings}
-        swept = [f"{name.rpartition('.')[2]}={_span(values)}" for name, values in columns.items()]
-        return " ".join([*swept, f"({len(self.members)} members)"])
+        swept = self.members or (self,)
+        columns = {name: [run.settings[name] for run in swept] for name in swept[0].settings}
+        words = " ".join(f"{name.rpartition('.')[2]}={_span(values)}" for name, values in columns.items())
+        return f"{words} ({len(self.members)} members)" if self.members else words
 
     @property
     def fixed(self) -> tuple[str, ...]:

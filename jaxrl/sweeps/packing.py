@@ -117,15 +117,12 @@ def _groups(runs: Iterable[Run], limit: int) -> Iterator[list[Run]]:
     """Runs that agree in all but seed and hyper-parameters, at most `limit` at a time."""
     alike: dict[Any, list[Run]] = {}
     for run in runs:
-        others = tuple(override(name, value) for name, value in run.settings.items() if not _may_differ(name))
+        same = [name for name in run.settings if name != SEED and not name.startswith(HYPERS)]
+        others = tuple(override(name, run.settings[name]) for name in same)
         alike.setdefault((run.sweep, run.config, run.fixed, others), []).append(run)
     for members in alike.values():
         for start in range(0, len(members), limit):
             yield members[start : start + limit]
-
-
-def _may_differ(name: str) -> bool:
-    return name == SEED or name.startswith(HYPERS)
 
 
 def _different_hypers(members: Sequence[Run]) -> dict[str, list[float]]:

@@ -59,26 +59,21 @@ def _recorded(path: Path) -> tuple[SweepFolder, list[Run]]:
 def _agreed_to(todo: Sequence[Run], options: argparse.Namespace) -> bool:
     """Say what is planned; ask before a large study."""
     rate = options.frames_per_second or ASSUMED[options.scale]
-    print(describe(estimate(todo, rate), options.scale, _device(options), _at_a_time(options)), flush=True)
+    device = "GPU" if options.gpus or options.scale == "full" or visible_gpus() else "CPU-slot"
+    print(describe(estimate(todo, rate), options.scale, device, _at_a_time(options)), flush=True)
     if options.scale not in ASKS:
         return True
     if options.on == "local" and not visible_gpus():
         print("  warning  no GPU is visible here; `jaxrl doctor --require gpu` says what to do", flush=True)
-    return options.yes or _agreed()
-
-
-def _device(options: argparse.Namespace) -> str:
-    return "GPU" if options.gpus or options.scale == "full" or visible_gpus() else "CPU-slot"
+    if options.yes:
+        return True
+    if not sys.stdin.isatty():
+        print("this is large, and there is nobody to ask; say --yes to go on", file=sys.stderr)
+        return False
+    return input("go on? [y/N] ").strip().lower() in ("y", "yes")
 
 
 def _at_a_time(options: argparse.Namespace) -> int:
     if options.on == "slurm":
         return options.jobs or 256
     return len(make_slots(options.jobs, options.cores_per_run, options.runs_per_gpu, usable_cores(), visible_gpus()))
-
-
-def _agreed() -> bool:
-    if not sys.stdin.isatty():
-        print("this is large, and there is nobody to ask; say --yes to go on", file=sys.stderr)
-        return False
-    return input("go on? [y/N] ").strip().lower() in ("y", "yes")

@@ -169,21 +169,16 @@ def _group_panel(axes: Axes, groups: Mapping[str, Sequence[Run]], name: str) -> 
     drawn = {}
     for colour, (label, runs) in zip(cycle(COLOURS), groups.items(), strict=False):
         check_one_game(runs)
-        curves = [_curve(run, name) for run in runs]
-        if all(curve is not None for curve in curves):
-            band = aggregate([curve for curve in curves if curve is not None])
-            line = banded(axes, band.env_steps, band.mean, band.low, band.high, colour, linewidth=1.8)
-            drawn[f"{label} ({band.runs} seed{'s' if band.runs > 1 else ''})"] = line
+        try:
+            curves = [metric_curve(run, name) for run in runs]
+        except RunDataError:  # a run lacks it
+            continue
+        band = aggregate(curves)
+        line = banded(axes, band.env_steps, band.mean, band.low, band.high, colour, linewidth=1.8)
+        drawn[f"{label} ({band.runs} seed{'s' if band.runs > 1 else ''})"] = line
     if not drawn:
         raise RunDataError(f"no group has the metric {name!r} in all of its runs")
     return drawn
-
-
-def _curve(run: Run, name: str) -> Curve | None:
-    try:
-        return metric_curve(run, name)
-    except RunDataError:
-        return None
 
 
 def _return_curve(run: Run, window: int = 100) -> Curve:
