@@ -5,10 +5,13 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jaxrl.cli.parser import Parser, positive_int
 from jaxrl.errors import ConfigError, UserError
+
+if TYPE_CHECKING:
+    from jaxrl.config.sections import ExperimentConfig
 
 RUN_HELP = "a run folder, or `latest`"
 
@@ -29,10 +32,23 @@ def train(arguments: Sequence[str]) -> int:
     if options.config is None:
         parser.error("the config is missing; name a YAML file, such as those in configs/")
     from jaxrl.config.parsing import read_config
-    from jaxrl.run.train import train
+    from jaxrl.run.train import resume, train
 
-    config = read_config(options.config, settings, recorded=options.resume is not None)
-    return train(config, resume=options.resume)
+    if options.resume is None:
+        return train(read_config(options.config, settings))
+    return resume(_launch(options.config, settings), options.config, settings, options.resume)
+
+
+def _launch(path: str, settings: Sequence[str]) -> ExperimentConfig:
+    """What names the run that is resumed, where CONFIG and the settings fit; else what they need to be told so."""
+    from jaxrl.config.parsing import read_config, typed_settings
+
+    try:
+        return read_config(path, settings, recorded=True)
+    except ConfigError:  # another part, say: the run that it cannot have is named in what the user is told
+        typed = typed_settings(path, settings).items()
+        names = [f"--{name}={text}" for name, text in typed if name.startswith(("name", "seed", "record.", "hosts."))]
+        return read_config(path, names, recorded=True)
 
 
 def _train_help(path: str | None, settings: Sequence[str]) -> str:
@@ -42,7 +58,8 @@ def _train_help(path: str | None, settings: Sequence[str]) -> str:
     usage = "jaxrl train CONFIG [--resume [RUN]] [--KEY VALUE ...]"
     description = (
         "Train an agent. CONFIG is a YAML file, such as those in configs/; --KEY VALUE (or --KEY=VALUE) sets one value "
-        "on top of it. --resume goes on with the newest run of CONFIG's name, --resume RUN with that run folder."
+        "on top of it. --resume goes on with the newest run of CONFIG's name and seed, --resume RUN with that folder: "
+        "by the config that lies there, where --KEY VALUE may change length, record, evaluation, devices and hosts."
     )
     if path is not None:
         return help_text(usage, f"{description} The defaults below are {path}'s.", read_config(path, settings))

@@ -56,8 +56,7 @@ def read_config(path: str | Path, overrides: Sequence[str] = (), *, recorded: bo
         recorded: the file is that of a run: what nothing reads there is no mistake any more.
     """
     in_file = {setting.name: setting for setting in _file_settings(Path(path))}
-    settings = in_file | {setting.name: setting for setting in _override_settings(overrides)}
-    older.translate(settings)
+    settings = _on_top(in_file, overrides)
     chosen = {section: settings.pop(f"{section}.name", None) for section in registry.PARTS}
     parts = {section: _chosen_part(section, chosen[section], path) for section in registry.PARTS}
     leaves = {leaf.name: leaf for leaf in _leaves(ExperimentConfig)}
@@ -79,6 +78,12 @@ def read_config(path: str | Path, overrides: Sequence[str] = (), *, recorded: bo
     _check_read(settings.values(), {} if recorded else in_file, leaves, names | values)
     built = {section: _build(part.Config, values, prefix=f"{section}.") for section, part in parts.items()}
     return _build(ExperimentConfig, values, **built)
+
+
+def typed_settings(path: str | Path, overrides: Sequence[str]) -> dict[str, str]:
+    """The texts that the command line sets, by the names that settings have now; the file says what older ones mean."""
+    settings = _on_top({setting.name: setting for setting in _file_settings(Path(path))}, overrides)
+    return {name: setting.value for name, setting in settings.items() if setting.where == COMMAND_LINE}
 
 
 def write_config(config: ExperimentConfig) -> str:
@@ -171,6 +176,12 @@ def _node_settings(loader: Loader, node: yaml.MappingNode, prefix: str, path: Pa
         if isinstance(value, yaml.MappingNode):
             yield from _node_settings(loader, value, f"{name}.", path)
         yield Setting(name, loader.construct_object(value, deep=True), where)  # a section, or a mapping as a value
+
+
+def _on_top(in_file: Mapping[str, Setting], overrides: Sequence[str]) -> dict[str, Setting]:
+    settings = {**in_file, **{setting.name: setting for setting in _override_settings(overrides)}}
+    older.translate(settings)
+    return settings
 
 
 def _override_settings(overrides: Sequence[str]) -> Iterator[Setting]:

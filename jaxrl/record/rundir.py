@@ -14,7 +14,7 @@ from typing import Any
 from jaxrl.config.sections import RecordConfig
 from jaxrl.errors import UserError
 
-_STAMP = re.compile(r"-(?P<stamp>\d{8}-\d{6})-s\d+(\.\d+)?$")
+_STAMP = re.compile(r"-(?P<stamp>\d{8}-\d{6})-s(?P<seed>\d+)(\.\d+)?$")
 _NAME = re.compile(r"[\w.+=-]+")
 
 
@@ -55,6 +55,11 @@ class RunDir:
     def checkpoints(self) -> Path:
         """The folder of the checkpoints."""
         return self.path / "checkpoints"
+
+    @property
+    def resumptions(self) -> Path:
+        """One JSON object a resumption: the update at which it began, and which settings changed there."""
+        return self.path / "resumptions.jsonl"
 
     @property
     def versions(self) -> Path:
@@ -129,8 +134,8 @@ class RunDir:
         return cls(folder)
 
     @classmethod
-    def latest(cls, runs_dir: str | Path, name: str | None = None) -> RunDir:
-        """The run folder that was started last, among those called `name` where that is given.
+    def latest(cls, runs_dir: str | Path, name: str | None = None, seed: int | None = None) -> RunDir:
+        """The run folder that was started last, among those of `name` and of `seed` where these are given.
 
         Raises:
             RunDirError: `runs_dir` holds no such run folder.
@@ -142,11 +147,11 @@ class RunDir:
                 match = _STAMP.search(entry.name)
                 if match is None or name not in (None, entry.name[: match.start()]):
                     continue
-                if (entry / "config.yaml").is_file():
-                    # Two seeds may start in the same second; then the later folder on disk decides.
-                    found.append((match["stamp"], (entry / "config.yaml").stat().st_mtime_ns, entry.name, entry))
+                if seed in (None, int(match["seed"])) and (entry / "config.yaml").is_file():
+                    found.append((*_started(entry, match["stamp"]), entry.name, entry))
         if not found:
             wanted = "run" if name is None else f"run called {name}"
+            wanted += "" if seed is None else f" with seed {seed}"
             raise RunDirError(f"there is no {wanted} in {folder}; start one with `jaxrl train`, or name its folder")
         return cls(max(found)[-1])
 
@@ -155,3 +160,14 @@ class RunDir:
 
     def __str__(self) -> str:
         return str(self.path)
+
+
+def _started(folder: Path, stamp: str) -> tuple[float, int]:
+    """When a run began, in seconds since 1970 whatever the time zone was; in the same second the later file decides."""
+    versions = folder / "versions.json"
+    try:
+        text = json.loads(versions.read_text(encoding="utf-8"))["started"]
+    except (OSError, ValueError, LookupError, TypeError):  # a copy without it; the folder's name has local time
+        text = datetime.strptime(stamp, "%Y%m%d-%H%M%S").isoformat()
+    written = versions if versions.exists() else folder / "config.yaml"
+    return datetime.fromisoformat(text).timestamp(), written.stat().st_mtime_ns

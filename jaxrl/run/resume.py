@@ -3,24 +3,24 @@
 Saved: parameters, optimiser, agent state, keys, counters, the published versions that lagging actors still need, and
 where every actor stood. With pure-JAX environments that is everything: N updates equal k, resume, N - k, bit for bit.
 EnvPool cannot save its emulators, so there every environment starts a new episode on a fresh seed stream, and all else
-goes on exactly. Hyper-parameters are part of a checkpoint: a config that gives others is refused.
+goes on exactly. A config that would make it another experiment is refused (`jaxrl.run.same_experiment`).
 """
 
 from __future__ import annotations
 
-import dataclasses
+import json
 
 import jax
-import numpy as np
 
-from jaxrl.agents.member_values import SEED, make_members
-from jaxrl.config.parsing import read_config
+from jaxrl.config.parsing import read_config, write_config
 from jaxrl.config.sections import ExperimentConfig
-from jaxrl.errors import ConfigError
 from jaxrl.record.checkpoints import Checkpoint, CheckpointError, Checkpoints, Counters
-from jaxrl.record.rundir import RunDir
+from jaxrl.record.files import replace_text
+from jaxrl.record.rundir import RunDir, write_error
+from jaxrl.record.versions import collect
 from jaxrl.run.experiment import INIT_KEY, Experiment
 from jaxrl.run.runtimes import make_runtime
+from jaxrl.run.same_experiment import changes, check_same
 from jaxrl.runtime import hosts
 from jaxrl.runtime.seam import Runtime
 
@@ -34,7 +34,7 @@ def start(experiment: Experiment, run: RunDir | None, *, resuming: bool) -> tupl
         resuming: whether a run is resumed.
 
     Raises:
-        ConfigError: the config gives other hyper-parameters than the run's own.
+        ConfigError: the config would make it another experiment.
         CheckpointError: there is no checkpoint, all are damaged, or it does not fit the config.
     """
     if not resuming:
@@ -69,38 +69,28 @@ def _join(experiment: Experiment, run: RunDir | None) -> tuple[Runtime, Counters
     return runtime, {**counters, "restarts": restart}
 
 
+def note(run: RunDir, config: ExperimentConfig, counters: Counters) -> None:
+    """Say what goes on, and put on record from which update on which settings are others; config.yaml has the new ones.
+
+    Raises:
+        RunDirError: the disk is full or not writable.
+    """
+    env_steps, update = int(counters["env_steps"]), int(counters["updates"])
+    print(f"resuming {run} at update {update}, {env_steps:,} env steps of {config.env_steps:,}", flush=True)
+    changed = changes(read_config(run.config, recorded=True), config)
+    row = {"update": update, "env_steps": env_steps, "changes": {**changed}, **collect()}
+    try:
+        with run.resumptions.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row, default=str) + "\n")
+    except OSError as error:
+        raise write_error(run.resumptions, error) from error
+    if changed:
+        replace_text(run.config, write_config(config))
+
+
 def _open_newest(config: ExperimentConfig, run: RunDir) -> Checkpoint:
-    check_hypers(config, run)
+    check_same(config, run)
     found = Checkpoints(run).open()
     if found is None:
         raise CheckpointError(f"{run} has no checkpoint yet, so there is nothing to resume; start it anew")
     return found
-
-
-def check_hypers(config: ExperimentConfig, run: RunDir) -> None:
-    """Raises `ConfigError` for the first hyper-parameter, or seed of a member, that `config` would change in `run`.
-
-    Compared is what a checkpoint holds, float32 for each member, so that it does not matter how a number is written.
-    Another agent or another number of members is left to the checkpoint, which does not fit.
-    """
-    saved = read_config(run.config, recorded=True)
-    if type(saved.agent) is not type(config.agent) or saved.population.size != config.population.size:
-        return
-    size, new = config.population.size, _by_member(config)
-    for name, old in _by_member(saved).items():
-        tolerance = 1e-6 if old.dtype == np.float32 else 0  # seeds are exact
-        for i in np.flatnonzero(~np.isclose(old, new[name], tolerance, 0, equal_nan=True))[:1]:
-            setting = f"{name} of member {i}" if size > 1 else name
-            raise ConfigError(
-                f"{setting} is part of the checkpoint and cannot change on --resume, where it is {old[i]!s} and not "
-                f"{new[name][i]!s}; start a new run, or leave agent.hypers and population as they are in {run.config}"
-            )
-
-
-def _by_member(config: ExperimentConfig) -> dict[str, np.ndarray]:
-    """Every hyper-parameter, float32 [P], and the members' seeds, uint32 [P], by the setting's name."""
-    hypers, size = config.agent.hypers, config.population.size
-    members = make_members(config.population, hypers)
-    values = {**dataclasses.asdict(hypers), **members.hypers}
-    table = {f"agent.hypers.{name}": np.broadcast_to(np.float32(value), size) for name, value in values.items()}
-    return {**table, f"population.members: {SEED}": members.seeds}

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from tempfile import NamedTemporaryFile
 
 import jax
+import numpy as np
 
-from jaxrl.config.parsing import write_config
+from jaxrl.config.parsing import read_config, write_config
 from jaxrl.config.registry import env_title
 from jaxrl.config.sections import ExperimentConfig
 from jaxrl.envs.build import protocol_label, protocol_rules
@@ -23,18 +26,16 @@ from jaxrl.record.rundir import RunDir
 from jaxrl.record.versions import collect
 from jaxrl.run.evaluate import finish
 from jaxrl.run.experiment import build
-from jaxrl.run.resume import start
+from jaxrl.run.resume import note, start
+from jaxrl.run.same_experiment import other_settings, resumed_config
 from jaxrl.run.signals import StopRequests, stop_requests
 from jaxrl.runtime import hosts
 from jaxrl.runtime.exchange import ActorFailed
 from jaxrl.runtime.seam import Runtime
 
 
-def train(config: ExperimentConfig, *, resume: str | None = None) -> int:
+def train(config: ExperimentConfig) -> int:
     """Train, evaluate, draw the curve, and say where everything is.
-
-    Args:
-        resume: a run folder, or `latest` for the newest with this config's name; None starts a new one.
 
     Returns:
         The exit status: 0, 1 after a failure, 128 + signal number when interrupted.
@@ -43,11 +44,46 @@ def train(config: ExperimentConfig, *, resume: str | None = None) -> int:
         UserError: the run cannot start, or cannot write; one sentence that says what to do.
     """
     hosts.join(config.hosts)
+    return _train(config, None, resuming=False)
+
+
+def resume(launch: ExperimentConfig, path: str, words: Sequence[str], folder: str) -> int:
+    """Go on with a run as `train` does, by the run's own config with what was typed on top.
+
+    Args:
+        launch: what the command by itself means: the run's name, seed and folder of runs for `latest`, and the hosts.
+        path: the config that the command names; only what the run has otherwise is said.
+        words: `--key value` of the command line.
+        folder: the run folder, or `latest` for the newest of this name and seed.
+    """
+    hosts.join(launch.hosts)
+    config, run = launch, None
+    if jax.process_index() == 0:
+        latest = folder == "latest"
+        run = RunDir.latest(launch.record.runs_dir, launch.name, launch.seed) if latest else RunDir.open(folder)
+        config = resumed_config(run, path, words)
+        if told := other_settings(path, words, run):
+            print(told, flush=True)
+    config = dataclasses.replace(_of_first(config), hosts=launch.hosts)
+    return _train(config, run, resuming=True)
+
+
+def _of_first(config: ExperimentConfig) -> ExperimentConfig:
+    """Host 0's config, which alone reads the run folder."""
+    if jax.process_count() == 1:
+        return config
+    text = np.frombuffer(write_config(config).encode(), np.uint8)
+    size = hosts.from_first({"size": np.asarray(text.size)})["size"]
+    sent = hosts.from_first({"text": np.resize(text, int(size))})["text"]
+    with NamedTemporaryFile(suffix=".yaml") as file:
+        file.write(np.asarray(sent).tobytes())
+        file.flush()
+        return read_config(file.name, recorded=True)
+
+
+def _train(config: ExperimentConfig, run: RunDir | None, *, resuming: bool) -> int:
     if jax.process_index():  # host 0 has the run folder, and this one does as it says
-        return _train_quietly(config, resuming=resume is not None)
-    run = None
-    if resume is not None:
-        run = RunDir.latest(config.record.runs_dir, config.name) if resume == "latest" else RunDir.open(resume)
+        return _train_quietly(config, resuming=resuming)
     status, run = run_training(config, run)
     hosts.leave()
     if status == 0:
@@ -66,6 +102,8 @@ def run_training(config: ExperimentConfig, run: RunDir | None = None) -> tuple[i
     if run is None:  # last, so that a setting that cannot work leaves no folder
         circumstances = {**collect(), "protocol": protocol_rules(experiment.env)}
         run = RunDir.create(config.record.runs_dir, config.name, config.seed, write_config(config), circumstances)
+    else:
+        note(run, config, counters)
     title, label = env_title(config.env), protocol_label(experiment.env)
     print(f"run folder: {run}\nenvironment: {title}{f', protocol {label}' if label else ''}", flush=True)
     recorder = Recorder(run, config, experiment.spec.frame_skip, counters)

@@ -35,8 +35,12 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     names = ("run.train", "run.evaluate", "bench", "analysis.figures.learning")
     training, scoring, bench, plot = (ModuleType(f"jaxrl.{name}") for name in names)
 
-    def train(config: Any, *, resume: str | None = None) -> int:
-        made.append(("train", config, resume))
+    def train(config: Any) -> int:
+        made.append(("train", config, None))
+        return 0
+
+    def resume(launch: Any, path: str, words: list[str], folder: str) -> int:
+        made.append(("resume", launch, folder, path, words))
         return 0
 
     def evaluate(run: str, **options: Any) -> dict[str, Any]:
@@ -50,6 +54,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
         made.append(("plot", names, out))
         return out or Path("curve.png")
 
+    setattr(training, "resume", resume)  # noqa: B010
     setattr(training, "train", train)  # noqa: B010  (a module object has no such attribute to type checkers)
     setattr(scoring, "evaluate", evaluate)  # noqa: B010
     setattr(plot, "plot", draw)  # noqa: B010
@@ -91,13 +96,22 @@ def test_train_reads_the_config_and_the_overrides(config: Path, calls: list[Any]
 )
 def test_resume_with_and_without_a_run(config: Path, calls: list[Any], words: list[str], resume: str) -> None:
     assert main(["train", *(str(config) if word == "CONFIG" else word for word in words)]) == 0
-    assert calls[0][2] == resume
+    assert calls[0][0] == "resume" and calls[0][2:4] == (resume, str(config))
+
+
+def test_resume_with_another_part_is_for_the_run_to_refuse(config: Path, calls: list[Any]) -> None:
+    """CONFIG has settings that IMPALA has not; the run named by it does say which agent it has."""
+    words = ["--agent.name=impala", "--seed=3"]
+    config.write_text("name: catch\nenv: {name: catch}\nagent: {name: casa, hypers: {temperature: 0.1}}\n")
+    assert main(["train", str(config), "--resume", *words]) == 0
+    [(_, launch, folder, _, typed)] = calls
+    assert (launch.name, launch.seed, folder, typed) == ("catch", 3, "latest", words)
 
 
 def test_the_status_of_training_is_the_status_of_the_command(
     config: Path, calls: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys.modules["jaxrl.run.train"], "train", lambda config, resume: 3)
+    monkeypatch.setattr(sys.modules["jaxrl.run.train"], "train", lambda config: 3)
     assert main(["train", str(config)]) == 3
 
 
@@ -227,7 +241,7 @@ def test_expected_errors_have_no_traceback(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def train(config: Any, *, resume: str | None) -> int:
+    def train(config: Any) -> int:
         raise error
 
     monkeypatch.setattr(sys.modules["jaxrl.run.train"], "train", train)
@@ -245,7 +259,7 @@ def test_every_error_that_is_meant_for_the_user_is_caught() -> None:
 
 
 def test_ctrl_c_has_its_own_status(config: Path, calls: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    def train(config: Any, *, resume: str | None) -> int:
+    def train(config: Any) -> int:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(sys.modules["jaxrl.run.train"], "train", train)

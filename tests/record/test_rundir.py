@@ -47,6 +47,18 @@ def test_latest(tmp_path: Path) -> None:
         RunDir.latest(tmp_path, "c")
 
 
+def test_latest_of_a_seed_by_a_clock_without_time_zones(tmp_path: Path) -> None:
+    """The folder that Tokyo made first has the later name."""
+    tokyo = RunDir.create(tmp_path, "a", 0, "", {"started": "2026-01-02T21:00:00+09:00"}, now=datetime(2026, 1, 2, 21))
+    new_york = RunDir.create(
+        tmp_path, "a", 0, "", {"started": "2026-01-02T08:00:00-05:00"}, now=datetime(2026, 1, 2, 8)
+    )
+    other = RunDir.create(tmp_path, "a", 11, "", {"started": "2026-01-02T23:00:00+00:00"}, now=NOON)
+    assert RunDir.latest(tmp_path, "a") == other and RunDir.latest(tmp_path, "a", 0) == new_york != tokyo
+    with pytest.raises(RunDirError, match="there is no run called a with seed 1 in"):
+        RunDir.latest(tmp_path, "a", 1)
+
+
 def test_errors_are_one_sentence(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("")

@@ -9,11 +9,8 @@ import jaxrl.run.experiment
 from jaxrl.agents.replay_buffer import ReplayConfig
 from jaxrl.cli.commands import main
 from jaxrl.config.parsing import write_config
-from jaxrl.config.sections import PopulationConfig
-from jaxrl.errors import ConfigError
 from jaxrl.record.checkpoints import CheckpointError, Checkpoints
 from jaxrl.record.rundir import RunDir
-from jaxrl.run.resume import check_hypers
 from jaxrl.run.train import run_training
 from tests.support.parts import CARTPOLE
 from tests.support.small_runs import assert_same_run, interrupt_after, make_config, newest
@@ -130,54 +127,3 @@ def test_nothing_to_resume(tmp_path):
     run = RunDir.create(tmp_path, "small", 0, write_config(config), {})
     with pytest.raises(CheckpointError, match=r"has no checkpoint yet, so there is nothing to resume; start it anew$"):
         run_training(config, run)
-
-
-def other(config, **hypers):
-    """`config` with other hyper-parameters."""
-    agent = dataclasses.replace(config.agent, hypers=dataclasses.replace(config.agent.hypers, **hypers))
-    return dataclasses.replace(config, agent=agent)
-
-
-def run_of(tmp_path, config):
-    return RunDir.create(tmp_path, "small", 0, write_config(config), {})
-
-
-def test_other_hyper_parameters_are_refused(tmp_path):
-    """Through `run_training`, which would otherwise go on with those of the checkpoint, and not say so."""
-    config = make_config(tmp_path)
-    run = run_of(tmp_path, config)
-    words = r"^agent.hypers.learning_rate is part of the checkpoint and .* is 0.001 and not 1e-05; start a new run"
-    with pytest.raises(ConfigError, match=words):
-        run_training(other(config, learning_rate=1e-5), run)
-    check_hypers(dataclasses.replace(other(config, learning_rate=1e-3 * (1 + 1e-9)), env_steps=10**6), run)
-
-
-def test_other_hyper_parameters_of_members_are_refused(tmp_path):
-    def populated(hypers=None, **population):
-        config = other(make_config(tmp_path), **(hypers or {}))
-        return dataclasses.replace(config, population=PopulationConfig(2, **population))
-
-    config = populated(vary={"learning_rate": [1e-3, 1e-2]}, members={"seed": [7, 4294967295]})
-    run = run_of(tmp_path, config)
-    seed, rates = {"seed": [7, 4294967295]}, {"learning_rate": [1e-3, 1e-2]}
-    for same in (
-        config,
-        populated(vary={"learning_rate": {"low": 1e-3, "high": 1e-2, "count": 2}}, members=seed),
-        populated(members={**seed, "learning_rate": [0.001, 0.01]}),
-        populated({"learning_rate": 0.5}, vary=rates, members=seed),  # the members' own count
-    ):
-        check_hypers(same, run)
-    for wrong, words in (
-        (
-            populated(vary={"learning_rate": [1e-3, 2]}, members=seed),
-            "learning_rate of member 1 .* is 0.01 and not 2.0;",
-        ),
-        (populated(members=seed), "learning_rate of member 1 .* is 0.01 and not 0.001;"),
-        (populated({"q_cost": 3.0}, vary=rates, members=seed), "q_cost of member 0 .* not 3.0;"),
-        (
-            populated(vary=rates, members={"seed": [7, 4294967294]}),
-            "seed of member 1 .* not 4294967294;",
-        ),
-    ):
-        with pytest.raises(ConfigError, match=words):
-            check_hypers(wrong, run)
