@@ -68,14 +68,15 @@ def ideal_formula(occupied: Resources) -> str:
 
 def summarise(rounds: Rounds, sizes: Sizes, occupied: Resources) -> dict[str, Any]:
     """All that follows from the rounds: medians over them, and the spread."""
-    rates = {part: median(round_[part].per_s for round_ in rounds) for part in PARTS}
-    cores = {part: median(round_[part].cores for round_ in rounds) for part in PARTS}
     rows = [{part: round_[part].per_s for part in PARTS} for round_ in rounds]
+    for row in rows:
+        row["utilisation"] = row["train"] / ideal(row, occupied)
+    rates = {part: median(row[part] for row in rows) for part in PARTS}
+    cores = {part: median(round_[part].cores for round_ in rounds) for part in PARTS}
     best = ideal(rates, occupied)
     cpu = {part: cores[part] / rates[part] for part in LOOP}  # seconds per env step
     updates_per_s = rates["learner"] / sizes.env_steps
     flops = updates_per_s * sizes.flops
-    utilisations = [row["train"] / ideal(row, occupied) for row in rows]
     return {
         "env_steps_per_s": {**{part: rates[part] for part in LOOP}, "ideal": best},
         "ideal_formula": ideal_formula(occupied),
@@ -95,11 +96,8 @@ def summarise(rounds: Rounds, sizes: Sizes, occupied: Resources) -> dict[str, An
             "(the first one's input needs no gradient), for every row of every epoch",
         },
         "learner_scaling": _scaling(rounds),
-        "spread": {
-            **{part: _range(row[part] for row in rows) for part in PARTS},
-            "utilisation": _range(utilisations),
-        },
-        "rounds": [{**row, "utilisation": share} for row, share in zip(rows, utilisations, strict=True)],
+        "spread": {name: _range(row[name] for row in rows) for name in (*PARTS, "utilisation")},
+        "rounds": rows,
     }
 
 

@@ -21,6 +21,7 @@ from jaxrl.sweeps.sweep_folder import SweepFolder
 COLOURS = {
     "waiting": "dim", "queued": "dim", "running": "cyan", "interrupted": "yellow", "failed": "red", "finished": "green",
 }  # fmt: skip
+MAX_ROWS = 24  # of the table; runs under way come first
 ORDER = ("running", "failed", "interrupted", "queued", "waiting", "finished")
 
 
@@ -32,7 +33,6 @@ class Board:
         runs: to show.
         metric: shown beside the progress.
         every: least seconds between two looks at the files.
-        max_rows: of the table; runs under way come first.
         stream: where to write; standard output unless given.
         interactive: live table (True) or lines (False); None asks the stream.
     """
@@ -43,12 +43,11 @@ class Board:
         runs: Sequence[Run],
         metric: str = "episode/return",
         every: float = 1.0,
-        max_rows: int = 24,
         stream: TextIO | None = None,
         interactive: bool | None = None,
     ):
         self._folder, self._runs, self._metric = folder, runs, metric
-        self._every, self._max_rows = every, max_rows
+        self._every = every
         self._looked = -float("inf")
         self._shown: dict[str, str] = {}
         self._console = Console(file=stream or sys.stdout, force_terminal=True if interactive else None, soft_wrap=True)
@@ -86,7 +85,7 @@ class Board:
             table.add_column(header, no_wrap=header != "settings")
         for header in ("done", "steps/s", self._metric, "left"):
             table.add_column(header, justify="right", no_wrap=True)
-        shown = sorted(rows, key=lambda row: ORDER.index(row.state.status))[: self._max_rows]
+        shown = sorted(rows, key=lambda row: ORDER.index(row.state.status))[:MAX_ROWS]
         for row in shown:
             table.add_row(
                 row.run.sweep,

@@ -66,10 +66,8 @@ def slurm_parameters(options: argparse.Namespace) -> dict[str, Any]:
         "slurm_signal_delay_s": options.signal_before,
         "slurm_array_parallelism": options.jobs or 256,
     }
-    if options.gpus:
-        parameters["gpus_per_node"] = options.gpus
-    if options.partition:
-        parameters["slurm_partition"] = options.partition
+    chosen = {"gpus_per_node": options.gpus, "slurm_partition": options.partition}
+    parameters |= {name: value for name, value in chosen.items() if value}
     for word in options.sbatch:
         name, equals, value = word.partition("=")
         if not equals:

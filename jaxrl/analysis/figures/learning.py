@@ -84,11 +84,7 @@ def plot_run(run_dir: Run, out: str | Path | None = None) -> Path:
 
 
 def plot_comparison(
-    groups: Mapping[str, Sequence[Run]] | Sequence[Run],
-    out: str | Path,
-    title: str = "",
-    window: int = 100,
-    frames_per_env_step: float | None = None,
+    groups: Mapping[str, Sequence[Run]] | Sequence[Run], out: str | Path, title: str = "", window: int = 100
 ) -> Path:
     """Write a figure with one line per group, the mean over its runs, in a band from the worst to the best run.
 
@@ -97,7 +93,6 @@ def plot_comparison(
         out: its path; .png, .pdf or .svg.
         title: of the figure.
         window: episodes that one point averages.
-        frames_per_env_step: for the second axis; read from the first run when None.
 
     Raises:
         RunDataError: there is no group, or one has no run or a run without episodes, or several games; the protocols
@@ -128,7 +123,7 @@ def plot_comparison(
     else:
         axes.legend(frameon=False, loc="lower right")  # where rising curves leave room for a few lines
     first = next(iter(groups.values()))[0]
-    _frames_axis(axes, frames_per_env_step or frame_skip(read_metrics(first)))
+    _frames_axis(axes, frame_skip(read_metrics(first)))
     return _save(figure, Path(out))
 
 
