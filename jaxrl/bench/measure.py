@@ -44,16 +44,13 @@ class Part(Protocol):
         ...
 
 
-def main(config: ExperimentConfig, json_path: Path, seconds: float) -> int:
+def main(config: ExperimentConfig, json_path: Path, seconds: float) -> None:
     """Measure every part and the whole loop, write the numbers, show a table.
 
     Args:
         config: whose sizes are measured.
         json_path: where the numbers go; docs/bench.md says what they mean.
         seconds: for each part, over all rounds. Under 1 the Nature CNN is left out.
-
-    Returns:
-        The exit status, 0.
 
     Raises:
         UserError: the config cannot work, an environment fails or the file cannot be written; one sentence.
@@ -84,7 +81,6 @@ def main(config: ExperimentConfig, json_path: Path, seconds: float) -> int:
     if load is not None and load > BUSY * result["cores"]:
         print(f"other processes were busy here (load average {load:.1f}): trust CPU efficiency more than utilisation")
     print(f"written to {json_path}")
-    return 0
 
 
 def _prepare(experiment: Experiment, seconds: float, stack: ExitStack) -> tuple[dict[str, Part], Sizes]:

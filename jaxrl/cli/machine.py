@@ -26,7 +26,8 @@ def bench(arguments: Sequence[str]) -> int:
     from jaxrl import bench
     from jaxrl.config.parsing import read_config
 
-    return bench.main(read_config(options.config, settings), options.json, options.seconds) or 0
+    bench.main(read_config(options.config, settings), options.json, options.seconds)
+    return 0
 
 
 def doctor(arguments: Sequence[str]) -> int:
