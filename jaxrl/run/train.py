@@ -14,7 +14,7 @@ from tempfile import NamedTemporaryFile
 import jax
 import numpy as np
 
-from jaxrl.config.parsing import read_config, write_config
+from jaxrl.config.parsing import read_config, typed_settings, write_config
 from jaxrl.config.registry import env_title
 from jaxrl.config.sections import ExperimentConfig
 from jaxrl.envs.build import protocol_label, protocol_rules
@@ -26,6 +26,7 @@ from jaxrl.record.rundir import RunDir
 from jaxrl.record.versions import collect
 from jaxrl.run.evaluate import finish
 from jaxrl.run.experiment import build
+from jaxrl.run.longer import SCHEDULE
 from jaxrl.run.resume import note, start
 from jaxrl.run.same_experiment import other_settings, resumed_config
 from jaxrl.run.signals import StopRequests, stop_requests
@@ -63,9 +64,10 @@ def resume(launch: ExperimentConfig, path: str, words: Sequence[str], folder: st
         run = RunDir.latest(launch.record.runs_dir, launch.name, launch.seed) if latest else RunDir.open(folder)
         config = resumed_config(run, path, words)
         if told := other_settings(path, words, run):
-            print(told, flush=True)
+            print(told, file=sys.stderr, flush=True)
     config = dataclasses.replace(_of_first(config), hosts=launch.hosts)
-    return _train(config, run, resuming=True)
+    asked = SCHEDULE in typed_settings(path, words)
+    return _train(config, run, resuming=True, rate_may_rise=asked)
 
 
 def _of_first(config: ExperimentConfig) -> ExperimentConfig:
@@ -81,24 +83,29 @@ def _of_first(config: ExperimentConfig) -> ExperimentConfig:
         return read_config(file.name, recorded=True)
 
 
-def _train(config: ExperimentConfig, run: RunDir | None, *, resuming: bool) -> int:
+def _train(config: ExperimentConfig, run: RunDir | None, *, resuming: bool, rate_may_rise: bool = False) -> int:
     if jax.process_index():  # host 0 has the run folder, and this one does as it says
         return _train_quietly(config, resuming=resuming)
-    status, run = run_training(config, run)
+    status, run = run_training(config, run, rate_may_rise=rate_may_rise)
     hosts.leave()
     if status == 0:
         finish(config, run)
     return status
 
 
-def run_training(config: ExperimentConfig, run: RunDir | None = None) -> tuple[int, RunDir]:
+def run_training(
+    config: ExperimentConfig, run: RunDir | None = None, *, rate_may_rise: bool = False
+) -> tuple[int, RunDir]:
     """Train to the end of `config`, in a new run folder or from the newest checkpoint of `run`.
+
+    Args:
+        rate_may_rise: from 0, where a run that had ended gets longer.
 
     Returns:
         The exit status, as of `train`, and the run folder.
     """
     experiment = build(config)
-    runtime, counters = start(experiment, run, resuming=run is not None)
+    runtime, counters = start(experiment, run, resuming=run is not None, rate_may_rise=rate_may_rise)
     if run is None:  # last, so that a setting that cannot work leaves no folder
         circumstances = {**collect(), "protocol": protocol_rules(experiment.env)}
         run = RunDir.create(config.record.runs_dir, config.name, config.seed, write_config(config), circumstances)
