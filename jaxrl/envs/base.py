@@ -59,8 +59,8 @@ class BatchedEnv(Protocol):
 class PoolEnv(Protocol):
     """An environment that is stepped outside JAX, and makes its pools itself.
 
-    Where it has a picture for people, or is played by different rules, it may also have `make_screen` and `rules`, as
-    `jaxrl.envs.envpool.emulators` has them.
+    Where it has a picture for people, or is played by different rules, it may also have `make_screen`, `rules` and
+    `scored`, as `jaxrl.envs.envpool.emulators` has them.
     """
 
     @property

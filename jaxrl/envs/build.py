@@ -35,6 +35,11 @@ def protocol_rules(env: Any) -> dict[str, Any] | None:
     return env.rules() if hasattr(env, "rules") else None
 
 
+def scored(env: Any) -> Any:
+    """`env` under the rules of evaluations, which are those of training where it says nothing else."""
+    return env.scored() if hasattr(env, "scored") else env
+
+
 def protocol_label(env: Any) -> str | None:
     """The label that every figure of such an environment must carry; None elsewhere."""
     rules = protocol_rules(env)

@@ -12,6 +12,8 @@ import numpy as np
 from jaxrl.errors import ConfigError
 from jaxrl.types import Key
 
+# First word of a stream, so that training and evaluation never share one.
+TRAINING, EVALUATION = 0, 1
 MAX_SEED = 2**31 - 1  # EnvPool's seeds are int32; below 1 the emulator may take the clock instead
 
 

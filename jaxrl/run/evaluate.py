@@ -21,7 +21,7 @@ from jaxrl.analysis.curves import RunDataError, read_metrics
 from jaxrl.config.parsing import read_config
 from jaxrl.config.registry import env_title
 from jaxrl.config.sections import EvaluationConfig, ExperimentConfig
-from jaxrl.envs.build import protocol_label
+from jaxrl.envs.build import protocol_label, scored
 from jaxrl.errors import ConfigError
 from jaxrl.record.checkpoints import CheckpointError, Checkpoints, Counters
 from jaxrl.record.console import program
@@ -82,7 +82,7 @@ def evaluate(
     result: dict[str, Any] = {
         "run": str(run),
         "env": env_title(config.env),
-        "protocol": protocol_label(experiment.env),
+        "protocol": protocol_label(scored(experiment.env)),
         "policy": "greedy" if greedy else "sampled",
         "updates": int(state.updates),
         "env_steps": counters.get("env_steps"),

@@ -18,13 +18,12 @@ from jaxrl.config.sections import ExperimentConfig, RuntimeConfig
 from jaxrl.envs.base import BatchedEnv, JaxEnv, PoolEnv
 from jaxrl.envs.build import make_env
 from jaxrl.envs.screen import Screen, make_screen
+from jaxrl.envs.seeding import EVALUATION, TRAINING
 from jaxrl.errors import ConfigError
 from jaxrl.record.versions import usable_cores
 from jaxrl.runtime.actor import Actor, make_act
 from jaxrl.types import Agent, Device, EnvSpec, Key
 
-# First word of an environment's seed stream, so that training and evaluation never share one.
-TRAINING, EVALUATION = 0, 1
 # What a run's root key is folded with.
 INIT_KEY, ACTOR_KEY, EVALUATION_KEY = 0, 1, 2
 
@@ -120,7 +119,7 @@ def make_evaluation_screen(experiment: Experiment, num_envs: int) -> Screen:
 
 
 def make_evaluation_env(experiment: Experiment, num_envs: int) -> BatchedEnv:
-    """Environments of the same protocol on seeds that training never saw."""
+    """Environments under the rules of `scored`, on seeds that training never saw."""
     runtime = experiment.config.runtime
     threads = min(num_envs, runtime.num_actors * runtime.pools_per_actor * threads_per_pool(runtime))
     config = experiment.config

@@ -2,13 +2,16 @@
 
 import subprocess
 import sys
+import zlib
 
+import numpy as np
 import pytest
 
-from jaxrl.envs.build import protocol_label, protocol_rules
+from jaxrl.envs.build import make_env, protocol_label, protocol_rules, scored
 from jaxrl.envs.catch import Catch
 from jaxrl.envs.envpool.emulators import EnvPool
 from jaxrl.envs.envpool.protocols import PRESETS, resolve
+from jaxrl.envs.seeding import EVALUATION, TRAINING
 from jaxrl.errors import ConfigError
 from jaxrl.types import ArraySpec, EnvSpec
 
@@ -46,6 +49,36 @@ def test_overrides_show_in_the_label():
     rules = protocol_rules(config)
     assert (rules["label"], rules["noop_max"]) == (protocol.label, 1)
     assert protocol_rules(Catch()) is None
+
+
+@pytest.mark.parametrize(("protocol", "label"), [("cpu", "cpu + sticky_actions=0.25"), ("machado", "machado")])
+def test_evaluations_are_sticky_and_their_label_says_so(protocol, label):
+    """In training nothing changes, and what was set is kept."""
+    config = EnvPool(protocol=protocol)
+    assert resolve(scored(config)).sticky_actions == 0.25
+    assert protocol_label(scored(config)) == label and protocol_label(config) == protocol
+    still = EnvPool(protocol=protocol, sticky_actions=0.0)
+    assert scored(still) == still
+    cartpole = EnvPool(id="CartPole-v1")
+    assert scored(cartpole) == cartpole and scored(Catch()) == Catch()
+
+
+def games(config: EnvPool, purpose: int) -> int:
+    """How many of 40 games differ for a policy without chance."""
+    env = make_env(config, 40, num_threads=2, seed=0, stream=(purpose,))
+    timestep = env.reset()
+    seen = [b""] * 40
+    for _ in range(60):
+        frames = [zlib.crc32(frame.tobytes()) for frame in timestep.observation]
+        seen = [before + frame.to_bytes(4, "big") for before, frame in zip(seen, frames, strict=True)]
+        timestep = env.step(np.asarray([frame % 6 for frame in frames], np.int32))
+    env.close()
+    return len(set(seen))
+
+
+def test_a_deterministic_policy_plays_as_many_games_as_episodes():
+    config = EnvPool(protocol="cpu")
+    assert games(config, TRAINING) <= 30 < games(config, EVALUATION) == 40
 
 
 @pytest.mark.parametrize(

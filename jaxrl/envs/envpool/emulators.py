@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from jaxrl.config.conditions import ReadIf
@@ -13,6 +13,7 @@ if TYPE_CHECKING:  # `jaxrl train --help` reads this file, and must not wait for
     from jaxrl.envs.screen import Screen
     from jaxrl.types import EnvSpec
 
+SCORED_STICKY = 0.25  # Machado et al. 2018, arXiv 1709.06009
 MAX_INT32 = 2**31 - 1
 MAX_FRAME_SIZE = 1024  # far above the screen's 210x160; EnvPool ends the process on sizes it cannot allocate
 
@@ -36,7 +37,8 @@ class EnvPool:
     Args:
         id: such as `Pong-v5` or `CartPole-v1`.
         protocol: Atari preset `machado`, `paper` or `cpu`.
-        sticky_actions: probability that the previous action is repeated; null keeps the preset's.
+        sticky_actions: probability that the previous action is repeated; null keeps the preset's in training, and is
+            0.25 in evaluation whatever the preset, where no-ops alone give a greedy policy 30 different games at most.
         full_action_set: all 18 actions instead of the game's own; null keeps the preset's.
         noop_max: up to so many no-ops start an episode, at least 1; null keeps the preset's.
         max_episode_steps: cap in env steps, after which an episode is truncated, of any id; null keeps the preset's,
@@ -67,17 +69,28 @@ class EnvPool:
             ConfigError: a setting of the protocol cannot work.
         """
         from jaxrl.envs.envpool.pool import EnvPoolEnv
-        from jaxrl.envs.seeding import env_seeds
+        from jaxrl.envs.seeding import EVALUATION, env_seeds
 
-        return EnvPoolEnv(self, num_envs, num_threads, env_seeds(seed, stream, num_envs))
+        config = self.scored() if stream[:1] == (EVALUATION,) else self
+        return EnvPoolEnv(config, num_envs, num_threads, env_seeds(seed, stream, num_envs))
 
     def make_screen(self, num_envs: int, seed: int, stream: tuple[int, ...]) -> Screen | None:
         """The console's own picture of environment 0 of such a pool; None where there is no console."""
         from jaxrl.envs.envpool.options import is_atari
         from jaxrl.envs.screen import AtariScreen
-        from jaxrl.envs.seeding import env_seeds
+        from jaxrl.envs.seeding import EVALUATION, env_seeds
 
-        return AtariScreen(self, env_seeds(seed, stream, num_envs)[0]) if is_atari(self.id) else None
+        config = self.scored() if stream[:1] == (EVALUATION,) else self
+        return AtariScreen(config, env_seeds(seed, stream, num_envs)[0]) if is_atari(self.id) else None
+
+    def scored(self) -> EnvPool:
+        """The rules of evaluations: chance within every Atari game, unless `sticky_actions` was set, so that a policy
+        without any plays different games."""
+        from jaxrl.envs.envpool.options import is_atari
+
+        return (
+            replace(self, sticky_actions=SCORED_STICKY) if self.sticky_actions is None and is_atari(self.id) else self
+        )
 
     def rules(self) -> dict[str, Any] | None:
         """Every rule of an Atari environment by name, its label first; None elsewhere."""
