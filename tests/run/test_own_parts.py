@@ -16,7 +16,7 @@ from jaxrl.config.parsing import read_config, write_config
 from jaxrl.config.sections import PopulationConfig
 from jaxrl.errors import ConfigError
 from jaxrl.run.evaluate import evaluate
-from jaxrl.run.experiment import build
+from jaxrl.run.experiment import build, make_actors
 from jaxrl.runtime.anakin import make_anakin
 from jaxrl.runtime.anakin import run as run_anakin
 from jaxrl.sweeps.expand import expand
@@ -90,15 +90,23 @@ def test_observations_of_several_arrays_go_everywhere(own, kind):
         state = carry.state
     else:
         with make_sebulba(config) as runtime:
-            for update in runtime.updates():
-                trajectory = update.unrolls[0].trajectory
-                assert trajectory.observation["cards"].shape == (6, 4, 2, 3)
-                assert trajectory.observation["flag"].dtype == np.int32 and not trajectory.legal[..., 2].any()
-                assert (trajectory.action < 2).all()
+            for _ in runtime.updates():
                 if runtime.updates_done == 3:
                     break
             state = runtime.state
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(state.params))
+
+
+def test_an_actor_sends_every_array(own):
+    experiment = build(read_config(own))
+    actor, *others = make_actors(experiment)
+    params = experiment.agent.publish(experiment.agent.init(jax.random.key(0)))
+    trajectory, _ = actor.unroll(params, jax.random.key(1))
+    for one in (actor, *others):
+        one.close()
+    assert trajectory.observation["cards"].shape == (6, 4, 2, 3)
+    assert trajectory.observation["flag"].dtype == np.int32 and not trajectory.legal[..., 2].any()
+    assert (trajectory.action < 2).all()
 
 
 def test_a_network_for_one_array_says_so(own):
