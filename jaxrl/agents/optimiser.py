@@ -26,7 +26,8 @@ class OptimiserConfig:
         max_grad_norm: gradients are scaled down to this global norm.
         warmup_updates: updates over which the learning rate rises linearly from 0.
         schedule: `constant`, or `linear` down to 0 at the end of the run; weight decay follows likewise. The length is
-            counted in rows, of which auto-reset ones are no env steps, so that the last rate is not quite 0.
+            planned in rows, and auto-reset ones, one an episode, are no env steps: a run of short episodes makes more
+            updates than planned, and its last ones at rate 0.
     """
 
     name: Literal["adam", "rmsprop"] = "adam"

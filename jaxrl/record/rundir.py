@@ -83,10 +83,7 @@ class RunDir:
         Raises:
             RunDirError: the name is no folder name, or the disk is full or not writable.
         """
-        if not _NAME.fullmatch(name):
-            raise RunDirError(
-                f"the run name {name!r} cannot name a folder; use letters, digits, '-', '_', '.' in --name"
-            )
+        check_name(name)
         stamp = (now or datetime.now()).strftime("%Y%m%d-%H%M%S")
         base = Path(runs_dir).expanduser() / f"{name}-{stamp}-s{seed}"
         path = base
@@ -171,3 +168,9 @@ def _started(folder: Path, stamp: str) -> tuple[float, int]:
         text = datetime.strptime(stamp, "%Y%m%d-%H%M%S").isoformat()
     written = versions if versions.exists() else folder / "config.yaml"
     return datetime.fromisoformat(text).timestamp(), written.stat().st_mtime_ns
+
+
+def check_name(name: str) -> None:
+    """Raises `RunDirError` where no run folder can be called so."""
+    if not _NAME.fullmatch(name):
+        raise RunDirError(f"the run name {name!r} cannot name a folder; use letters, digits, '-', '_', '.' in --name")

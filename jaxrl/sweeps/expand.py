@@ -16,12 +16,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from jaxrl.agents.member_values import make_members
+from jaxrl.config import registry
 from jaxrl.config.conversion import write_flow
 from jaxrl.config.parsing import read_config, write_config
 from jaxrl.config.plan import make_plan
 from jaxrl.config.registry import env_title
 from jaxrl.config.sections import ExperimentConfig, RecordConfig
-from jaxrl.errors import ConfigError
+from jaxrl.errors import ConfigError, UserError
+from jaxrl.record.rundir import check_name
 from jaxrl.sweeps.distributions import draw, grid
 from jaxrl.sweeps.sweep_file import SweepFile
 
@@ -104,7 +106,7 @@ def _combinations(sweep: SweepFile, count: int | None, seed: int) -> list[dict[s
 def make_run(
     sweep: str, config: str, fixed: Sequence[str], settings: Mapping[str, Any], members: tuple[Run, ...] = ()
 ) -> Run:
-    """A run with all its settings checked; raises `ConfigError`.
+    """A run with all its settings checked, its game and its name too; raises `UserError`.
 
     Args:
         sweep: name of its file.
@@ -115,6 +117,8 @@ def make_run(
     resolved = read_config(config, words)
     make_plan(resolved)
     make_members(resolved.population, resolved.agent.hypers)
+    check_name(resolved.name)
+    registry.make("network", resolved.network, registry.make("env", resolved.env).spec)  # starts nothing
     return Run(
         id=_digest(resolved),
         sweep=sweep,
@@ -131,7 +135,7 @@ def make_run(
 def _checked(sweep: SweepFile, settings: Mapping[str, Any]) -> Run:
     try:
         return make_run(sweep.name, str(sweep.config), sweep.fixed, settings)
-    except ConfigError as error:
+    except UserError as error:
         raise ConfigError(f"{sweep.path}: {str(error).replace('command line: ', '', 1)}") from None
 
 

@@ -88,6 +88,16 @@ def test_the_agent_of_wandb_writes_the_same_command(name, value):
         ("method: grid\nparameters: {seed: {values: [0, a]}}\n", "seed must be an integer, not 'a'"),
         ("method: grid\nparameters: {agent.num_minibatches: {values: [1, 7]}}\n", "do not divide into 7 minibatches"),
         ("method: grid\nparameters: {seed: {values: [1, 1]}}\n", "is the same run as"),
+        ("method: grid\nparameters: {name: {values: [a, b c]}}\n", "the run name 'b c' cannot name a folder"),
+        ("method: grid\nparameters: {name: {values: [x/y]}}\n", "the run name 'x/y' cannot name a folder"),
+        (
+            "method: grid\nparameters: {env.name: {value: envpool}, env.id: {values: [CartPole-v1, CartPol-v1]}}\n",
+            "no environment 'CartPol-v1'; the nearest names are CartPole-v1",
+        ),
+        (
+            "method: grid\nparameters: {env.name: {value: envpool}, env.id: {values: [CartPole-v1, Pendulum-v1]}}\n",
+            "Pendulum-v1 has the action space",
+        ),
         ("method: bayes\nparameters: {seed: {values: [1]}}\n", "bayes is searched by W&B's server"),
         ("method: random\nparameters: {seed: {values: [1]}}\n", "method random has no end; write run_cap"),
         ("method: grid\nparameters: {}\n", "parameters must map settings"),
