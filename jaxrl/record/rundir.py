@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import platform
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -151,6 +154,41 @@ class RunDir:
             wanted += "" if seed is None else f" with seed {seed}"
             raise RunDirError(f"there is no {wanted} in {folder}; start one with `jaxrl train`, or name its folder")
         return cls(max(found)[-1])
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """This process alone writes in the folder while the block runs; the lock ends with it, however it ends.
+
+        Raises:
+            RunDirError: another process writes there, or the disk is full or not writable.
+        """
+        with ExitStack() as opened:
+            try:
+                file = opened.enter_context(self._lock.open("a", encoding="utf-8"))
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                file.truncate(0)
+                file.write(f"process {os.getpid()} on {platform.node()}")
+                file.flush()
+            except BlockingIOError:
+                raise RunDirError(
+                    f"{self} is being written by {self._lock.read_text(encoding='utf-8')}; wait for its end, or end it"
+                ) from None
+            except OSError as error:
+                raise write_error(self._lock, error) from error
+            yield
+
+    def writer(self) -> str:
+        """Who writes in the folder now, such as `process 12 on host`; empty where nobody does."""
+        with suppress(FileNotFoundError), self._lock.open(encoding="utf-8") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return file.read() or "a process that is just starting"
+        return ""
+
+    @property
+    def _lock(self) -> Path:
+        return self.path / "writer.lock"
 
     def __fspath__(self) -> str:
         return os.fspath(self.path)

@@ -9,6 +9,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from tempfile import NamedTemporaryFile
 
 import jax
@@ -25,7 +26,7 @@ from jaxrl.record.recorder import Recorder, Tally
 from jaxrl.record.rundir import RunDir
 from jaxrl.record.versions import collect
 from jaxrl.run.evaluate import finish
-from jaxrl.run.experiment import build
+from jaxrl.run.experiment import Experiment, build
 from jaxrl.run.longer import SCHEDULE
 from jaxrl.run.resume import note, start
 from jaxrl.run.same_experiment import other_settings, resumed_config
@@ -86,31 +87,47 @@ def _of_first(config: ExperimentConfig) -> ExperimentConfig:
 def _train(config: ExperimentConfig, run: RunDir | None, *, resuming: bool, rate_may_rise: bool = False) -> int:
     if jax.process_index():  # host 0 has the run folder, and this one does as it says
         return _train_quietly(config, resuming=resuming)
-    status, run = run_training(config, run, rate_may_rise=rate_may_rise)
-    hosts.leave()
-    if status == 0:
-        finish(config, run)
+    with ExitStack() as held:
+        status, run = run_training(config, run, rate_may_rise=rate_may_rise, held=held)
+        hosts.leave()
+        if status == 0:
+            finish(config, run)
     return status
 
 
 def run_training(
-    config: ExperimentConfig, run: RunDir | None = None, *, rate_may_rise: bool = False
+    config: ExperimentConfig,
+    run: RunDir | None = None,
+    *,
+    rate_may_rise: bool = False,
+    held: ExitStack | None = None,
 ) -> tuple[int, RunDir]:
     """Train to the end of `config`, in a new run folder or from the newest checkpoint of `run`.
 
     Args:
         rate_may_rise: from 0, where a run that had ended gets longer.
+        held: keeps the lock of the run folder after the training, for what else is written there.
 
     Returns:
         The exit status, as of `train`, and the run folder.
     """
-    experiment = build(config)
-    runtime, counters = start(experiment, run, resuming=run is not None, rate_may_rise=rate_may_rise)
-    if run is None:  # last, so that a setting that cannot work leaves no folder
-        circumstances = {**collect(), "protocol": protocol_rules(experiment.env)}
-        run = RunDir.create(config.record.runs_dir, config.name, config.seed, write_config(config), circumstances)
-    else:
-        note(run, config, counters)
+    with ExitStack() as own:
+        locks = own if held is None else held
+        if run is not None:
+            locks.enter_context(run.locked())
+        experiment = build(config)
+        runtime, counters = start(experiment, run, resuming=run is not None, rate_may_rise=rate_may_rise)
+        if run is None:  # last, so that a setting that cannot work leaves no folder
+            circumstances = {**collect(), "protocol": protocol_rules(experiment.env)}
+            run = RunDir.create(config.record.runs_dir, config.name, config.seed, write_config(config), circumstances)
+            locks.enter_context(run.locked())
+        else:
+            note(run, config, counters)
+        return _train_in(run, experiment, runtime, counters), run
+
+
+def _train_in(run: RunDir, experiment: Experiment, runtime: Runtime, counters: Counters) -> int:
+    config = experiment.config
     title, label = env_title(config.env), protocol_label(experiment.env)
     print(f"run folder: {run}\nenvironment: {title}{f', protocol {label}' if label else ''}", flush=True)
     recorder = Recorder(run, config, experiment.spec.frame_skip, counters)
@@ -120,7 +137,7 @@ def run_training(
         recorder.close()
     if status and Checkpoints(run).steps():
         print(f"resume with: {program()} train {run.config} --resume {run}", flush=True)
-    return status, run
+    return status
 
 
 def _train_quietly(config: ExperimentConfig, *, resuming: bool) -> int:

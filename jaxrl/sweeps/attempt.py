@@ -13,13 +13,14 @@ The same for a run on this machine and for one in a scheduler's job:
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from jaxrl.errors import HOST_LOST
@@ -28,6 +29,7 @@ from jaxrl.run.signals import STOP_SIGNALS
 from jaxrl.sweeps.expand import Run
 from jaxrl.sweeps.sweep_folder import State, Status, SweepFolder, tail
 
+_PR_SET_PDEATHSIG = 1  # <sys/prctl.h>
 INTERRUPTED = frozenset(
     {HOST_LOST, *(status for number in (*STOP_SIGNALS, signal.SIGKILL) for status in (-number, 128 + number))}
 )
@@ -56,9 +58,29 @@ def command(folder: SweepFolder, run: Run) -> list[str]:
     return words
 
 
+def writer(folder: SweepFolder, run: Run) -> str:
+    """Which process writes in the run's folder, as one whose launcher was killed does until it has saved; or empty."""
+    made = run_folder(folder, run)
+    return RunDir(made).writer() if made else ""
+
+
+def end_with_launcher(launcher: int) -> Callable[[], None]:
+    """What a child calls before it becomes a training: when `launcher` dies, it is asked to save and end."""
+    prctl = getattr(ctypes.CDLL(None), "prctl", None)  # loaded here, because a child that was forked should not
+
+    def ask() -> None:
+        if prctl is not None:  # Linux
+            prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != launcher:  # it died just before
+            os._exit(128 + signal.SIGTERM)
+
+    return ask
+
+
 class Attempt:
     """A training in a process of its own, and its entries in the manifest.
 
+    However its launcher ends, also by `kill -9`, it does not outlive it: it saves and ends.
     Its own session: Ctrl-C in the terminal reaches the launcher only, which decides what to do.
     """
 
@@ -83,6 +105,7 @@ class Attempt:
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **(environment or {})},
                 start_new_session=True,
+                preexec_fn=end_with_launcher(os.getpid()),
             )
         self.state = State("running", before.attempts + 1, None, before.seconds, job)
         folder.set_state(run.id, self.state)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from jaxrl.run.signals import stop_requests
-from jaxrl.sweeps.attempt import Attempt
+from jaxrl.sweeps.attempt import Attempt, writer
 from jaxrl.sweeps.expand import Run
 from jaxrl.sweeps.slots import Slot
 from jaxrl.sweeps.sweep_folder import SweepFolder
@@ -38,13 +38,22 @@ def run_local(
     """
     waiting, free = deque(runs), deque(slots)
     active: dict[str, tuple[Attempt, Slot]] = {}
-    restarts = dict.fromkeys((run.id for run in runs), 0)
+    restarts, told = dict.fromkeys((run.id for run in runs), 0), set()
     with stop_requests() as stop:
         stop.on_insistence = stop.end_grace
         try:
             while active or (waiting and not stop.number):
-                while waiting and free and not stop.number:
-                    run, slot = waiting.popleft(), free.popleft()
+                for _ in range(len(waiting)):
+                    if not free or stop.number:
+                        break
+                    run = waiting.popleft()
+                    if who := writer(folder, run):  # left by a launcher that was killed; it saves and ends
+                        waiting.append(run)
+                        if run.id not in told:
+                            told.add(run.id)
+                            print(f"waiting for {who}, which still writes in {folder.of(run.id)}", flush=True)
+                        continue
+                    slot = free.popleft()
                     active[run.id] = (_start(folder, run, slot), slot)
                 for run_id, (attempt, slot) in list(active.items()):
                     if stop.number:

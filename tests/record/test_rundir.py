@@ -59,6 +59,31 @@ def test_latest_of_a_seed_by_a_clock_without_time_zones(tmp_path: Path) -> None:
         RunDir.latest(tmp_path, "a", 1)
 
 
+HOLDER = """
+import sys, time
+from jaxrl.record.rundir import RunDir
+with RunDir.open(sys.argv[1]).locked():
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_one_process_at_a_time_writes(tmp_path: Path) -> None:
+    """A second one is told who the first is; that of a dead process is no lock."""
+    run = RunDir.create(tmp_path, "a", 0, "", {})
+    assert run.writer() == ""
+    with subprocess.Popen([sys.executable, "-c", HOLDER, str(run)], stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None and holder.stdout.readline() == b"held\n"
+        assert run.writer().startswith(f"process {holder.pid} on ")
+        with pytest.raises(RunDirError, match=f"is being written by process {holder.pid} on "), run.locked():
+            pass
+        holder.kill()
+        holder.wait()
+    assert run.writer() == ""
+    with run.locked():
+        assert run.writer()
+
+
 def test_errors_are_one_sentence(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("")

@@ -4,14 +4,17 @@ import io
 import json
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
+from contextlib import ExitStack
 
 import pytest
 
 from jaxrl.cli.commands import main
 from jaxrl.errors import HOST_LOST
+from jaxrl.record.rundir import RunDir
 from jaxrl.run.signals import STOP_SIGNALS
 from jaxrl.sweeps import attempt, local
 from jaxrl.sweeps.attempt import Attempt, verdict
@@ -236,3 +239,51 @@ def test_an_attempt_counts_time_and_attempts(sweep):
     first = sweep.state("a")
     assert first.attempts == 1 and first.job == "7_1" and 0.2 < first.seconds < 60
     assert Attempt(sweep, run).wait().seconds > first.seconds
+
+
+LAUNCHER = """
+import sys
+from pathlib import Path
+from jaxrl.sweeps import attempt, local
+from jaxrl.sweeps.expand import Run
+from jaxrl.sweeps.slots import Slot
+from jaxrl.sweeps.sweep_folder import SweepFolder
+folder, cores, code = SweepFolder(Path(sys.argv[1])), {int(sys.argv[2])}, sys.argv[3]
+attempt.command = lambda folder, run: [sys.executable, "-c", code, str(folder.of(run.id)), "stop"]
+sys.exit(local.run_local(folder, [Run("a", "test", "none.yaml", (), {}, "catch", 0, 100)], [Slot(tuple(cores))]))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP])
+def test_no_run_outlives_its_launcher(sweep, number):
+    """However the launcher ends, the run is asked to save, and the next launcher goes on with it."""
+    words = [sys.executable, "-c", LAUNCHER, str(sweep.path), str(CORES[0]), STAND_IN]
+    launcher = subprocess.Popen(words)
+    ready, stopped = (sweep.of("a") / name for name in ("ready", "stopped"))
+    limit = time.monotonic() + 60
+    while not ready.exists() and time.monotonic() < limit:
+        time.sleep(0.05)
+    launcher.send_signal(number)
+    assert launcher.wait(60) == (-number if number == signal.SIGKILL else 128 + number)
+    while not stopped.exists() and time.monotonic() < limit:
+        time.sleep(0.05)
+    assert stopped.exists()
+    run = make_run("a")
+    assert local.run_local(sweep, [run], [Slot((CORES[0],))]) == 0
+    assert statuses(sweep, [run]) == ["finished"]
+
+
+def test_a_folder_that_is_written_is_waited_for(sweep, capsys):
+    runs = [make_run("a"), make_run("b")]
+    made = RunDir.create(sweep.of("a"), "x", 0, "", {})
+    with ExitStack() as held:
+        held.enter_context(made.locked())
+
+        def tick():
+            if sweep.state("b").status == "finished" and made.writer():
+                assert sweep.state("a").attempts == 0
+                held.close()
+
+        assert local.run_local(sweep, runs, [Slot((CORES[0],))], tick) == 0
+    assert statuses(sweep, runs) == ["finished", "finished"]
+    assert capsys.readouterr().out.count(f"waiting for process {os.getpid()} on ") == 1
