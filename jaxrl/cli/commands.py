@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import jaxrl
 from jaxrl.cli import game, machine, many_runs, one_run
+from jaxrl.cli.output import replace_unprintable
 from jaxrl.cli.parser import nearest
 from jaxrl.errors import ConfigError, UserError
 
@@ -41,6 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status: 0, 1 for a failure, 2 for a wrong command or config."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     name = words.pop(0) if words else ""
+    replace_unprintable()
     try:
         return _dispatch(name, words)
     except UserError as error:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from jaxrl.cli.output import lasting_output
 from jaxrl.cli.parser import Parser
 
 
@@ -32,7 +33,8 @@ def sweep(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     from jaxrl.sweeps import launcher
 
-    return launcher.sweep(options)
+    with lasting_output():
+        return launcher.sweep(options)
 
 
 def reproduce(arguments: Sequence[str]) -> int:
@@ -61,7 +63,8 @@ def reproduce(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     from jaxrl.sweeps import study
 
-    return study.reproduce(options, f"jaxrl reproduce {shlex.join(arguments)}")
+    with lasting_output():
+        return study.reproduce(options, f"jaxrl reproduce {shlex.join(arguments)}")
 
 
 def _members(text: str) -> int:

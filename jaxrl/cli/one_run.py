@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jaxrl.cli.output import lasting_output
 from jaxrl.cli.parser import Parser, positive_int
 from jaxrl.errors import ConfigError, UserError
 
@@ -34,9 +35,10 @@ def train(arguments: Sequence[str]) -> int:
     from jaxrl.config.parsing import read_config
     from jaxrl.run.train import resume, train
 
-    if options.resume is None:
-        return train(read_config(options.config, settings))
-    return resume(_launch(options.config, settings), options.config, settings, options.resume)
+    with lasting_output():
+        if options.resume is None:
+            return train(read_config(options.config, settings))
+        return resume(_launch(options.config, settings), options.config, settings, options.resume)
 
 
 def _launch(path: str, settings: Sequence[str]) -> ExperimentConfig:

@@ -82,8 +82,9 @@ class ConsoleSink:
         self._stream = stream or sys.stdout
         self._every = every
         self._deadline = time.monotonic() + max_seconds
-        self._console = Console(file=self._stream, force_terminal=True if interactive else None)
-        live = self._console.is_terminal and not self._console.is_dumb_terminal if interactive is None else interactive
+        terminal = self._stream.isatty() if interactive is None else interactive  # whatever FORCE_COLOR says of a file
+        self._console = Console(file=self._stream, force_terminal=terminal)
+        live = terminal and (interactive is not None or not self._console.is_dumb_terminal)
         # No refresh thread: reports come often enough, and a run must leave no thread behind.
         self._live = Live(console=self._console, auto_refresh=False) if live else None
         self._returns: deque[float] = deque(maxlen=4000)

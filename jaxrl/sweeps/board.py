@@ -50,8 +50,9 @@ class Board:
         self._every = every
         self._looked = -float("inf")
         self._shown: dict[str, str] = {}
-        self._console = Console(file=stream or sys.stdout, force_terminal=True if interactive else None, soft_wrap=True)
-        live = self._console.is_terminal if interactive is None else interactive
+        output = stream or sys.stdout
+        live = output.isatty() if interactive is None else interactive  # whatever FORCE_COLOR says of a file
+        self._console = Console(file=output, force_terminal=live, soft_wrap=True)
         self._live = Live(console=self._console, auto_refresh=False) if live else None
 
     def __enter__(self) -> Board:

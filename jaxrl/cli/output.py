@@ -1,0 +1,68 @@
+"""Output that work outlives: a closed pipe (`| head`), a full disk, a terminal that is gone or lacks a character."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, TextIO
+
+
+class LastingStream:
+    """Writes to a stream while that is possible; then says so, once, on the other, and what follows goes nowhere."""
+
+    def __init__(self, stream: TextIO, name: str, other: TextIO):
+        self._stream, self._name, self._other, self._lost = stream, name, other, False
+
+    def write(self, text: str) -> int:
+        """All of `text` counts as written."""
+        if not self._lost:
+            try:
+                self._stream.write(text)
+            except OSError as error:
+                self._give_up(error)
+        return len(text)
+
+    def flush(self) -> None:
+        """Never raises `OSError`."""
+        if not self._lost:
+            try:
+                self._stream.flush()
+            except OSError as error:
+                self._give_up(error)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def _give_up(self, error: OSError) -> None:
+        self._lost = True
+        with suppress(OSError), open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), self._stream.fileno())  # also for what is in the buffer, when Python ends
+        with suppress(OSError):
+            self._other.write(
+                f"jaxrl: warning: standard {self._name} cannot be written any more ({error.strerror or error}); "
+                "the work goes on\n"
+            )
+            self._other.flush()
+
+
+@contextmanager
+def lasting_output() -> Iterator[None]:
+    """No failed write to standard output or error ends the block."""
+    output, error = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = LastingStream(output, "output", error), LastingStream(error, "error", output)
+    try:
+        yield
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        sys.stdout, sys.stderr = output, error
+
+
+def replace_unprintable() -> None:
+    """Print a question mark for what the encoding of a terminal has not."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")

@@ -1,0 +1,80 @@
+"""Work goes on where its output cannot, and says so on what is left."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from jaxrl.record.console import ConsoleSink
+from jaxrl.sweeps.board import Board
+from jaxrl.sweeps.sweep_folder import SweepFolder
+
+ROOT = Path(__file__).parents[2]
+CONFIG = """
+name: c
+env_steps: 2000
+env: {name: catch}
+network: {name: mlp, hidden_sizes: [8]}
+agent: {name: impala}
+runtime: {envs_per_pool: 4, unroll_length: 8}
+record: {report_every: 2, wandb: "off"}
+evaluation: {episodes: 0}
+"""
+
+
+def run(words: list[str], cwd: Path, stdout: int, stderr: int = subprocess.PIPE) -> subprocess.CompletedProcess[bytes]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run([sys.executable, *words], cwd=cwd, env=environment, stdout=stdout, stderr=stderr, timeout=200)
+
+
+@pytest.mark.parametrize(("full", "reason"), [(False, b"Broken pipe"), (True, b"No space left on device")])
+def test_a_training_outlives_its_output(tmp_path: Path, full: bool, reason: bytes) -> None:
+    (tmp_path / "c.yaml").write_text(CONFIG)
+    if full:
+        output = os.open("/dev/full", os.O_WRONLY)
+    else:
+        reader, output = os.pipe()
+        os.close(reader)
+    try:
+        done = run(["-m", "jaxrl", "train", "c.yaml"], tmp_path, output)
+    finally:
+        os.close(output)
+    assert done.returncode == 0, done.stderr
+    told = b"jaxrl: warning: standard output cannot be written any more (" + reason + b"); the work goes on\n"
+    assert done.stderr.count(told) == 1 and b"Traceback" not in done.stderr, done.stderr
+    assert list(tmp_path.glob("runs/c-*/checkpoints/0*"))
+
+
+def test_nothing_is_left_to_say_it_on(tmp_path: Path) -> None:
+    """Both streams are full: the block ends all the same."""
+    code = (
+        "import sys\nfrom jaxrl.cli.output import lasting_output\n"
+        "with lasting_output():\n    print('x' * 10**5, flush=True); print('y', file=sys.stderr); print('z')\n"
+        "open('done', 'w').close()"
+    )
+    with open("/dev/full", "wb") as full:
+        assert run(["-c", code], tmp_path, full.fileno(), full.fileno()).returncode == 0
+    assert (tmp_path / "done").exists()
+
+
+def test_what_a_terminal_has_not_is_a_question_mark(tmp_path: Path) -> None:
+    code = "from jaxrl.cli.output import replace_unprintable as r; r(); print('\\u2581', flush=True)"
+    done = run(["-X", "utf8=0", "-c", f"import sys; sys.stdout.reconfigure(encoding='ascii'); {code}"], tmp_path, -1)
+    assert (done.returncode, done.stdout) == (0, b"?\n")
+
+
+def test_no_escape_codes_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the environment asks every program for colours."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    with (tmp_path / "log").open("w") as log:
+        sink = ConsoleSink(100, stream=log)
+        sink.write(50, {"episode/return": 1.0})
+        sink.close()
+        with Board(SweepFolder(tmp_path), [], stream=log) as board:
+            board.refresh(now=True)
+    written = (tmp_path / "log").read_bytes()
+    assert b"50 of 100 env steps" in written and b"\x1b" not in written
