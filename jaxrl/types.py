@@ -144,6 +144,9 @@ class TrainState(struct.PyTreeNode):
     replay: PyTree = ()  # past unrolls: a `Trajectory` with one more leading axis, split over learner devices like one
 
 
+Learnt = tuple[TrainState, Metrics]  # what an update returns
+
+
 class Snapshot(NamedTuple):
     """Where an actor stood at the end of an unroll: enough to go on from there."""
 
@@ -191,9 +194,7 @@ class Update(NamedTuple):
 class UpdateFn(Protocol):
     """One learner update; `past` holds earlier trajectories to be learnt again, beside the fresh one."""
 
-    def __call__(
-        self, state: TrainState, trajectory: Trajectory, past: Sequence[Trajectory] = ()
-    ) -> tuple[TrainState, Metrics]: ...
+    def __call__(self, state: TrainState, trajectory: Trajectory, past: Sequence[Trajectory] = ()) -> Learnt: ...
 
 
 class Agent(NamedTuple):

@@ -44,18 +44,12 @@ def loss(
     rows = read_rows(params, hypers, trajectory, config, network)
     error = rows.reward + rows.discount * rows.value[1:] - rows.value[:-1]
     advantage = jax.lax.stop_gradient(decayed_sum(error, rows.discount, rows.mask))  # v - V
-
-    value_loss = rows.value_loss(jax.lax.stop_gradient(rows.value[:-1]) + advantage)
-    policy_loss = rows.policy_loss(advantage)
-    entropy_loss = rows.entropy_loss()
-    total = hypers.value_cost * value_loss + policy_loss + hypers.entropy_cost * entropy_loss
-    return total, {
-        "loss/total": total,
-        "loss/value": value_loss,
-        "loss/policy": policy_loss,
-        "loss/entropy": entropy_loss,
-        **rows.metrics(rho_clip=jnp.inf),
-    }
+    return rows.weigh(
+        jnp.inf,
+        value=(hypers.value_cost, rows.value_loss(jax.lax.stop_gradient(rows.value[:-1]) + advantage)),
+        policy=(1, rows.policy_loss(advantage)),
+        entropy=(hypers.entropy_cost, rows.entropy_loss()),
+    )
 
 
 def make(config: Config, network: Network, spec: EnvSpec, num_updates: int) -> Agent:

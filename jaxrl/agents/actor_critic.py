@@ -20,7 +20,7 @@ from jaxrl.agents.updating import init_state, make_update, side_by_side
 from jaxrl.config.ranges import HUGE, TINY, AtLeast, Between
 from jaxrl.ops.rewards import RewardTransform
 from jaxrl.ops.values import ValueTransform
-from jaxrl.types import Agent, EnvSpec, Key, Metrics, Params, TrainState, Trajectory
+from jaxrl.types import Agent, EnvSpec, Key, Learnt, Metrics, Params, TrainState, Trajectory
 
 Clip = Annotated[float, AtLeast(TINY)]  # upper bound of an importance ratio
 
@@ -152,9 +152,7 @@ def make_agent(
         num_updates=num_updates,
     )
 
-    def update(
-        state: TrainState, trajectory: Trajectory, past: Sequence[Trajectory] = ()
-    ) -> tuple[TrainState, Metrics]:
+    def update(state: TrainState, trajectory: Trajectory, past: Sequence[Trajectory] = ()) -> Learnt:
         batch = side_by_side((trajectory, *past), config.num_minibatches) if past else trajectory
         state, metrics = improve(state, batch)
         controller = family.update(state.agent_state, trajectory.extras, trajectory.episode_return, trajectory.last)

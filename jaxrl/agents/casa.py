@@ -99,26 +99,14 @@ def loss(
     # An ignored row's target means nothing, and 0 times NaN is NaN in the gradient of a masked mean.
     target = jax.tree.map(lambda x: jax.lax.stop_gradient(jnp.where(mask, x, 0)), target)
     rho = jnp.where(mask, jnp.minimum(rows.ratio, hypers.rho_clip), 0)
-
-    value_loss = rows.value_loss(target.value_target)
-    q_loss = ops.masked_mean(0.5 * jnp.square(target.q_target - q_taken), mask)
-    policy_loss = rows.policy_loss(jax.lax.stop_gradient(rho * (target.q_target - value)))
-    entropy_loss = rows.entropy_loss()
-    total = (
-        hypers.value_cost * value_loss
-        + hypers.q_cost * q_loss
-        + hypers.policy_cost * policy_loss
-        + hypers.entropy_cost * entropy_loss
+    total, metrics = rows.weigh(
+        hypers.rho_clip,
+        value=(hypers.value_cost, rows.value_loss(target.value_target)),
+        q=(hypers.q_cost, ops.masked_mean(0.5 * jnp.square(target.q_target - q_taken), mask)),
+        policy=(hypers.policy_cost, rows.policy_loss(jax.lax.stop_gradient(rho * (target.q_target - value)))),
+        entropy=(hypers.entropy_cost, rows.entropy_loss()),
     )
-    return total, {
-        "loss/total": total,
-        "loss/value": value_loss,
-        "loss/q": q_loss,
-        "loss/policy": policy_loss,
-        "loss/entropy": entropy_loss,
-        "advantage/std": jnp.sqrt(ops.masked_mean(jnp.var(q, axis=-1), mask)),
-        **rows.metrics(hypers.rho_clip),
-    }
+    return total, {**metrics, "advantage/std": jnp.sqrt(ops.masked_mean(jnp.var(q, axis=-1), mask))}
 
 
 def make(config: Config, network: Network, spec: EnvSpec, num_updates: int) -> Agent:

@@ -123,12 +123,13 @@ def make_exploration(config: ExplorationConfig) -> Exploration:
         return _softmax_family(voted=(), choose=lambda temperature, voted: temperature)
     if config.family == "ladder":
         return _ladder(config)
+    bandit = partial(bandits.BanditSpec, 0.0, num_bandits=config.num_bandits, ucb=config.ucb)
     coldest = float(np.log1p(config.max_inverse_temperature))
-    temperature_range = _bandit_spec(config, coldest, config.num_blocks, config.num_candidates)
+    temperature_range = bandit(coldest, config.num_blocks, num_candidates=config.num_candidates)
     if config.family == "bandit":
         return _softmax_family(voted=(temperature_range,), choose=lambda temperature, voted: temperature_of(voted[0]))
     # Each coordinate has blocks of its own, so that as many candidates as the temperature allows may be too many here.
-    epsilon_range = _bandit_spec(config, 1.0, EPSILON_BLOCKS, min(config.num_candidates, EPSILON_BLOCKS))
+    epsilon_range = bandit(1.0, EPSILON_BLOCKS, num_candidates=min(config.num_candidates, EPSILON_BLOCKS))
     return _softmax_family(
         (epsilon_range, temperature_range, temperature_range), choose=_temperature_of_mixture
     )._replace(log_policy=_log_mixture)
@@ -169,17 +170,6 @@ def exploration_metrics(trajectory: Trajectory) -> dict[str, jax.Array]:
         "behaviour/inverse_temperature": average,
         "behaviour/inverse_temperature_std": jnp.sqrt(ops.masked_mean(jnp.square(inverse - average), mask)),
     }
-
-
-def _bandit_spec(config: ExplorationConfig, high: float, num_blocks: int, num_candidates: int) -> bandits.BanditSpec:
-    return bandits.BanditSpec(
-        0.0,
-        high,
-        num_blocks,
-        num_bandits=config.num_bandits,
-        num_candidates=num_candidates,
-        ucb=config.ucb,
-    )
 
 
 def _softmax_family(

@@ -51,18 +51,12 @@ def loss(
         c_clip=decayed_clip(rows.ratio, hypers),
     )
     target = jax.lax.stop_gradient(target)
-
-    value_loss = rows.value_loss(target.value_target)
-    policy_loss = rows.policy_loss(target.pg_advantage)
-    entropy_loss = rows.entropy_loss()
-    total = hypers.value_cost * value_loss + policy_loss + hypers.entropy_cost * entropy_loss
-    return total, {
-        "loss/total": total,
-        "loss/value": value_loss,
-        "loss/policy": policy_loss,
-        "loss/entropy": entropy_loss,
-        **rows.metrics(hypers.rho_clip),
-    }
+    return rows.weigh(
+        hypers.rho_clip,
+        value=(hypers.value_cost, rows.value_loss(target.value_target)),
+        policy=(1, rows.policy_loss(target.pg_advantage)),
+        entropy=(hypers.entropy_cost, rows.entropy_loss()),
+    )
 
 
 def make(config: Config, network: Network, spec: EnvSpec, num_updates: int) -> Agent:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 from typing import Any
 
 import jax
@@ -45,9 +47,12 @@ class Rows:
         """Minus the mean entropy of the policy, in nats."""
         return -ops.masked_mean(ops.entropy(self.logits), self.mask)
 
-    def metrics(self, rho_clip: jax.Array | float) -> Metrics:
-        """Exploration, scale of the values and off-policyness."""
-        return {
+    def weigh(self, rho_clip: Any, **parts: tuple[jax.Array | float, jax.Array]) -> tuple[jax.Array, Metrics]:
+        """The sum of `parts`, each a weight and a mean; and metrics: the parts, scale of values, off-policyness."""
+        total = reduce(add, (weight * part for weight, part in parts.values()))
+        return total, {
+            "loss/total": total,
+            **{f"loss/{name}": part for name, (_, part) in parts.items()},
             "policy/entropy": ops.masked_mean(ops.entropy(self.logits), self.mask),
             "policy/max_probability": ops.masked_mean(jnp.exp(jnp.max(self.logits, axis=-1)), self.mask),
             "value/mean": ops.masked_mean(self.value[:-1], self.mask),

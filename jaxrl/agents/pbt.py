@@ -21,7 +21,7 @@ import jax.numpy as jnp
 
 from jaxrl.config.ranges import FINITE, ranges
 from jaxrl.config.sections import PBTConfig
-from jaxrl.types import Agent, Key, Metrics, PyTree, TrainState, Trajectory
+from jaxrl.types import Agent, Key, Learnt, PyTree, TrainState, Trajectory
 
 PBT_STREAM = 0x7062_74  # apart from the keys that members are made with
 
@@ -53,12 +53,12 @@ def with_pbt(population: Agent, size: int, config: PBTConfig) -> Agent:
         contest = Contest(state.agent_state, zero, jnp.zeros(size, jnp.int32), zero - jnp.inf, keys)
         return state.replace(agent_state=contest)
 
-    def update(
-        state: TrainState, trajectory: Trajectory, past: Sequence[Trajectory] = ()
-    ) -> tuple[TrainState, Metrics]:
+    def update(state: TrainState, trajectory: Trajectory, past: Sequence[Trajectory] = ()) -> Learnt:
         contest: Contest = state.agent_state
         state, metrics = population.update(without_pbt(state), trajectory, past)
-        total, episodes = (x.reshape(-1, size).sum(0) for x in episode_sums(trajectory))
+        ended = jnp.asarray(trajectory.last)
+        sums = jnp.sum(jnp.where(ended, trajectory.episode_return, 0), 0), jnp.sum(ended, 0, dtype=jnp.int32)  # [B]
+        total, episodes = (x.reshape(-1, size).sum(0) for x in sums)
         contest = contest._replace(
             members=state.agent_state, total=contest.total + total, episodes=contest.episodes + episodes
         )
@@ -78,12 +78,6 @@ def with_pbt(population: Agent, size: int, config: PBTConfig) -> Agent:
 def without_pbt(state: TrainState) -> TrainState:
     """The population's own state, as it is where nobody competes."""
     return state.replace(agent_state=state.agent_state.members) if isinstance(state.agent_state, Contest) else state
-
-
-def episode_sums(trajectory: Trajectory) -> tuple[jax.Array, jax.Array]:
-    """Summed returns float32 [B] and number int32 [B] of the episodes that ended in each environment."""
-    ended = jnp.asarray(trajectory.last)
-    return jnp.sum(jnp.where(ended, trajectory.episode_return, 0), 0), jnp.sum(ended, 0, dtype=jnp.int32)
 
 
 def compete(state: TrainState, config: PBTConfig) -> tuple[TrainState, jax.Array]:

@@ -31,7 +31,7 @@ from jaxrl.types import (
     Agent,
     Array,
     Key,
-    Metrics,
+    Learnt,
     PyTree,
     TimeStep,
     TrainState,
@@ -95,9 +95,7 @@ def populate(agent: Agent, size: int, hypers: Table | None = None, seeds: Array 
         return jax.vmap(init_one, out_axes=PER_MEMBER)(members)
 
     def act(params: ActorParams, state: ActorState, timestep: TimeStep, key: Key) -> tuple[ActorState, ActorOutput]:
-        def act_one(
-            i: jax.Array, params: ActorParams, state: ActorState, timestep: TimeStep
-        ) -> tuple[ActorState, ActorOutput]:
+        def act_one(i: jax.Array, params: ActorParams, state: ActorState, timestep: TimeStep) -> Any:
             return member(agent, i, seeds=seeds).act(params, state, timestep, key)
 
         return merge(jax.vmap(act_one)(members, params, split(state, size), split(timestep, size)))
@@ -111,10 +109,8 @@ def populate(agent: Agent, size: int, hypers: Table | None = None, seeds: Array 
         state = agent.initial_actor_state(num_envs // size)
         return merge(jax.tree.map(lambda x: jnp.broadcast_to(x, (size, *x.shape)), state))
 
-    def update(
-        state: TrainState, trajectory: Trajectory, past: Sequence[Trajectory] = ()
-    ) -> tuple[TrainState, Metrics]:
-        def update_one(state: TrainState, *parts: Trajectory) -> tuple[TrainState, Metrics]:
+    def update(state: TrainState, trajectory: Trajectory, past: Sequence[Trajectory] = ()) -> Learnt:
+        def update_one(state: TrainState, *parts: Trajectory) -> Learnt:
             return agent.update(state, parts[0], parts[1:])
 
         parts = [split_trajectory(whole, size) for whole in (trajectory, *past)]
@@ -176,9 +172,7 @@ def set_hypers(state: TrainState, values: Table) -> TrainState:
 def report_hypers(agent: Agent, names: tuple[str, ...]) -> Agent:
     """`agent` with the values of these hyper-parameters among its metrics."""
 
-    def update(
-        state: TrainState, trajectory: Trajectory, past: Sequence[Trajectory] = ()
-    ) -> tuple[TrainState, Metrics]:
+    def update(state: TrainState, trajectory: Trajectory, past: Sequence[Trajectory] = ()) -> Learnt:
         used = {f"hypers/{name}": getattr(state.hypers, name) for name in names}
         state, metrics = agent.update(state, trajectory, past)
         return state, {**metrics, **used}

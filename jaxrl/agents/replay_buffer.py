@@ -22,7 +22,7 @@ import jax.numpy as jnp
 
 from jaxrl.config.conditions import ReadIf
 from jaxrl.config.ranges import AtLeast
-from jaxrl.types import Agent, EnvSpec, Key, Metrics, PyTree, TimeStep, TrainState, Trajectory, align
+from jaxrl.types import Agent, EnvSpec, Key, Learnt, PyTree, TimeStep, TrainState, Trajectory, align
 
 REPLAY_STREAM = 0x7265_706C  # apart from the numbers that minibatches are drawn with
 
@@ -49,9 +49,7 @@ def with_replay(agent: Agent, config: ReplayConfig, spec: EnvSpec, unroll_length
     def init(key: Key) -> TrainState:
         return agent.init(key).replace(replay=empty(config.capacity, unroll_like(agent, spec, unroll_length, num_envs)))
 
-    def update(
-        state: TrainState, trajectory: Trajectory, past: Sequence[Trajectory] = ()
-    ) -> tuple[TrainState, Metrics]:
+    def update(state: TrainState, trajectory: Trajectory, past: Sequence[Trajectory] = ()) -> Learnt:
         replay = insert(state.replay, trajectory, state.updates % config.capacity)
         filled = jnp.minimum(state.updates + 1, config.capacity)
         key = jax.random.fold_in(state.key, REPLAY_STREAM)

@@ -16,7 +16,7 @@ import optax
 
 from jaxrl.agents.optimiser import OptimiserConfig, apply_step, make_transform, schedule_factor
 from jaxrl.agents.unrolling import Network
-from jaxrl.types import Key, Metrics, Params, PyTree, TrainState, Trajectory, map_trajectory
+from jaxrl.types import Key, Learnt, Metrics, Params, PyTree, TrainState, Trajectory, map_trajectory
 
 Loss = Callable[[Params, Any, Trajectory], tuple[jax.Array, Metrics]]  # of parameters, hypers and trajectory
 
@@ -38,7 +38,7 @@ def init_state(network: Network, config: OptimiserConfig, hypers: PyTree, observ
 
 def make_update(
     loss: Loss, config: OptimiserConfig, *, num_epochs: int, num_minibatches: int, num_updates: int
-) -> Callable[[TrainState, Trajectory], tuple[TrainState, Metrics]]:
+) -> Callable[[TrainState, Trajectory], Learnt]:
     """One learner update: `num_epochs` passes over `num_minibatches` parts of the batch, one gradient step each.
 
     Importance ratios keep later steps honest: the behaviour stays the policy that acted. Metrics are means over the
@@ -46,15 +46,13 @@ def make_update(
     """
     transform = make_transform(config)
 
-    def gradient_step(
-        state: TrainState, batch: Trajectory, rate: jax.Array, decay: jax.Array
-    ) -> tuple[TrainState, Metrics]:
+    def gradient_step(state: TrainState, batch: Trajectory, rate: jax.Array, decay: jax.Array) -> Learnt:
         (_, metrics), gradient = jax.value_and_grad(loss, has_aux=True)(state.params, state.hypers, batch)
         params, opt_state = apply_step(transform, gradient, state.opt_state, state.params, rate, decay)
         metrics = {**metrics, "optimiser/grad_norm": optax.tree.norm(gradient)}
         return state.replace(params=params, opt_state=opt_state), metrics
 
-    def update(state: TrainState, trajectory: Trajectory) -> tuple[TrainState, Metrics]:
+    def update(state: TrainState, trajectory: Trajectory) -> Learnt:
         check_trajectory(trajectory)
         factor = schedule_factor(config, state.updates, num_updates)
         rate, decay = state.hypers.learning_rate * factor, state.hypers.weight_decay * factor
@@ -62,7 +60,7 @@ def make_update(
         num_envs = trajectory.first.shape[1]
         choices = jnp.concatenate([draw_minibatches(k, num_envs, num_minibatches) for k in epoch_keys])
 
-        def body(state: TrainState, chosen: jax.Array) -> tuple[TrainState, Metrics]:
+        def body(state: TrainState, chosen: jax.Array) -> Learnt:
             # The barrier keeps XLA from fusing the gather into the network, where it would be done again in the
             # backward pass, pixel by pixel.
             batch = jax.lax.optimization_barrier(take_minibatch(trajectory, chosen))

@@ -47,22 +47,20 @@ from jaxrl.types import (
 )
 
 
-class Carry(NamedTuple):
-    """A run between two updates."""
-
-    state: TrainState
-    actor_state: ActorState  # leaves [B, ...]
-    envs: batched.Carry
-    timestep: TimeStep  # leaves [B, ...], what the agent sees next
-    key: Key  # of the actor
-
-
 class Lane(NamedTuple):
     """One pool of environments and its part of the actor, between two unrolls; leaves [B, ...]."""
 
     actor_state: ActorState
     envs: batched.Carry
     timestep: TimeStep  # what the agent sees next
+
+
+class Carry(NamedTuple):
+    """A run between two updates."""
+
+    state: TrainState
+    lane: Lane
+    key: Key  # of the actor
 
 
 class Episodes(NamedTuple):
@@ -97,8 +95,8 @@ def make_anakin(
     """Runs of `agent` in `num_envs` copies of `env`; `watch` makes of each unroll what its history keeps."""
 
     def init(init_key: Key, env_key: Key, actor_key: Key) -> Carry:
-        envs, timestep = batched.begin(env, num_envs, env_key)
-        return Carry(agent.init(init_key), agent.initial_actor_state(num_envs), envs, timestep, actor_key)
+        lane = Lane(agent.initial_actor_state(num_envs), *batched.begin(env, num_envs, env_key))
+        return Carry(agent.init(init_key), lane, actor_key)
 
     def update(carry: Carry) -> tuple[Carry, tuple[Metrics, PyTree]]:
         key = jax.random.fold_in(carry.key, carry.state.updates)
@@ -113,9 +111,8 @@ def unroll(
     agent: Agent, env: JaxEnv, length: int, params: ActorParams, carry: Carry, key: Key
 ) -> tuple[Carry, Trajectory]:
     """`Actor.unroll` without leaving the device: `length` rows with `params`."""
-    lane = Lane(carry.actor_state, carry.envs, carry.timestep)
-    lane, trajectory = drive(agent.act, partial(batched.step, env), length, params, lane, key, 0)
-    return carry._replace(**lane._asdict()), trajectory
+    lane, trajectory = drive(agent.act, partial(batched.step, env), length, params, carry.lane, key, 0)
+    return carry._replace(lane=lane), trajectory
 
 
 def drive(
