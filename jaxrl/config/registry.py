@@ -33,11 +33,7 @@ ENVS: dict[str, str] = {
 }
 JAX_ENVS = tuple(name for name in ENVS if name != "envpool")  # which are stepped by no threads
 NETWORKS: dict[str, str] = {"atari": "jaxrl.networks.atari", "mlp": "jaxrl.networks.mlp"}
-AGENTS: dict[str, str] = {
-    "a2c": "jaxrl.agents.a2c",
-    "casa": "jaxrl.agents.casa",
-    "impala": "jaxrl.agents.impala",
-}
+AGENTS: dict[str, str] = {"a2c": "jaxrl.agents.a2c", "casa": "jaxrl.agents.casa", "impala": "jaxrl.agents.impala"}
 
 # By the section of the config that a part is set in. The defaults' files load no JAX, because `--help` shows them.
 PARTS = {"env": ENVS, "network": NETWORKS, "agent": AGENTS}
@@ -77,8 +73,8 @@ def load(section: str, name: str) -> Part:
     if not attribute and config.__module__ != path:
         raise ConfigError(f"{where} is the class of {config.__module__}; give {path} its own, such as a subclass")
     beside = None if attribute else getattr(module, "make", None)
-    itself = _itself if section == "env" and (hasattr(config, "timestep") or hasattr(config, "make_pool")) else None
-    make = getattr(config, "make", None) or beside or itself
+    itself = section == "env" and (hasattr(config, "timestep") or hasattr(config, "make_pool"))
+    make = getattr(config, "make", None) or beside or ((lambda config: config) if itself else None)
     if make is None or not _callable_with(make, ARGUMENTS[section].split(", ")):
         kind, arguments = KINDS[section], ARGUMENTS[section]
         raise ConfigError(f"{where} is no {kind}: it needs a function make({arguments}) beside it")
@@ -117,10 +113,6 @@ def summary(section: str, name: str) -> str:
     spec = find_spec(PARTS[section][name].partition(":")[0])
     source = Path(spec.origin).read_text(encoding="utf-8") if spec and spec.origin else ""
     return (ast.get_docstring(ast.parse(source)) or "").partition("\n")[0]
-
-
-def _itself(config: Any) -> Any:
-    return config
 
 
 def _import(section: str, name: str, path: str) -> ModuleType:

@@ -23,6 +23,8 @@ from jaxrl.record.meters import format_duration, time_left
 BLOCKS = "▁▂▃▄▅▆▇█"
 # Shown in this order where a report has them: label, format. What the columns mean is in jaxrl.record.metrics.
 SHOWN = {
+    "rate/frames": ("frames/s", "{:,.0f}"),
+    "rate/env_steps": ("steps/s", "{:,.0f}"),
     "episode/return": ("return", "{:.2f}"),
     "policy/entropy": ("entropy", "{:.3f}"),
     "loss/total": ("loss", "{:.4g}"),
@@ -120,28 +122,19 @@ class ConsoleSink:
     def _share(self, env_steps: int) -> float:
         return min(1.0, env_steps / self._total) if self._total > 0 else 1.0
 
-    def _speed(self, env_steps: int, values: Mapping[str, float]) -> tuple[list[tuple[str, str]], str]:
-        """The rates that the report has, and the time left."""
-        rates = (("frames/s", "rate/frames"), ("steps/s", "rate/env_steps"))
-        shown = [(label, f"{values[name]:,.0f}") for label, name in rates if name in values]
+    def _left(self, env_steps: int, values: Mapping[str, float]) -> str:
+        """The time left."""
         left = time_left(env_steps, self._total, float(values.get("rate/env_steps", 0.0)))
         if left is not None:
             left = min(left, max(0.0, self._deadline - time.monotonic()))
-        return shown, format_duration(left)
+        return format_duration(left)
 
     def _line(self, env_steps: int, values: Mapping[str, float]) -> str:
-        rates, left = self._speed(env_steps, values)
-        cells = [
-            f"{env_steps:>{len(f'{self._total:,}')},} of {self._total:,} env steps ({self._share(env_steps):5.1%})"
-        ]
-        cells += [f"{label} {value}" for label, value in rates]
-        cells += [
-            f"{label} {pattern.format(values[name])}" for name, (label, pattern) in SHOWN.items() if name in values
-        ]
-        return "  ".join([*cells, f"left {left}"])
+        done = f"{env_steps:>{len(f'{self._total:,}')},} of {self._total:,} env steps ({self._share(env_steps):5.1%})"
+        cells = [f"{label} {value}" for label, value in _cells(values)]
+        return "  ".join([done, *cells, f"left {self._left(env_steps, values)}"])
 
     def _panel(self, env_steps: int, values: Mapping[str, float]) -> Panel:
-        rates, left = self._speed(env_steps, values)
         bar = Table.grid(padding=(0, 1))
         bar.add_row(
             ProgressBar(total=1.0, completed=self._share(env_steps), width=28),
@@ -149,8 +142,7 @@ class ConsoleSink:
             f"[dim]{env_steps:,} of {self._total:,} env steps[/dim]",
         )
         numbers = Table.grid(padding=(0, 2))
-        cells = [("time left", left), *rates]
-        cells += [(label, pattern.format(values[name])) for name, (label, pattern) in SHOWN.items() if name in values]
+        cells = [("time left", self._left(env_steps, values)), *_cells(values)]
         for start in range(0, len(cells), 3):
             row = [Text.assemble((f"{label} ", "dim"), (value, "bold")) for label, value in cells[start : start + 3]]
             numbers.add_row(*row)
@@ -158,3 +150,8 @@ class ConsoleSink:
         if not self._returns:
             curve = Text("no episode has finished yet", "dim")
         return Panel(Group(bar, numbers, curve), title=self._title, title_align="left", expand=False)
+
+
+def _cells(values: Mapping[str, float]) -> list[tuple[str, str]]:
+    """Label and number of what is shown of a report."""
+    return [(label, pattern.format(values[name])) for name, (label, pattern) in SHOWN.items() if name in values]

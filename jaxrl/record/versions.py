@@ -82,11 +82,7 @@ def collect(argv: Sequence[str] | None = None) -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
         "packages": package_versions(),
-        "devices": {
-            "platform": devices[0].platform,
-            "kind": devices[0].device_kind,
-            "count": len(devices),
-        },
+        "devices": {"platform": devices[0].platform, "kind": devices[0].device_kind, "count": len(devices)},
         "processor": processor(),
         "cores": usable_cores(),
         "git": git_state(),
