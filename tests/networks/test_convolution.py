@@ -9,7 +9,14 @@ import pytest
 from flax import linen as nn
 
 from jaxrl.networks.cpu.chunks import chunk_size, map_in_chunks
-from jaxrl.networks.cpu.convolution import Conv, ConvSpec, cpu_convolution, native_convolution, resolve_padding
+from jaxrl.networks.cpu.convolution import (
+    Conv,
+    ConvSpec,
+    convolve,
+    cpu_convolution,
+    native_convolution,
+    resolve_padding,
+)
 from jaxrl.networks.cpu.pooling import native_max_pool, slice_max_pool
 
 CASES = [  # height, width, channels, features, kernel, stride, padding
@@ -70,9 +77,11 @@ def test_module_has_the_parameters_and_results_of_flax(padding, stride) -> None:
     x = jnp.asarray(np.random.default_rng(0).normal(size=(2, 12, 11, 3)), jnp.float32)
     ours, theirs = Conv(ConvSpec(5, (4, 4), stride, padding)), nn.Conv(5, (4, 4), stride, padding)
     params = theirs.init(jax.random.key(0), x)
-    shapes = jax.eval_shape(lambda key: ours.init(key, x), jax.random.key(0))
+    shapes = jax.eval_shape(lambda key: ours.init(key, 3, method="weights"), jax.random.key(0))
     assert jax.tree.map(jnp.shape, params) == jax.tree.map(jnp.shape, shapes)
-    np.testing.assert_allclose(ours.apply(params, x), theirs.apply(params, x), atol=1e-5)
+    for form in (native_convolution, cpu_convolution):
+        result = convolve(ours.spec, form, ours.apply(params, 3, method="weights"), x)
+        np.testing.assert_allclose(result, theirs.apply(params, x), atol=1e-5)
 
 
 @pytest.mark.parametrize("size", [(84, 84), (42, 42), (21, 21), (11, 8), (3, 4)])

@@ -135,13 +135,8 @@ def _input_gradient(
     return image[:, top % sh : top % sh + height, left % sw : left % sw + width].astype(x.dtype)
 
 
-def by_platform(native: Any, fast: Any, *operands: Any) -> Any:
-    """`fast(*operands)` where the program is compiled for a CPU, else `native(*operands)`; decided at lowering."""
-    return lax.platform_dependent(*operands, cpu=fast, default=native)
-
-
 class Conv(nn.Module):
-    """As `flax.linen.Conv` for images [N, H, W, C], with the same parameters; fast on CPUs too.
+    """The parameters of a convolution, which are those of `flax.linen.Conv`; `convolve` applies them.
 
     Args:
         spec: features, kernel, stride, padding.
@@ -160,11 +155,6 @@ class Conv(nn.Module):
         kernel = self.param("kernel", self.kernel_init, (*spec.kernel, channels, spec.features), jnp.float32)
         bias = self.param("bias", nn.initializers.zeros_init(), (spec.features,), jnp.float32)
         return ConvWeights(kernel.astype(self.dtype), bias.astype(self.dtype))
-
-    def __call__(self, x: jax.Array) -> jax.Array:
-        weights, spec = self.weights(x.shape[3]), self.spec
-        native, fast = (partial(convolve, spec, form) for form in (native_convolution, cpu_convolution))
-        return by_platform(native, fast, weights, x)
 
 
 def convolve(spec: ConvSpec, convolution: Any, weights: ConvWeights, x: jax.Array) -> jax.Array:

@@ -7,9 +7,10 @@ from functools import partial
 from typing import Any
 
 import jax
+from jax import lax
 
 from jaxrl.networks.cpu.chunks import map_in_chunks
-from jaxrl.networks.cpu.convolution import by_platform, cpu_convolution, native_convolution
+from jaxrl.networks.cpu.convolution import cpu_convolution, native_convolution
 from jaxrl.networks.cpu.pooling import native_max_pool, slice_max_pool
 
 # A chunk holds at least 16 samples: they are the channels of the convolution that gives the kernel's gradient, and fill
@@ -34,4 +35,5 @@ def run_stack(stack: Stack, weights: Any, frames: jax.Array, layer_floats: int) 
         rows = CHUNK_ROWS * max(1, CHUNK_BYTES // (4 * layer_floats * CHUNK_ROWS))
         return map_in_chunks(part, frames, rows)
 
-    return by_platform(partial(stack, native_convolution, native_max_pool), fast, weights, frames)
+    native = partial(stack, native_convolution, native_max_pool)
+    return lax.platform_dependent(weights, frames, cpu=fast, default=native)  # decided at lowering
