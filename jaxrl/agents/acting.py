@@ -32,17 +32,13 @@ class Acting(NamedTuple):
 
 
 def preference_scale(hypers: Any) -> jax.Array | float:
-    """Factor between the policy head and the preferences: `advantage_scale` where the hypers have one, else 1.
+    """Factor between the policy head and the preferences, which a temperature divides before the softmax:
+    `advantage_scale` where the hypers have one, else 1.
 
-    What acts (`Behaviour.scale`) and what is learnt (`preferences`) both take it from here: were they to differ, every
-    importance ratio would be wrong, and nothing would crash.
+    What acts (`Behaviour.scale`) and what is learnt (`Rows.preferences`) both take it from here: were they to differ,
+    every importance ratio would be wrong, and nothing would crash.
     """
     return getattr(hypers, "advantage_scale", 1.0)
-
-
-def preferences(hypers: Any, head: jax.Array) -> jax.Array:
-    """The preferences [..., A] of a policy head [..., A], which a temperature divides before the softmax."""
-    return preference_scale(hypers) * head
 
 
 def act(

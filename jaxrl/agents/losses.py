@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxrl import ops
-from jaxrl.agents.acting import preferences
+from jaxrl.agents.acting import preference_scale
 from jaxrl.agents.actor_critic import ActorCriticConfig, OffPolicyHypers
 from jaxrl.agents.unrolling import Network, unroll_network
 from jaxrl.types import Metrics, Params, Trajectory
@@ -69,7 +69,7 @@ def read_rows(params: Params, hypers: Any, trajectory: Trajectory, config: Actor
     """
     head, value_head = unroll_network(network, params, trajectory)
     temperature, legal = trajectory.extras.temperature, trajectory.legal
-    preferred = preferences(hypers, head)
+    preferred = preference_scale(hypers) * head
     logits = ops.softmax_policy(preferred, temperature, None if legal is None else legal[:-1])
     return Rows(
         config=config,

@@ -53,7 +53,6 @@ class CartPole(Capped):
         return CartPoleState(physics, advance(state.episode, 1.0, terminated, truncated))
 
     def timestep(self, state: CartPoleState) -> TimeStep:
-        """The physics as they are."""
         return to_timestep(state.episode, state.physics)
 
 

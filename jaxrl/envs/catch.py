@@ -48,7 +48,6 @@ class Catch(Capped):
         return CatchState(ball_row, state.ball_column, paddle, advance(state.episode, reward, landed))
 
     def timestep(self, state: CatchState) -> TimeStep:
-        """The board and the episode's counters."""
         board = jnp.zeros((ROWS, COLUMNS), jnp.float32)
         board = board.at[state.ball_row, state.ball_column].set(1.0).at[ROWS - 1, state.paddle].set(1.0)
         return to_timestep(state.episode, board)

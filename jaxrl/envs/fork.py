@@ -47,7 +47,6 @@ class Fork(Capped):
 
     @property
     def spec(self) -> EnvSpec:
-        """What an agent must know."""
         return EnvSpec(ArraySpec((self.depth + 1,), "float32"), self.num_actions, frame_skip=1)
 
     def right_action(self, place: jax.Array) -> jax.Array:
@@ -55,7 +54,6 @@ class Fork(Capped):
         return (place + 1) % self.num_actions
 
     def init(self, key: Key) -> ForkState:
-        """At the fork."""
         del key  # nothing is random
         return ForkState(jnp.int32(0), begin())
 
@@ -70,5 +68,4 @@ class Fork(Capped):
         return ForkState(place, advance(state.episode, reward, ~right | arrived))
 
     def timestep(self, state: ForkState) -> TimeStep:
-        """The place and the episode's counters."""
         return to_timestep(state.episode, jax.nn.one_hot(state.place, self.depth + 1))

@@ -6,6 +6,7 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Mapping
+from contextlib import closing
 from typing import Any
 
 import jax
@@ -162,13 +163,8 @@ class Recorder:
 
     def close(self) -> None:
         """Report what is left and close every sink."""
-        try:
+        with closing(self._sink), closing(self._episode_log):
             self.report()
-        finally:
-            try:
-                self._episode_log.close()
-            finally:
-                self._sink.close()
 
 
 def _finite(params: Params, size: int) -> np.ndarray:

@@ -9,6 +9,7 @@ import json
 import math
 from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -109,7 +110,6 @@ class EpisodeLog:
     def __init__(self, path: Path, resume_at: int | None = None):
         self._lines = _Lines(path, resume_at)
         self._rows: list[dict[str, Any]] = []
-        self._closed = False
 
     def add(self, env_steps: int, episode: Episode, member: int | None = None) -> None:
         """Note one episode; `member` is whose it was, in a population.
@@ -129,12 +129,8 @@ class EpisodeLog:
 
     def close(self) -> None:
         """Flush and close the file; a second call does nothing."""
-        if not self._closed:
-            self._closed = True
-            try:
-                self.flush()
-            finally:
-                self._lines.close()
+        with closing(self._lines):
+            self.flush()
 
 
 def last_episodes(path: Path, count: int = 100, member: int | None = None) -> list[tuple[float, int]]:

@@ -15,7 +15,6 @@ from jaxrl.networks.cpu.convolution import (
     convolve,
     cpu_convolution,
     native_convolution,
-    resolve_padding,
 )
 from jaxrl.networks.cpu.pooling import native_max_pool, slice_max_pool
 
@@ -43,7 +42,7 @@ def test_cpu_convolution_equals_the_native_one(case: tuple) -> None:
     rng = np.random.default_rng(0)
     x = jnp.asarray(rng.normal(size=(3, height, width, channels)), jnp.float32)
     kernel = jnp.asarray(rng.normal(size=(*kernel_size, channels, features)), jnp.float32)
-    pads = resolve_padding((height, width), kernel_size, stride, padding)
+    pads = ConvSpec(1, kernel_size, stride, padding).pads(height, width)
 
     def run(form):
         y, pull = jax.vjp(lambda x, kernel: form(x, kernel, stride, pads), x, kernel)

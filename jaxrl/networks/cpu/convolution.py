@@ -18,7 +18,6 @@ On accelerators the native form is used, gradients included.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -47,7 +46,11 @@ class ConvSpec(NamedTuple):
 
     def pads(self, height: int, width: int) -> Pads:
         """Rows and columns added around an image: ((top, bottom), (left, right))."""
-        return resolve_padding((height, width), self.kernel, self.stride, self.padding)
+        pads = self.padding
+        if isinstance(pads, str):
+            pads = lax.padtype_to_pads((height, width), self.kernel, self.stride, pads)
+        (top, bottom), (left, right) = pads
+        return (int(top), int(bottom)), (int(left), int(right))
 
     def output_size(self, height: int, width: int) -> tuple[int, int]:
         """Height and width of the output."""
@@ -55,15 +58,6 @@ class ConvSpec(NamedTuple):
         tall = (height + top + bottom - self.kernel[0]) // self.stride[0] + 1
         wide = (width + left + right - self.kernel[1]) // self.stride[1] + 1
         return tall, wide
-
-
-def resolve_padding(
-    size: Sequence[int], kernel: Sequence[int], stride: Sequence[int], padding: str | Sequence[tuple[int, int]]
-) -> Pads:
-    """Explicit pads for `SAME`, `VALID` or pads that are explicit already."""
-    pads = lax.padtype_to_pads(size, kernel, stride, padding) if isinstance(padding, str) else padding
-    (top, bottom), (left, right) = pads
-    return (int(top), int(bottom)), (int(left), int(right))
 
 
 def native_convolution(x: jax.Array, kernel: jax.Array, stride: tuple[int, int], pads: Pads) -> jax.Array:
