@@ -20,19 +20,13 @@ def translate(settings: dict[str, Any]) -> None:
     if backend is not None and backend.value not in ("envpool", "jax"):
         raise ConfigError(f"{backend.where}: env.backend has become env.name, which names the environment")
     if backend is not None and backend.value == "jax":
-        _rename(settings, "env.id", "env.name")
-        for name in OF_EMULATORS:
-            value = getattr(settings.get(f"env.{name}"), "value", None)
-            if value is None or name == "protocol":
-                settings.pop(f"env.{name}", None)
+        name = settings.pop("env.id", None)  # what the command line says goes before what a file says
+        if name is not None and ("env.name" not in settings or name.where == "command line"):
+            settings["env.name"] = name
+        for setting in OF_EMULATORS:
+            value = getattr(settings.get(f"env.{setting}"), "value", None)
+            if value is None or setting == "protocol":
+                settings.pop(f"env.{setting}", None)
     if getattr(settings.get("network.torso"), "value", None) == "mlp":
         torso = settings.pop("network.torso")
         settings.setdefault("network.name", torso)
-
-
-def _rename(settings: dict[str, Any], old: str, new: str) -> None:
-    """What the command line says goes before what a file says."""
-    if old in settings:
-        setting = settings.pop(old)
-        if new not in settings or setting.where == "command line":
-            settings[new] = setting

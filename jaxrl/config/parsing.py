@@ -62,7 +62,8 @@ def read_config(path: str | Path, overrides: Sequence[str] = (), *, recorded: bo
     leaves = {leaf.name: leaf for leaf in _leaves(ExperimentConfig)}
     for section, part in parts.items():
         leaves |= {leaf.name: leaf for leaf in _leaves(part.Config, prefix=f"{section}.")}
-    mappings = tuple(f"{name}." for name, leaf in leaves.items() if _is_mapping(leaf.hint))
+    origins = {name: [get_origin(part) for part in (leaf.hint, *get_args(leaf.hint))] for name, leaf in leaves.items()}
+    mappings = tuple(f"{name}." for name, found in origins.items() if Mapping in found)
     values = {}
     for name, setting in settings.items():
         if name in leaves:
@@ -237,10 +238,6 @@ def _build(cls: type, values: Mapping[str, Any], default: Any = None, prefix: st
 
 def _is_section(hint: Any) -> TypeGuard[type]:
     return dataclasses.is_dataclass(hint)
-
-
-def _is_mapping(hint: Any) -> bool:
-    return any(get_origin(part) is Mapping for part in (hint, *get_args(hint)))
 
 
 def _check_section(setting: Setting, names: Sequence[str], owner: str = "") -> None:
