@@ -14,11 +14,12 @@ from __future__ import annotations
 import dataclasses
 import fcntl
 import json
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TextIO
 
 from jaxrl.errors import UserError
 from jaxrl.record.files import replace_json
@@ -27,6 +28,7 @@ from jaxrl.sweeps.expand import Run
 
 Status = Literal["waiting", "queued", "running", "interrupted", "failed", "finished"]
 FORMAT = 1
+PATIENCE_S = 10.0  # for a launcher that was hung up, and lets its runs save
 
 
 class SweepError(UserError, RuntimeError):
@@ -114,13 +116,20 @@ class SweepFolder:
         except OSError as error:
             raise write_error(self.path, error) from error
         with file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise SweepError(
-                    f"a launcher is at work in {self.path} already; end it, or choose another --out"
-                ) from None
+            limit = time.monotonic() + PATIENCE_S
+            while not _flock(file):
+                if time.monotonic() > limit:
+                    raise SweepError(f"a launcher is at work in {self.path} already; end it, or choose another --out")
+                time.sleep(0.1)
             yield
+
+
+def _flock(file: TextIO) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def _run(row: Mapping[str, Any]) -> Run:

@@ -16,7 +16,7 @@ from jaxrl.cli.commands import main
 from jaxrl.errors import HOST_LOST
 from jaxrl.record.rundir import RunDir
 from jaxrl.run.signals import STOP_SIGNALS
-from jaxrl.sweeps import attempt, local
+from jaxrl.sweeps import attempt, local, sweep_folder
 from jaxrl.sweeps.attempt import Attempt, verdict
 from jaxrl.sweeps.board import Board, failures
 from jaxrl.sweeps.expand import Run, expand
@@ -166,7 +166,8 @@ def test_an_attempt_goes_on_only_from_a_checkpoint(tmp_path):
     assert attempt.command(sweep, run) == [*first, f"--resume={made}"] and made.exists()
 
 
-def test_the_manifest_survives_and_is_one_launchers(sweep):
+def test_the_manifest_survives_and_is_one_launchers(sweep, monkeypatch):
+    monkeypatch.setattr(sweep_folder, "PATIENCE_S", 0.0)
     runs = [make_run("a"), make_run("b", "fail")]
     with sweep.locked():
         sweep.write_plan(runs)
@@ -244,7 +245,7 @@ def test_an_attempt_counts_time_and_attempts(sweep):
 LAUNCHER = """
 import sys
 from pathlib import Path
-from jaxrl.sweeps import attempt, local
+from jaxrl.sweeps import attempt, local, sweep_folder
 from jaxrl.sweeps.expand import Run
 from jaxrl.sweeps.slots import Slot
 from jaxrl.sweeps.sweep_folder import SweepFolder
@@ -271,6 +272,15 @@ def test_no_run_outlives_its_launcher(sweep, number):
     run = make_run("a")
     assert local.run_local(sweep, [run], [Slot((CORES[0],))]) == 0
     assert statuses(sweep, [run]) == ["finished"]
+
+
+def test_a_launcher_waits_for_one_that_is_ending(sweep):
+    """It was hung up and lets its runs save."""
+    first, ending = sweep.locked(), threading.Timer(0.5, lambda: first.__exit__(None, None, None))
+    first.__enter__()
+    ending.start()
+    with SweepFolder(sweep.path).locked():
+        ending.join()
 
 
 def test_a_folder_that_is_written_is_waited_for(sweep, capsys):
