@@ -141,6 +141,7 @@ class TrainState(struct.PyTreeNode):
     agent_state: PyTree  # the agent's own: target parameters, behaviour controller, moments
     key: Key
     updates: jax.Array  # int32 []; also the version of the published parameters
+    progress: PyTree = ()  # float32 []: env steps learnt from, in updates without auto-reset rows; () without schedule
     replay: PyTree = ()  # past unrolls: a `Trajectory` with one more leading axis, split over learner devices like one
 
 

@@ -156,6 +156,8 @@ def make_agent(
         batch = side_by_side((trajectory, *past), config.num_minibatches) if past else trajectory
         state, metrics = improve(state, batch)
         controller = family.update(state.agent_state, trajectory.extras, trajectory.episode_return, trajectory.last)
+        if not isinstance(state.progress, tuple):
+            state = state.replace(progress=state.progress + trajectory.mask.mean(dtype=jnp.float32))
         return state.replace(agent_state=controller), {**metrics, **exploration.exploration_metrics(trajectory)}
 
     return Agent(

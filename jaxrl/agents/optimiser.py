@@ -25,9 +25,8 @@ class OptimiserConfig:
         epsilon: added to the root of the second moment.
         max_grad_norm: gradients are scaled down to this global norm.
         warmup_updates: updates over which the learning rate rises linearly from 0.
-        schedule: `constant`, or `linear` down to 0 at the end of the run; weight decay follows likewise. The length is
-            planned in rows, and auto-reset ones, one an episode, are no env steps: a run of short episodes makes more
-            updates than planned, and its last ones at rate 0.
+        schedule: `constant`, or `linear` in the env steps done, down to 0 where the run has made all of env_steps;
+            weight decay follows likewise.
     """
 
     name: Literal["adam", "rmsprop"] = "adam"
@@ -48,12 +47,16 @@ def make_transform(config: OptimiserConfig) -> optax.GradientTransformation:
     return optax.chain(optax.clip_by_global_norm(config.max_grad_norm), scale)
 
 
-def schedule_factor(config: OptimiserConfig, updates: jax.Array, num_updates: int) -> jax.Array:
-    """Multiplier in [0, 1] of the learning rate after `updates` of `num_updates`."""
+def schedule_factor(config: OptimiserConfig, updates: jax.Array, num_updates: int, progress: PyTree = ()) -> jax.Array:
+    """Multiplier in [0, 1] of the learning rate after `updates`, of which `num_updates` would do the run's env steps.
+
+    `progress` is how many such updates the env steps made so far are; () where every row is one.
+    """
     done = updates.astype(jnp.float32)
     warmup = jnp.minimum(1.0, (done + 1) / max(config.warmup_updates, 1))
     if config.schedule == "constant":
         return warmup
+    done = done if isinstance(progress, tuple) else progress
     remaining = (num_updates - done) / max(num_updates - config.warmup_updates, 1)
     return jnp.minimum(warmup, jnp.clip(remaining, 0.0, 1.0))
 

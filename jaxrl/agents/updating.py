@@ -33,6 +33,7 @@ def init_state(network: Network, config: OptimiserConfig, hypers: PyTree, observ
         agent_state=(),
         key=state_key,
         updates=jnp.zeros((), jnp.int32),
+        progress=() if config.schedule == "constant" else jnp.zeros((), jnp.float32),
     )
 
 
@@ -54,7 +55,7 @@ def make_update(
 
     def update(state: TrainState, trajectory: Trajectory) -> Learnt:
         check_trajectory(trajectory)
-        factor = schedule_factor(config, state.updates, num_updates)
+        factor = schedule_factor(config, state.updates, num_updates, state.progress)
         rate, decay = state.hypers.learning_rate * factor, state.hypers.weight_decay * factor
         key, *epoch_keys = jax.random.split(state.key, 1 + num_epochs)
         num_envs = trajectory.first.shape[1]

@@ -17,6 +17,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax.numpy as jnp
+
 from jaxrl.errors import UserError
 from jaxrl.record import leaves, store
 from jaxrl.record.rundir import RunDir
@@ -47,7 +49,10 @@ class Checkpoint(NamedTuple):
         Raises:
             CheckpointError: the template does not fit; one sentence that says where.
         """
-        return self._fit("state", template)
+        if isinstance(template.progress, tuple) or any(leaf.path == "state/progress" for leaf in self.saved):
+            return self._fit("state", template)
+        state = self._fit("state", template.replace(progress=()))  # of a version that scheduled by updates
+        return state.replace(progress=jnp.broadcast_to(state.updates, template.progress.shape).astype(jnp.float32))
 
     def standing(self, template: PyTree) -> PyTree:
         """What was saved beside the state; takes and raises like `state`."""

@@ -22,18 +22,26 @@ class Rates(NamedTuple):
     new: float
 
 
-def rates(saved: ExperimentConfig, config: ExperimentConfig, updates: int) -> Rates:
-    """Those after `updates`; equal where the length is the same, or nothing follows it."""
+def rates(saved: ExperimentConfig, config: ExperimentConfig, updates: int, env_steps: int) -> Rates:
+    """Those after so much; equal where the length is the same, or nothing follows it."""
     if not hasattr(config.agent, "optimiser"):  # an agent of the user's own
         return Rates(1.0, 1.0)
-    lengths = (make_plan(each, jax.process_count()).num_updates for each in (saved, config))
-    done = jnp.asarray(updates)
-    return Rates(*(float(schedule_factor(config.agent.optimiser, done, length)) for length in lengths))
+    optimiser, done = config.agent.optimiser, jnp.asarray(updates)
+
+    def rate(each: ExperimentConfig) -> float:
+        if optimiser.schedule != "constant" and env_steps >= each.env_steps:
+            return 0.0
+        plan = make_plan(each, jax.process_count())
+        return float(
+            schedule_factor(optimiser, done, plan.num_updates, jnp.float32(env_steps / plan.samples_per_update))
+        )
+
+    return Rates(rate(saved), rate(config))
 
 
-def check_rate(saved: ExperimentConfig, config: ExperimentConfig, updates: int) -> None:
+def check_rate(saved: ExperimentConfig, config: ExperimentConfig, updates: int, env_steps: int) -> None:
     """Raises `ConfigError` where the learning rate had reached 0 and would rise from there."""
-    old, new = rates(saved, config, updates)
+    old, new = rates(saved, config, updates, env_steps)
     if old == 0 < new:
         raise ConfigError(
             f"the learning rate has reached 0 at update {updates} ({SCHEDULE} {config.agent.optimiser.schedule}), and "
@@ -42,9 +50,9 @@ def check_rate(saved: ExperimentConfig, config: ExperimentConfig, updates: int) 
         )
 
 
-def rate_sentence(saved: ExperimentConfig, config: ExperimentConfig, updates: int) -> str:
+def rate_sentence(saved: ExperimentConfig, config: ExperimentConfig, updates: int, env_steps: int) -> str:
     """What the schedule does; empty where it is the same."""
-    old, new = rates(saved, config, updates)
+    old, new = rates(saved, config, updates, env_steps)
     if old == new:
         return ""
     return (

@@ -82,7 +82,7 @@ def note(run: RunDir, config: ExperimentConfig, counters: Counters) -> None:
     env_steps, update = int(counters["env_steps"]), int(counters["updates"])
     print(f"resuming {run} at update {update}, {env_steps:,} env steps of {config.env_steps:,}", flush=True)
     saved = read_config(run.config, recorded=True)
-    if told := rate_sentence(saved, config, update):
+    if told := rate_sentence(saved, config, update, env_steps):
         print(told, flush=True)
     changed = changes(saved, config)
     row = {"update": update, "env_steps": env_steps, "changes": {**changed}, **collect()}
@@ -101,5 +101,6 @@ def _open_newest(config: ExperimentConfig, run: RunDir, rate_may_rise: bool) -> 
     if found is None:
         raise CheckpointError(f"{run} has no checkpoint yet, so there is nothing to resume; start it anew")
     if not rate_may_rise:
-        check_rate(read_config(run.config, recorded=True), config, int(found.counters["updates"]))
+        done = (int(found.counters[name]) for name in ("updates", "env_steps"))
+        check_rate(read_config(run.config, recorded=True), config, *done)
     return found

@@ -32,6 +32,23 @@ def test_schedules():
     assert factors(both, 6) == [0.5, 1, 1, 0.75, 0.5, 0.25, 0, 0]
 
 
+def test_the_linear_schedule_follows_env_steps():
+    """Half of the rows are auto-resets: twice as many updates, and the rate is 0 after the last of them only."""
+    config = impala.Config(optimiser=OptimiserConfig(schedule="linear"))
+    agent = impala.make(config, LinearNetwork(), SPEC, 4)
+    state, rates = agent.init(jax.random.key(0)), []
+    trajectory = draw_trajectory(0)
+    first = np.zeros_like(trajectory.first)
+    first[1::2] = True
+    trajectory = trajectory._replace(first=first)
+    share = float(trajectory.mask.mean())
+    for _ in range(round(4 / share)):
+        state, metrics = jax.jit(agent.update)(state, trajectory)
+        rates.append(float(metrics["optimiser/learning_rate"]) / config.hypers.learning_rate)
+    np.testing.assert_allclose(rates, [1 - share * k / 4 for k in range(len(rates))], rtol=1e-5)
+    assert min(rates) > 0 and int(state.updates) == len(rates)
+
+
 def run_steps(step: Any, params: Any, state: Any) -> Any:
     for seed in range(5):
         gradient = jax.tree.map(lambda x, seed=seed: jnp.sin((seed + 1) * x) * 3, params)

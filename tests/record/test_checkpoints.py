@@ -128,6 +128,15 @@ def test_an_abstract_template_is_enough(run: RunDir) -> None:
     assert_identical(opened(run).state(jax.eval_shape(lambda: state)), state)
 
 
+def test_a_schedule_of_an_older_version_goes_on_by_updates(run: RunDir) -> None:
+    """It was saved without `progress`, and counted updates; a population has one for each member."""
+    state = make_state(6)
+    Checkpoints(run).save(6, state)
+    for shape in ((), (2,)):
+        found = opened(run).state(state.replace(progress=jnp.zeros(shape, jnp.float32)))
+        assert_identical(found, state.replace(progress=jnp.full(shape, 6, jnp.float32)))
+
+
 def test_a_run_without_checkpoints(run: RunDir) -> None:
     assert Checkpoints(run).open() is None
     run.checkpoints.rmdir()
