@@ -8,9 +8,11 @@ import jax
 import jax.numpy as jnp
 
 from jaxrl.agents.optimiser import schedule_factor
+from jaxrl.config.parsing import read_config
 from jaxrl.config.plan import make_plan
 from jaxrl.config.sections import ExperimentConfig
 from jaxrl.errors import ConfigError
+from jaxrl.record.rundir import RunDir
 
 SCHEDULE = "agent.optimiser.schedule"  # typed again with its own value, it asks for what would otherwise be refused
 
@@ -39,13 +41,13 @@ def rates(saved: ExperimentConfig, config: ExperimentConfig, updates: int, env_s
     return Rates(rate(saved), rate(config))
 
 
-def check_rate(saved: ExperimentConfig, config: ExperimentConfig, updates: int, env_steps: int) -> None:
-    """Raises `ConfigError` where the learning rate had reached 0 and would rise from there."""
-    old, new = rates(saved, config, updates, env_steps)
+def check_rate(run: RunDir, config: ExperimentConfig, updates: int, env_steps: int) -> None:
+    """Raises `ConfigError` where the learning rate of `run` had reached 0 and would rise from there."""
+    old, new = rates(read_config(run.config, recorded=True), config, updates, env_steps)
     if old == 0 < new:
         raise ConfigError(
-            f"the learning rate has reached 0 at update {updates} ({SCHEDULE} {config.agent.optimiser.schedule}), and "
-            f"{config.env_steps:,} env steps would raise it to {new:.3g} of its peak; type --{SCHEDULE} "
+            f"the learning rate of {run} has reached 0 at update {updates} ({SCHEDULE} "
+            f"{config.agent.optimiser.schedule}), and {config.env_steps:,} env steps would raise it to {new:.3g} of its peak; type --{SCHEDULE} "
             f"{config.agent.optimiser.schedule} as well to have that, or start a new run of that length"
         )
 

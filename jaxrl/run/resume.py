@@ -102,5 +102,5 @@ def _open_newest(config: ExperimentConfig, run: RunDir, rate_may_rise: bool) -> 
         raise CheckpointError(f"{run} has no checkpoint yet, so there is nothing to resume; start it anew")
     if not rate_may_rise:
         done = (int(found.counters[name]) for name in ("updates", "env_steps"))
-        check_rate(read_config(run.config, recorded=True), config, *done)
+        check_rate(run, config, *done)
     return found

@@ -23,7 +23,9 @@ def test_a_rate_that_reached_0_rises_only_when_asked_to(tmp_path, capsys):
     before = run.metrics.read_bytes()
     assert status == 0 and main(words) == 2
     error = capsys.readouterr().err
-    assert "the learning rate has reached 0 at update" in error and "600 env steps would raise it to 0." in error
+    assert (
+        f"the learning rate of {run} has reached 0 at update" in error and "600 env steps would raise it to 0." in error
+    )
     assert run.metrics.read_bytes() == before and not run.resumptions.exists()
     assert main([*words, "--agent.optimiser.schedule=linear"]) == 0
     assert "the learning rate goes from 0 to 0." in capsys.readouterr().out
