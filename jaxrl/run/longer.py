@@ -45,10 +45,11 @@ def check_rate(run: RunDir, config: ExperimentConfig, updates: int, env_steps: i
     """Raises `ConfigError` where the learning rate of `run` had reached 0 and would rise from there."""
     old, new = rates(read_config(run.config, recorded=True), config, updates, env_steps)
     if old == 0 < new:
+        kept = f"{SCHEDULE} {config.agent.optimiser.schedule}"
         raise ConfigError(
-            f"the learning rate of {run} has reached 0 at update {updates} ({SCHEDULE} "
-            f"{config.agent.optimiser.schedule}), and {config.env_steps:,} env steps would raise it to {new:.3g} of its peak; type --{SCHEDULE} "
-            f"{config.agent.optimiser.schedule} as well to have that, or start a new run of that length"
+            f"the learning rate of {run} has reached 0 at update {updates} ({kept}), and {config.env_steps:,} env steps "
+            f"would raise it to {new:.3g} of its peak; type --{kept} as well to have that, or start a new run of that "
+            "length"
         )
 
 
