@@ -47,9 +47,9 @@ def check_rate(run: RunDir, config: ExperimentConfig, updates: int, env_steps: i
     if old == 0 < new:
         kept = f"{SCHEDULE} {config.agent.optimiser.schedule}"
         raise ConfigError(
-            f"the learning rate of {run} has reached 0 at update {updates} ({kept}), and {config.env_steps:,} env steps "
-            f"would raise it to {new:.3g} of its peak; type --{kept} as well to have that, or start a new run of that "
-            "length"
+            f"the learning rate of {run} has reached 0 at update {updates} ({kept}), and {config.env_steps:,} env "
+            f"steps would raise it to {new:.3g} of its peak; type --{kept} as well to have that, or start a new run of "
+            "that length"
         )
 
 
