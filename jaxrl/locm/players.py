@@ -46,15 +46,6 @@ def greedy_player(version: Version) -> Player:
     )
 
 
-def greedy_random_decks(version: Version) -> Player:
-    """The greedy battle player with random decks: tells play from deck building."""
-    return Player(
-        "greedy-random-decks",
-        random_player(version).choose_card,
-        greedy_player(version).choose_action,
-    )
-
-
 def scored_player(version: Version) -> Player:
     """The scripted rung: scored cards, and a lookahead that values what the next actions can do."""
     return Player(
@@ -64,19 +55,15 @@ def scored_player(version: Version) -> Player:
     )
 
 
-def scored_random_decks(version: Version) -> Player:
-    """The scored battle player with random decks."""
-    return Player(
-        "scored-random-decks",
-        random_player(version).choose_card,
-        scored_player(version).choose_action,
-    )
+def with_random_decks(player: Player, version: Version) -> Player:
+    """The battle player of `player` with random decks: tells play from deck building."""
+    return player._replace(name=f"{player.name}-random-decks", choose_card=random_player(version).choose_card)
 
 
 PLAYERS: dict[str, Callable[[Version], Player]] = {
     "random": random_player,
     "greedy": greedy_player,
-    "greedy-random-decks": greedy_random_decks,
+    "greedy-random-decks": lambda version: with_random_decks(greedy_player(version), version),
     "scored": scored_player,
-    "scored-random-decks": scored_random_decks,
+    "scored-random-decks": lambda version: with_random_decks(scored_player(version), version),
 }
