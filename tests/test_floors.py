@@ -36,9 +36,9 @@ CORNERS = {
     "envpool": ("envs/envpool/", "bench/doctor.py"),
     "orbax": ("record/", "bench/doctor.py"),
     "wandb": ("record/wandb.py",),
-    "flax": ("networks/", "locm/network.py", "types.py", "bench/networks.py"),
-    "matplotlib": ("analysis/figures/", "analysis/page.py"),
-    "rich": ("record/console.py", "run/evaluate.py", "bench/", "sweeps/"),
+    "flax": ("networks/", "speech/", "locm/network.py", "types.py", "bench/networks.py"),
+    "matplotlib": ("analysis/figures/", "analysis/page.py", "speech/gallery.py"),
+    "rich": ("record/console.py", "run/evaluate.py", "bench/", "sweeps/", "speech/progress_bar.py"),
     "submitit": ("sweeps/slurm.py",),
 }
 WITHOUT_JAX = ("analysis/", "config/", "cli/", "errors.py")  # whoever reads runs or asks for help does not wait for it
