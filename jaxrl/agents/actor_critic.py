@@ -1,4 +1,4 @@
-"""The actor-critic that `casa`, `impala` and `a2c` are: its settings, and the agent around a loss."""
+"""The actor-critic that `casa`, `impala`, `a2c` and `ppo` are: its settings, and the agent around a loss."""
 
 from __future__ import annotations
 
@@ -112,6 +112,7 @@ def make_agent(
     num_updates: int,
     *,
     burn_in: int = 0,
+    estimate: Callable[..., Any] | None = None,
 ) -> Agent:
     """An agent that acts by the family of `config.exploration` and learns by `loss`.
 
@@ -123,6 +124,8 @@ def make_agent(
         config: its `hypers` have `learning_rate`, `weight_decay` and `temperature`.
         num_updates: length of the learning-rate schedule.
         burn_in: rows that only warm the memory of a recurrent network.
+        estimate: of the arguments of `loss`, before the first gradient step of an update: what the loss finds in
+            `trajectory.extras`, leaves [T, B, ...], where its targets do not follow the parameters from step to step.
     """
     family = exploration.make_exploration(config.exploration)
 
@@ -154,6 +157,9 @@ def make_agent(
 
     def update(state: TrainState, trajectory: Trajectory, past: Sequence[Trajectory] = ()) -> Learnt:
         batch = side_by_side((trajectory, *past), config.num_minibatches) if past else trajectory
+        if estimate is not None:
+            extras = estimate(state.params, state.hypers, batch, config=config, network=network)
+            batch = batch._replace(extras=jax.lax.stop_gradient(extras))
         state, metrics = improve(state, batch)
         controller = family.update(state.agent_state, trajectory.extras, trajectory.episode_return, trajectory.last)
         if not isinstance(state.progress, tuple):

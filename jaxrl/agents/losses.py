@@ -25,6 +25,7 @@ class Rows:
     preferences: jax.Array  # [T, B, A]
     logits: jax.Array  # [T, B, A], log pi
     log_pi: jax.Array  # [T, B], of the action taken
+    log_mu: jax.Array  # [T, B], likewise, of the policy that acted
     value: jax.Array  # [T+1, B], in the learner's units of reward
     value_head: jax.Array  # [T+1, B], as the network predicts it
     reward: jax.Array  # [T, B], transformed
@@ -33,15 +34,22 @@ class Rows:
     temperature: jax.Array  # [T, B], at which the sample acted
     mask: jax.Array  # bool [T, B]
 
-    def value_loss(self, target: jax.Array) -> jax.Array:
-        """Mean of `1/2 (h(v) - h(V))^2` for targets v [T, B], constants; h is the value transform."""
+    def value_loss(self, target: jax.Array, *others: jax.Array) -> jax.Array:
+        """Mean of `1/2 (h(v) - h(V))^2` for targets v [T, B], constants; h is the value transform.
+
+        With `others` [T, B] in place of the head h(V), the largest of all, row by row.
+        """
         head_target = ops.compress_value(target, self.config.value_transform)
-        return ops.masked_mean(0.5 * jnp.square(head_target - self.value_head[:-1]), self.mask)
+        errors = (0.5 * jnp.square(head_target - head) for head in (self.value_head[:-1], *others))
+        return ops.masked_mean(reduce(jnp.maximum, errors), self.mask)
+
+    def improvement(self, advantage: jax.Array) -> jax.Array:
+        """`advantage` [T, B], times the temperature where it is a factor."""
+        return self.temperature * advantage if self.config.temperature_factor else advantage
 
     def policy_loss(self, advantage: jax.Array) -> jax.Array:
-        """Minus the mean of `advantage log pi(a)`, times the temperature where it is a factor; advantage [T, B]."""
-        improvement = self.temperature * advantage if self.config.temperature_factor else advantage
-        return ops.masked_mean(-improvement * self.log_pi, self.mask)
+        """Minus the mean of `improvement(advantage) log pi(a)`; advantage [T, B]."""
+        return ops.masked_mean(-self.improvement(advantage) * self.log_pi, self.mask)
 
     def entropy_loss(self) -> jax.Array:
         """Minus the mean entropy of the policy, in nats."""
@@ -76,6 +84,7 @@ def read_rows(params: Params, hypers: Any, trajectory: Trajectory, config: Actor
         preferences=preferred,
         logits=logits,
         log_pi=ops.log_prob(logits, trajectory.action),
+        log_mu=ops.log_prob(trajectory.behaviour_logits, trajectory.action),
         value=ops.expand_value(value_head, config.value_transform),
         value_head=value_head,
         reward=ops.transform_reward(trajectory.reward, config.reward_transform, hypers.reward_scale),

@@ -33,7 +33,7 @@ ENVS: dict[str, str] = {
 }
 JAX_ENVS = tuple(name for name in ENVS if name != "envpool")  # which are stepped by no threads
 NETWORKS: dict[str, str] = {"atari": "jaxrl.networks.atari", "mlp": "jaxrl.networks.mlp"}
-AGENTS: dict[str, str] = {"a2c": "jaxrl.agents.a2c", "casa": "jaxrl.agents.casa", "impala": "jaxrl.agents.impala"}
+AGENTS: dict[str, str] = {name: f"jaxrl.agents.{name}" for name in ("a2c", "casa", "impala", "ppo")}
 
 # By the section of the config that a part is set in. The defaults' files load no JAX, because `--help` shows them.
 PARTS = {"env": ENVS, "network": NETWORKS, "agent": AGENTS}

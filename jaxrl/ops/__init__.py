@@ -2,6 +2,7 @@
 
 from jaxrl.ops.categorical import entropy, importance_ratio, log_prob, sample, softmax_policy
 from jaxrl.ops.drtrace import DRTrace, dr_trace
+from jaxrl.ops.gae import generalised_advantage
 from jaxrl.ops.rewards import transform_reward
 from jaxrl.ops.trace import masked_mean
 from jaxrl.ops.values import compress_value, expand_value
@@ -14,6 +15,7 @@ __all__ = [
     "dr_trace",
     "entropy",
     "expand_value",
+    "generalised_advantage",
     "importance_ratio",
     "log_prob",
     "masked_mean",

@@ -13,7 +13,7 @@ import jax
 import numpy as np
 import pytest
 
-from jaxrl.agents import a2c, casa, impala
+from jaxrl.agents import a2c, casa, impala, ppo
 from jaxrl.agents.optimiser import OptimiserConfig
 from jaxrl.config.sections import RuntimeConfig
 from jaxrl.envs.batched import BatchedJaxEnv
@@ -34,6 +34,9 @@ CONFIGS: dict[str, Any] = {
     "impala": impala.Config(
         impala.Hypers(learning_rate=0.02, discount_factor=DISCOUNT_FACTOR, entropy_cost=0.001), OPTIMISER
     ),
+    "ppo": ppo.Config(
+        ppo.Hypers(learning_rate=0.01, discount_factor=DISCOUNT_FACTOR, entropy_cost=0.001), reward_transform="identity"
+    ),
 }
 
 
@@ -46,7 +49,7 @@ class Parts(NamedTuple):
 @cache
 def build(name: str) -> Parts:
     """Once per agent, so that its five probes share what was compiled."""
-    agent = {"a2c": a2c, "casa": casa, "impala": impala}[name].make(CONFIGS[name], NETWORK, SPEC, UPDATES)
+    agent = {"a2c": a2c, "casa": casa, "impala": impala, "ppo": ppo}[name].make(CONFIGS[name], NETWORK, SPEC, UPDATES)
     return Parts(agent, make_act(agent.act), jax.jit(NETWORK.apply))
 
 
@@ -57,7 +60,7 @@ def test_probe(name, probe):
     pools = [BatchedJaxEnv(probe, RUNTIME.envs_per_pool, jax.random.key(i)) for i in range(RUNTIME.pools_per_actor)]
     actor = Actor(pools, act, agent.initial_actor_state, RUNTIME.unroll_length)
     device, state = jax.devices()[:1], agent.init(jax.random.key(0))
-    settings = replace(RUNTIME, policy_lag=0) if name == "a2c" else RUNTIME  # which corrects for no lag
+    settings = replace(RUNTIME, policy_lag=0) if name in ("a2c", "ppo") else RUNTIME  # on-policy
     runtime = Sebulba(agent, [actor], state, jax.random.key(1), settings, actor_devices=device, learner_devices=device)
     with runtime:
         for _ in runtime.updates():

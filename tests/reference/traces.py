@@ -56,6 +56,22 @@ def vtrace(value, reward, discount, ratio, mask, rho_clip=1.0, c_clip=1.0, trace
     return Targets(v[:-1], advantage)
 
 
+def generalised_advantage(value, reward, discount, mask, trace_lambda) -> Targets:
+    """`A_t = sum_k (prod_{i<k} gamma_i lambda) delta_k`, beside the lambda-return `V_t + A_t`."""
+    length = len(reward)
+    advantage = np.zeros(length)
+    for t in range(length):
+        product = 1.0
+        for k in range(t, length):
+            if not mask[k]:
+                break
+            advantage[t] += product * (reward[k] + (discount[k] * value[k + 1] if discount[k] else 0.0) - value[k])
+            product *= discount[k] * trace_lambda
+            if product == 0:
+                break
+    return Targets(value[:-1] + advantage, advantage)
+
+
 def columns(function, *arrays, **settings) -> Targets:
     """`function` on every column of arrays [T, B]; a setting may be one number or [B]."""
     width = arrays[0].shape[1]
