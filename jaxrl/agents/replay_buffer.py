@@ -80,7 +80,7 @@ def unroll_like(agent: Agent, spec: EnvSpec, unroll_length: int, num_envs: int) 
 
     def play(key: Key) -> Trajectory:
         acting = agent.initial_actor_state(num_envs)
-        timestep = _blank(spec, num_envs)
+        timestep = blank_timestep(spec, num_envs)
         _, output = agent.act(agent.publish(agent.init(key)), acting, timestep, key)
 
         def rows(count: int, tree: PyTree) -> PyTree:
@@ -91,7 +91,8 @@ def unroll_like(agent: Agent, spec: EnvSpec, unroll_length: int, num_envs: int) 
     return jax.eval_shape(play, jax.random.key(0))
 
 
-def _blank(spec: EnvSpec, num_envs: int) -> TimeStep:
+def blank_timestep(spec: EnvSpec, num_envs: int) -> TimeStep:
+    """What an actor sees before anything happened; for its shapes."""
     real, no = jnp.zeros(num_envs, jnp.float32), jnp.zeros(num_envs, bool)
     return TimeStep(
         observation=spec.blank(num_envs),

@@ -209,8 +209,7 @@ class AnakinRuntime:
             lag = min(self._lag, self.updates_done)
             self.updates_done += 1
             self._history = [*self._history[1:], self._publish(self.state)[self._device]]
-            told = jax.device_get(batch._replace(observation=(), behaviour_logits=(), actor_state=(), extras=()))
-            yield describe(metrics, split_actors(told, len(self._pools)), lag, {})
+            yield describe(metrics, split_actors(jax.device_get(told(batch)), len(self._pools)), lag, {})
 
     def _unroll(self) -> Trajectory:
         """The next unroll of every lane, side by side."""
@@ -226,6 +225,11 @@ class AnakinRuntime:
 @jax.jit
 def _join(*trajectories: Trajectory) -> Trajectory:
     return map_trajectory(lambda *x: jnp.concatenate(x, axis=1), lambda *x: jnp.concatenate(x), *trajectories)
+
+
+def told(trajectory: Trajectory) -> Trajectory:
+    """What the host is told of an unroll: enough to count env steps and to list episodes."""
+    return trajectory._replace(observation=(), behaviour_logits=(), actor_state=(), extras=())
 
 
 def split_actors(trajectory: Trajectory, count: int) -> list[Trajectory]:
