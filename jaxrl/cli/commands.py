@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jaxrl
-from jaxrl.cli import game, machine, many_runs, one_run
+from jaxrl.cli import catalogue, game, machine, many_runs, one_run
+from jaxrl.cli.completion import completion
 from jaxrl.cli.output import replace_unprintable
 from jaxrl.cli.parser import nearest
 from jaxrl.errors import ConfigError, UserError
@@ -35,6 +36,9 @@ COMMANDS = {
     "view": Command(game.view, "GAME A B [--seed N]", "one game in words, turn by turn"),
     "bot": Command(game.bot, "GAME PLAYER [--version V]", "play in the game's contest: messages in, lines out"),
     "replay": Command(game.replay, "GAME FILE ...", "compare an engine with recorded games"),
+    "list": Command(catalogue.list_names, "[KIND]", f"what can be named: {', '.join(catalogue.LISTS)}"),
+    "notebooks": Command(catalogue.notebooks, "DIR", "copy the notebooks out"),
+    "completion": Command(lambda words: completion(words, COMMANDS), "bash|zsh", "completion of words in a shell"),
 }
 
 

@@ -16,7 +16,7 @@ def sweep(arguments: Sequence[str]) -> int:
     """`jaxrl sweep`: 0 if every run finished, 1 if one failed, 128 + signal number if interrupted."""
     parser = Parser("sweep", "Run a sweep; run it again to go on where it stopped.")
     add = parser.add_argument
-    add("files", metavar="FILE", nargs="+", type=Path, help="sweep files, such as those in configs/sweeps/")
+    add("files", metavar="FILE", nargs="+", type=Path, help="sweep files, or names of `jaxrl list sweeps`")
     add("--out", type=Path, metavar="FOLDER", help="the sweep's folder; default: sweeps/<name of the first file>")
     add("--count", type=int, metavar="N", help="at most N runs of each file; `method: random` needs it or run_cap")
     add("--draw-seed", type=int, default=0, metavar="N", help="of random draws; default: 0")
@@ -56,6 +56,7 @@ def reproduce(arguments: Sequence[str]) -> int:
         help="with --report-only: read a finished study from this archive or folder; default of --out: its name",
     )
     add("--yes", action="store_true", help="do not ask before a large study")
+    add("--list", action="store_true", help="list the runs with what they reached, start nothing")
     add("--report-only", action="store_true", help="write the report of what has finished, and run nothing")
     add("--frames-per-second", type=float, metavar="F", help="of one run, for the plan")
     _add_execution(parser)

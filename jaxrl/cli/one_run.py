@@ -31,7 +31,7 @@ def train(arguments: Sequence[str]) -> int:
         print(_train_help(options.config, settings), end="")
         return 0
     if options.config is None:
-        parser.error("the config is missing; name a YAML file, such as those in configs/")
+        parser.error("the config is missing; name a YAML file, or one of `jaxrl list configs`")
     from jaxrl.config.parsing import read_config
     from jaxrl.run.train import resume, train
 
@@ -59,9 +59,10 @@ def _train_help(path: str | None, settings: Sequence[str]) -> str:
 
     usage = "jaxrl train CONFIG [--resume [RUN]] [--KEY VALUE ...]"
     description = (
-        "Train an agent. CONFIG is a YAML file, such as those in configs/; --KEY VALUE (or --KEY=VALUE) sets one value "
-        "on top of it. --resume goes on with the newest run of CONFIG's name and seed, --resume RUN with that folder: "
-        "by the config that lies there, where --KEY VALUE may change length, record, evaluation, devices and hosts."
+        "Train an agent. CONFIG is a YAML file, or the name of one of `jaxrl list configs`; --KEY VALUE (or "
+        "--KEY=VALUE) sets one value on top of it. --resume goes on with the newest run of CONFIG's name and seed, "
+        "--resume RUN with that folder: by the config that lies there, where --KEY VALUE may change length, record, "
+        "evaluation, devices and hosts."
     )
     if path is not None:
         return help_text(usage, f"{description} The defaults below are {path}'s.", read_config(path, settings))

@@ -9,15 +9,29 @@ from typing import Any, NoReturn
 
 from jaxrl.errors import ConfigError
 
+DESCRIBE = "--describe-the-parser"  # in place of words: `Described` is raised, and nothing is read
+
+
+class Described(Exception):
+    """The parser that a command would have read its words with."""
+
+    def __init__(self, parser: Parser):
+        super().__init__(parser.prog)
+        self.parser = parser
+
 
 class Parser(argparse.ArgumentParser):
     """The options of one command."""
+
+    takes_settings = False  # beside them
 
     def __init__(self, command: str, description: str, **settings: Any):
         super().__init__(prog=f"jaxrl {command}", description=description, allow_abbrev=False, **settings)
 
     def parse_args(self, args: Sequence[str]) -> argparse.Namespace:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Read all of `args`; before anything else, an option that this command does not have is refused."""
+        if DESCRIBE in args:
+            raise Described(self)
         for word in args:
             name = word.partition("=")[0]
             if name.startswith("--") and name not in self._option_string_actions:
@@ -29,12 +43,13 @@ class Parser(argparse.ArgumentParser):
         value of a key that it does not know for a positional argument."""
         from jaxrl.config.sections import ExperimentConfig
 
+        self.takes_settings = True
         own, settings, words = [], [], list(args)
         while words:
             word = words.pop(0)
             name = word.partition("=")[0]
             action = self._option_string_actions.get(name)
-            if action is not None or not word.startswith("--"):
+            if action is not None or not word.startswith("--") or word == DESCRIBE:
                 own.append(word)
                 takes_value = action is not None and action.nargs != 0 and "=" not in word
                 if takes_value and words and not words[0].startswith("-"):

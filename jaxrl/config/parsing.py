@@ -18,7 +18,7 @@ from typing import Any, TypeGuard, get_args, get_origin, get_type_hints
 
 import yaml
 
-from jaxrl.config import older, registry
+from jaxrl.config import older, registry, shipped
 from jaxrl.config.conditions import Names, marker, unread
 from jaxrl.config.conversion import Dumper, Loader, choices, convert, convert_text, expected, write_flow
 from jaxrl.config.ranges import FINITE, range_in
@@ -95,6 +95,16 @@ def write_config(config: ExperimentConfig) -> str:
     return yaml.dump(tree, Dumper=Dumper, sort_keys=False, width=120)
 
 
+def setting_names(config: ExperimentConfig | None = None) -> list[str]:
+    """Dotted names of everything that can be set; with a config, also what its parts have."""
+    parts = {} if config is None else {section: getattr(config, section) for section in registry.PARTS}
+    own = [leaf for section, part in parts.items() for leaf in _leaves(type(part), part, f"{section}.")]
+    return [
+        *(f"{section}.name" for section in registry.PARTS),
+        *(leaf.name for leaf in (*_leaves(ExperimentConfig), *own)),
+    ]
+
+
 def help_text(usage: str, description: str, config: ExperimentConfig | None = None) -> str:
     """Every setting with its type, range and default; with a config, its values and the sections of its parts.
 
@@ -151,14 +161,14 @@ def _owner(section: str, part: registry.Part, setting: Setting, chosen: Setting 
 
 
 def _file_settings(path: Path) -> list[Setting]:
+    path = shipped.find_config(path)
     try:
         loader = Loader(path.read_text(encoding="utf-8"))
         node = loader.get_single_node()
         if isinstance(node, yaml.MappingNode):
             return list(_node_settings(loader, node, "", path))
     except FileNotFoundError:
-        near = get_close_matches(str(path), [str(file) for file in sorted(Path("configs").rglob("*.yaml"))], 1, 0)
-        raise ConfigError(f"there is no file {path}" + (f"; the nearest is {near[0]}" if near else "")) from None
+        raise shipped.missing(path) from None
     except yaml.MarkedYAMLError as error:
         line = f" line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise ConfigError(f"{path}{line}: this is not YAML: {error.problem or error.context}") from None

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jaxrl.analysis.archives import SUFFIX, is_archive, unpacked
+from jaxrl.config.shipped import shipped
 from jaxrl.errors import ConfigError
+from jaxrl.sweeps.board import listing
 from jaxrl.sweeps.costs import describe, estimate
 from jaxrl.sweeps.expand import Run, expand
 from jaxrl.sweeps.launcher import run_sweep
@@ -17,10 +19,10 @@ from jaxrl.sweeps.slots import make_slots, usable_cores, visible_gpus
 from jaxrl.sweeps.sweep_file import read_sweep
 from jaxrl.sweeps.sweep_folder import SweepFolder
 
-CONFIGS = Path("configs") / "reproduce"
 # Frames/s of one run that the plan assumes: two CPU cores with the CPU recipes, one data-centre GPU with a ResNet.
 ASSUMED = {"smoke": 2_000.0, "cpu": 5_000.0, "full": 20_000.0}
 ASKS = ("full",)
+METRIC = "episode/return"
 
 
 def reproduce(options: argparse.Namespace, command: str) -> int:
@@ -30,13 +32,16 @@ def reproduce(options: argparse.Namespace, command: str) -> int:
     name = options.recorded.name.removesuffix(SUFFIX) if options.recorded else options.scale
     folder = SweepFolder(options.out or Path("reproduce") / name)
     source, runs = _recorded(options.recorded) if options.recorded else (folder, _planned(options.scale))
+    if options.list:
+        print(listing(folder, runs, METRIC))
+        return 0
     report = folder.path / "report.html"
     with folder.locked():
         todo = [] if options.report_only else [run for run in runs if folder.state(run.id).status != "finished"]
         if todo and not _agreed_to(todo, options):
             return 2
         try:
-            status = 0 if options.report_only else run_sweep(folder, runs, options, metric="episode/return")
+            status = 0 if options.report_only else run_sweep(folder, runs, options, metric=METRIC)
         finally:
             print(f"report: {write_report(report, options.scale, command, collect(source, runs))}", flush=True)
     return status
@@ -44,9 +49,7 @@ def reproduce(options: argparse.Namespace, command: str) -> int:
 
 def _planned(scale: str) -> list[Run]:
     """Every run of a scale's sweep files."""
-    files = sorted((CONFIGS / scale).glob("*.yaml"))
-    if not files:
-        raise ConfigError(f"there is no study in {CONFIGS / scale}; run this in the project's folder")
+    files = sorted((shipped("configs") / "reproduce" / scale).glob("*.yaml"))
     return expand([read_sweep(path) for path in files])
 
 

@@ -23,6 +23,7 @@ from typing import Any, Literal, cast, get_args
 
 import yaml
 
+from jaxrl.config import shipped
 from jaxrl.config.conversion import Loader
 from jaxrl.errors import ConfigError
 from jaxrl.sweeps.distributions import Parameter, read_parameter
@@ -49,7 +50,7 @@ class SweepFile:
 
 def read_sweep(path: str | Path) -> SweepFile:
     """Read and check a sweep file; the settings it names are checked in `jaxrl.sweeps.expand`."""
-    path = Path(path)
+    path = shipped.find_config(path, of_sweeps=True)
     tree = _read_yaml(path)
     for key in tree:
         if key == "early_terminate":
@@ -78,8 +79,7 @@ def _read_yaml(path: Path) -> dict[Any, Any]:
     try:
         tree = yaml.load(path.read_text(encoding="utf-8"), Loader)
     except FileNotFoundError:
-        near = get_close_matches(str(path), [str(file) for file in sorted(Path("configs").rglob("*.yaml"))], 1, 0)
-        raise ConfigError(f"there is no file {path}" + (f"; the nearest is {near[0]}" if near else "")) from None
+        raise shipped.missing(path, of_sweeps=True) from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(f"{path} cannot be read: {' '.join(str(error).split())}") from None
     if not isinstance(tree, dict):

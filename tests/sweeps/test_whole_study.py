@@ -40,8 +40,8 @@ parameters: {{seed: {{values: [0, 1]}}}}
 @pytest.fixture
 def study(tmp_path, monkeypatch):
     """The arguments of a scale of two trainings, its folder and its runs."""
-    monkeypatch.setattr(study_command, "CONFIGS", tmp_path / "configs")
-    file = tmp_path / "configs" / "smoke" / "casa.yaml"
+    monkeypatch.setattr(study_command, "shipped", lambda folder: tmp_path / folder)
+    file = tmp_path / "configs" / "reproduce" / "smoke" / "casa.yaml"
     file.parent.mkdir(parents=True)
     file.write_text(FILE)
     folder = SweepFolder(tmp_path / "study")
