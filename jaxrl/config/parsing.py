@@ -49,13 +49,16 @@ class Leaf:
     title: str  # of its section
 
 
-def read_config(path: str | Path, overrides: Sequence[str] = (), *, recorded: bool = False) -> ExperimentConfig:
+def read_config(
+    path: str | Path, overrides: Sequence[str] = (), *, recorded: bool = False, text: str | None = None
+) -> ExperimentConfig:
     """The experiment in a YAML file, with `--a.b value` or `--a.b=value` on top.
 
     Args:
         recorded: the file is that of a run: what nothing reads there is no mistake any more.
+        text: of the file, where it lies on another host.
     """
-    in_file = {setting.name: setting for setting in _file_settings(Path(path))}
+    in_file = {setting.name: setting for setting in _file_settings(Path(path), text)}
     settings = _on_top(in_file, overrides)
     chosen = {section: settings.pop(f"{section}.name", None) for section in registry.PARTS}
     parts = {section: _chosen_part(section, chosen[section], path) for section in registry.PARTS}
@@ -160,10 +163,10 @@ def _owner(section: str, part: registry.Part, setting: Setting, chosen: Setting 
 # What the user wrote
 
 
-def _file_settings(path: Path) -> list[Setting]:
-    path = shipped.find_config(path)
+def _file_settings(path: Path, text: str | None = None) -> list[Setting]:
+    path = path if text else shipped.find_config(path)
     try:
-        loader = Loader(path.read_text(encoding="utf-8"))
+        loader = Loader(path.read_text(encoding="utf-8") if text is None else text)
         node = loader.get_single_node()
         if isinstance(node, yaml.MappingNode):
             return list(_node_settings(loader, node, "", path))

@@ -8,13 +8,10 @@ import jax
 import jax.numpy as jnp
 
 from jaxrl.agents.optimiser import schedule_factor
-from jaxrl.config.parsing import read_config
 from jaxrl.config.plan import make_plan
 from jaxrl.config.sections import ExperimentConfig
 from jaxrl.errors import ConfigError
-from jaxrl.record.rundir import RunDir
-
-SCHEDULE = "agent.optimiser.schedule"  # typed again with its own value, it asks for what would otherwise be refused
+from jaxrl.run.same_experiment import SCHEDULE, Resumed
 
 
 class Rates(NamedTuple):
@@ -41,10 +38,11 @@ def rates(saved: ExperimentConfig, config: ExperimentConfig, updates: int, env_s
     return Rates(rate(saved), rate(config))
 
 
-def check_rate(run: RunDir, config: ExperimentConfig, updates: int, env_steps: int) -> None:
-    """Raises `ConfigError` where the learning rate of `run` had reached 0 and would rise from there."""
-    old, new = rates(read_config(run.config, recorded=True), config, updates, env_steps)
-    if old == 0 < new:
+def check_rate(resumed: Resumed, updates: int, env_steps: int) -> None:
+    """Raises `ConfigError` where the learning rate had reached 0 and would rise from there, and nobody asked for it."""
+    run, saved, config, asked = resumed
+    old, new = rates(saved, config, updates, env_steps)
+    if old == 0 < new and not asked:
         kept = f"{SCHEDULE} {config.agent.optimiser.schedule}"
         raise ConfigError(
             f"the learning rate of {run} has reached 0 at update {updates} ({kept}), and {config.env_steps:,} env "
@@ -53,8 +51,9 @@ def check_rate(run: RunDir, config: ExperimentConfig, updates: int, env_steps: i
         )
 
 
-def rate_sentence(saved: ExperimentConfig, config: ExperimentConfig, updates: int, env_steps: int) -> str:
+def rate_sentence(resumed: Resumed, updates: int, env_steps: int) -> str:
     """What the schedule does; empty where it is the same."""
+    saved, config = resumed.saved, resumed.config
     old, new = rates(saved, config, updates, env_steps)
     if old == new:
         return ""

@@ -12,49 +12,45 @@ import json
 
 import jax
 
-from jaxrl.config.parsing import read_config, write_config
-from jaxrl.config.sections import ExperimentConfig
+from jaxrl.config.parsing import write_config
 from jaxrl.record.checkpoints import Checkpoint, CheckpointError, Checkpoints, Counters
 from jaxrl.record.files import replace_text
-from jaxrl.record.rundir import RunDir, write_error
+from jaxrl.record.rundir import write_error
 from jaxrl.record.versions import collect
 from jaxrl.run.experiment import INIT_KEY, Experiment
 from jaxrl.run.longer import check_rate, rate_sentence
 from jaxrl.run.runtimes import make_runtime
-from jaxrl.run.same_experiment import changes, check_same
+from jaxrl.run.same_experiment import Resumed, changes
 from jaxrl.runtime import hosts
 from jaxrl.runtime.seam import Runtime
 
 
-def start(
-    experiment: Experiment, run: RunDir | None, *, resuming: bool, rate_may_rise: bool = False
-) -> tuple[Runtime, Counters]:
+def start(experiment: Experiment, resumed: Resumed | None, *, resuming: bool) -> tuple[Runtime, Counters]:
     """The runtime and the counters with which a run begins; those of a new one are empty.
 
     Args:
         experiment: the run's parts.
-        run: the run folder that is resumed; None for a new run, and on hosts other than 0.
+        resumed: the run that goes on; None for a new run, and on hosts other than 0.
         resuming: whether a run is resumed.
-        rate_may_rise: also from 0, by a schedule that gets longer.
 
     Raises:
-        ConfigError: the config would make it another experiment, or raise a learning rate that had reached 0.
+        ConfigError: more env steps would raise a learning rate that had reached 0.
         CheckpointError: there is no checkpoint, all are damaged, or it does not fit the config.
     """
     if not resuming:
         return make_runtime(experiment), {}
     if jax.process_count() > 1:
-        return _join(experiment, run, rate_may_rise)
-    assert run is not None
-    found = _open_newest(experiment.config, run, rate_may_rise)
+        return _join(experiment, resumed)
+    assert resumed is not None
+    found = _open_newest(resumed)
     restart = 1 + int(found.counters.get("restarts", 0))
     runtime = make_runtime(experiment, restart)
     runtime.load(found.state(runtime.state), found.standing(runtime.standing()))
-    Checkpoints(run).set_aside_newer(found.step)
+    Checkpoints(resumed.run).set_aside_newer(found.step)
     return runtime, {**found.counters, "restarts": restart}
 
 
-def _join(experiment: Experiment, run: RunDir | None, rate_may_rise: bool) -> tuple[Runtime, Counters]:
+def _join(experiment: Experiment, resumed: Resumed | None) -> tuple[Runtime, Counters]:
     """`start` where several hosts train together: host 0 has the run, and the others get what it read.
 
     Parameters, optimiser, agent state, keys and counters go on exactly. Every environment starts a new episode, as with
@@ -62,8 +58,8 @@ def _join(experiment: Experiment, run: RunDir | None, rate_may_rise: bool) -> tu
     """
     state = experiment.agent.init(experiment.key(INIT_KEY))
     counters: Counters = dict.fromkeys(("env_steps", "updates", "episodes", "wall", "restarts"), 0.0)
-    if run is not None:
-        found = _open_newest(experiment.config, run, rate_may_rise)
+    if resumed is not None:
+        found = _open_newest(resumed)
         state = found.state(state)
         counters = {name: float(found.counters.get(name, 0)) for name in counters}
     state, counters = hosts.from_first((state, counters))
@@ -73,16 +69,16 @@ def _join(experiment: Experiment, run: RunDir | None, rate_may_rise: bool) -> tu
     return runtime, {**counters, "restarts": restart}
 
 
-def note(run: RunDir, config: ExperimentConfig, counters: Counters) -> None:
+def note(resumed: Resumed, counters: Counters) -> None:
     """Say what goes on, and put on record from which update on which settings are others; config.yaml has the new ones.
 
     Raises:
         RunDirError: the disk is full or not writable.
     """
+    run, saved, config, _ = resumed
     env_steps, update = int(counters["env_steps"]), int(counters["updates"])
     print(f"resuming {run} at update {update}, {env_steps:,} env steps of {config.env_steps:,}", flush=True)
-    saved = read_config(run.config, recorded=True)
-    if told := rate_sentence(saved, config, update, env_steps):
+    if told := rate_sentence(resumed, update, env_steps):
         print(told, flush=True)
     changed = changes(saved, config)
     row = {"update": update, "env_steps": env_steps, "changes": {**changed}, **collect()}
@@ -95,12 +91,9 @@ def note(run: RunDir, config: ExperimentConfig, counters: Counters) -> None:
         replace_text(run.config, write_config(config))
 
 
-def _open_newest(config: ExperimentConfig, run: RunDir, rate_may_rise: bool) -> Checkpoint:
-    check_same(config, run)
-    found = Checkpoints(run).open()
+def _open_newest(resumed: Resumed) -> Checkpoint:
+    found = Checkpoints(resumed.run).open()
     if found is None:
-        raise CheckpointError(f"{run} has no checkpoint yet, so there is nothing to resume; start it anew")
-    if not rate_may_rise:
-        done = (int(found.counters[name]) for name in ("updates", "env_steps"))
-        check_rate(run, config, *done)
+        raise CheckpointError(f"{resumed.run} has no checkpoint yet, so there is nothing to resume; start it anew")
+    check_rate(resumed, *(int(found.counters[name]) for name in ("updates", "env_steps")))
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,11 +21,21 @@ MAY_CHANGE = (
     *("env_steps", "max_minutes", "record.", "evaluation.", "hosts.", "runtime.kind", "runtime.timeout_s"),
     *("runtime.actor_devices", "runtime.learner_devices", "runtime.threads_per_pool"),
 )
+SCHEDULE = "agent.optimiser.schedule"  # typed again with its own value, it asks for what would otherwise be refused
 BY_MEMBER = ("agent.hypers.", "population.vary", "population.members")  # compared as a checkpoint holds them
 
 
-def resumed_config(run: RunDir, path: str | Path, words: Sequence[str]) -> ExperimentConfig:
-    """The run's own config with what was typed on top.
+class Resumed(NamedTuple):
+    """A run that goes on; its config is read once."""
+
+    run: RunDir
+    saved: ExperimentConfig  # as the run folder has it
+    config: ExperimentConfig  # by which it goes on
+    rate_may_rise: bool = False  # from 0, by a schedule that gets longer
+
+
+def with_typed(run: RunDir, path: str | Path, words: Sequence[str]) -> Resumed:
+    """A run that goes on by its own config with what was typed on top.
 
     Args:
         run: the run folder.
@@ -42,17 +52,21 @@ def resumed_config(run: RunDir, path: str | Path, words: Sequence[str]) -> Exper
         if typed.get(name, old) != old:
             raise _refusal(name, old, typed[name], run)
     config = read_config(run.config, [f"--{name}={text}" for name, text in typed.items()], recorded=True)
-    check_same(config, run)
-    return config
+    return Resumed(run, saved, check_same(config, run, saved), SCHEDULE in typed)
 
 
-def check_same(config: ExperimentConfig, run: RunDir) -> None:
-    """Raises `ConfigError` for the first setting by which `config` would be another experiment than `run`.
+def by(run: RunDir, config: ExperimentConfig) -> Resumed:
+    """A run that goes on by `config`; raises `ConfigError` where that would make it another experiment."""
+    saved = read_config(run.config, recorded=True)
+    return Resumed(run, saved, check_same(config, run, saved))
+
+
+def check_same(config: ExperimentConfig, run: RunDir, saved: ExperimentConfig) -> ExperimentConfig:
+    """`config`; raises `ConfigError` for the first setting by which it would be another experiment than `run`.
 
     Hyper-parameters are compared as a checkpoint holds them, float32 for each member, so that it does not matter how a
     number is written.
     """
-    saved = read_config(run.config, recorded=True)
     for name, (old, new) in changes(saved, config).items():
         if not name.startswith((*MAY_CHANGE, *BY_MEMBER)):
             raise _refusal(name, old, new, run)
@@ -61,6 +75,7 @@ def check_same(config: ExperimentConfig, run: RunDir) -> None:
         tolerance = 1e-6 if old.dtype == np.float32 else 0  # seeds are exact
         for i in np.flatnonzero(~np.isclose(old, values[name], tolerance, 0, equal_nan=True))[:1]:
             raise _refusal(f"{name} of member {i}" if size > 1 else name, old[i], values[name][i], run)
+    return config
 
 
 def changes(old: ExperimentConfig, new: ExperimentConfig) -> dict[str, tuple[Any, Any]]:
@@ -73,7 +88,7 @@ def changes(old: ExperimentConfig, new: ExperimentConfig) -> dict[str, tuple[Any
     return {name: values for name, values in both.items() if values[0] != values[1]}
 
 
-def other_settings(path: str | Path, words: Sequence[str], run: RunDir) -> str:
+def other_settings(path: str | Path, words: Sequence[str], resumed: Resumed) -> str:
     """A sentence about what a config file, and no word of the command line, says otherwise than the run; or nothing."""
     try:
         file, typed = read_config(path, recorded=True), typed_settings(path, words)
@@ -81,7 +96,7 @@ def other_settings(path: str | Path, words: Sequence[str], run: RunDir) -> str:
         return ""
     shown = [
         f"{name} {new} (the run: {old})"
-        for name, (old, new) in changes(read_config(run.config, recorded=True), file).items()
+        for name, (old, new) in changes(resumed.saved, file).items()
         if name not in typed and not name.startswith("hosts.")
     ]
     if not shown:

@@ -10,12 +10,11 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from tempfile import NamedTemporaryFile
 
 import jax
 import numpy as np
 
-from jaxrl.config.parsing import read_config, typed_settings, write_config
+from jaxrl.config.parsing import read_config, write_config
 from jaxrl.config.registry import env_title
 from jaxrl.config.sections import ExperimentConfig
 from jaxrl.envs.build import protocol_label, protocol_rules
@@ -27,9 +26,8 @@ from jaxrl.record.rundir import RunDir
 from jaxrl.record.versions import collect
 from jaxrl.run.evaluate import finish
 from jaxrl.run.experiment import Experiment, build
-from jaxrl.run.longer import SCHEDULE
 from jaxrl.run.resume import note, start
-from jaxrl.run.same_experiment import other_settings, resumed_config
+from jaxrl.run.same_experiment import Resumed, by, other_settings, with_typed
 from jaxrl.run.signals import StopRequests, stop_requests
 from jaxrl.runtime import hosts
 from jaxrl.runtime.exchange import ActorFailed
@@ -46,7 +44,8 @@ def train(config: ExperimentConfig) -> int:
         UserError: the run cannot start, or cannot write; one sentence that says what to do.
     """
     hosts.join(config.hosts)
-    return _train(config, None, resuming=False)
+    with ExitStack() as held:
+        return _train(config, None, held, resuming=False)
 
 
 def resume(launch: ExperimentConfig, path: str, words: Sequence[str], folder: str) -> int:
@@ -59,16 +58,18 @@ def resume(launch: ExperimentConfig, path: str, words: Sequence[str], folder: st
         folder: the run folder, or `latest` for the newest of this name and seed.
     """
     hosts.join(launch.hosts)
-    config, run = launch, None
-    if jax.process_index() == 0:
-        latest = folder == "latest"
-        run = RunDir.latest(launch.record.runs_dir, launch.name, launch.seed) if latest else RunDir.open(folder)
-        config = resumed_config(run, path, words)
-        if told := other_settings(path, words, run):
-            print(told, file=sys.stderr, flush=True)
-    config = dataclasses.replace(_of_first(config), hosts=launch.hosts)
-    asked = SCHEDULE in typed_settings(path, words)
-    return _train(config, run, resuming=True, rate_may_rise=asked)
+    config, resumed = launch, None
+    with ExitStack() as held:
+        if jax.process_index() == 0:
+            latest = folder == "latest"
+            run = RunDir.latest(launch.record.runs_dir, launch.name, launch.seed) if latest else RunDir.open(folder)
+            held.enter_context(run.locked())  # before its config is read: who wrote there may just have changed it
+            resumed = with_typed(run, path, words)
+            config = resumed.config
+            if told := other_settings(path, words, resumed):
+                print(told, file=sys.stderr, flush=True)
+        config = dataclasses.replace(_of_first(config), hosts=launch.hosts)
+        return _train(config, resumed and resumed._replace(config=config), held, resuming=True)
 
 
 def _of_first(config: ExperimentConfig) -> ExperimentConfig:
@@ -78,52 +79,44 @@ def _of_first(config: ExperimentConfig) -> ExperimentConfig:
     text = np.frombuffer(write_config(config).encode(), np.uint8)
     size = hosts.from_first({"size": np.asarray(text.size)})["size"]
     sent = hosts.from_first({"text": np.resize(text, int(size))})["text"]
-    with NamedTemporaryFile(suffix=".yaml") as file:
-        file.write(np.asarray(sent).tobytes())
-        file.flush()
-        return read_config(file.name, recorded=True)
+    return read_config("the config of host 0", recorded=True, text=np.asarray(sent).tobytes().decode())
 
 
-def _train(config: ExperimentConfig, run: RunDir | None, *, resuming: bool, rate_may_rise: bool = False) -> int:
+def _train(config: ExperimentConfig, resumed: Resumed | None, held: ExitStack, *, resuming: bool) -> int:
     if jax.process_index():  # host 0 has the run folder, and this one does as it says
         return _train_quietly(config, resuming=resuming)
-    with ExitStack() as held:
-        status, run = run_training(config, run, rate_may_rise=rate_may_rise, held=held)
-        hosts.leave()
-        if status == 0:
-            finish(config, run)
+    status, run = _train_locked(config, resumed, held)
+    hosts.leave()
+    if status == 0:
+        finish(config, run)
     return status
 
 
-def run_training(
-    config: ExperimentConfig,
-    run: RunDir | None = None,
-    *,
-    rate_may_rise: bool = False,
-    held: ExitStack | None = None,
-) -> tuple[int, RunDir]:
-    """Train to the end of `config`, in a new run folder or from the newest checkpoint of `run`.
-
-    Args:
-        rate_may_rise: from 0, where a run that had ended gets longer.
-        held: keeps the lock of the run folder after the training, for what else is written there.
+def run_training(config: ExperimentConfig, run: RunDir | None = None) -> tuple[int, RunDir]:
+    """Train to the end of `config`, in a new run folder or from the newest checkpoint of `run`, without an evaluation.
 
     Returns:
         The exit status, as of `train`, and the run folder.
     """
-    with ExitStack() as own:
-        locks = own if held is None else held
-        if run is not None:
-            locks.enter_context(run.locked())
-        experiment = build(config)
-        runtime, counters = start(experiment, run, resuming=run is not None, rate_may_rise=rate_may_rise)
-        if run is None:  # last, so that a setting that cannot work leaves no folder
-            circumstances = {**collect(), "protocol": protocol_rules(experiment.env)}
-            run = RunDir.create(config.record.runs_dir, config.name, config.seed, write_config(config), circumstances)
-            locks.enter_context(run.locked())
-        else:
-            note(run, config, counters)
-        return _train_in(run, experiment, runtime, counters), run
+    with ExitStack() as held:
+        if run is None:
+            return _train_locked(config, None, held)
+        held.enter_context(run.locked())
+        return _train_locked(config, by(run, config), held)
+
+
+def _train_locked(config: ExperimentConfig, resumed: Resumed | None, held: ExitStack) -> tuple[int, RunDir]:
+    """The status and the run folder, whose lock `held` keeps for what else is written there after the training."""
+    experiment = build(config)
+    runtime, counters = start(experiment, resumed, resuming=resumed is not None)
+    if resumed is None:  # last, so that a setting that cannot work leaves no folder
+        circumstances = {**collect(), "protocol": protocol_rules(experiment.env)}
+        run = RunDir.create(config.record.runs_dir, config.name, config.seed, write_config(config), circumstances)
+        held.enter_context(run.locked())
+    else:
+        run = resumed.run
+        note(resumed, counters)
+    return _train_in(run, experiment, runtime, counters), run
 
 
 def _train_in(run: RunDir, experiment: Experiment, runtime: Runtime, counters: Counters) -> int:

@@ -10,7 +10,7 @@ from jaxrl.config.parsing import read_config, write_config
 from jaxrl.config.sections import PopulationConfig
 from jaxrl.errors import ConfigError
 from jaxrl.record.rundir import RunDir
-from jaxrl.run.same_experiment import check_same, other_settings, resumed_config
+from jaxrl.run.same_experiment import by, other_settings, with_typed
 from jaxrl.run.train import run_training
 from tests.support.small_runs import interrupt_after, make_config, rows
 
@@ -52,19 +52,20 @@ def recorded(tmp_path):
 )
 def test_another_experiment_is_refused_with_both_values(recorded, words, sentence):
     with pytest.raises(ConfigError, match=sentence):
-        resumed_config(recorded[0], recorded[1], words)
+        with_typed(recorded[0], recorded[1], words)
 
 
 def test_only_what_is_typed_goes_on_top_of_the_runs_own_config(recorded):
     run, path = recorded
     path.write_text(CONFIG.replace("700", "800").replace("0.1", "0.9"))
     words = ["--env_steps=900", "--record.report_every=7", "--runtime.timeout_s=9", "--env.id=catch", "--max_minutes=1"]
-    config = resumed_config(run, path, words)
+    resumed = with_typed(run, path, words)
+    config = resumed.config
     assert (config.env_steps, config.record.report_every, config.agent.hypers.temperature) == (900, 7, 0.1)
     assert (config.agent.num_epochs, config.runtime.timeout_s, config.max_minutes) == (2, 9, 1)
-    told = other_settings(path, words, run)
+    told = other_settings(path, words, resumed)
     assert told.endswith("agent.hypers.temperature 0.9 (the run: 0.1), agent.num_epochs 1 (the run: 2)"), told
-    assert not other_settings(run.config, (), run)
+    assert not other_settings(run.config, (), resumed)
 
 
 def test_what_changes_is_recorded_with_its_update_and_stays(tmp_path, monkeypatch, capsys):
@@ -119,7 +120,7 @@ def test_other_hyper_parameters_are_refused(tmp_path):
     words = r"^agent.hypers.learning_rate cannot change on --resume.* is 0.001 in .* and not 1e-05; leave it out"
     with pytest.raises(ConfigError, match=words):
         run_training(other(config, learning_rate=1e-5), run)
-    check_same(dataclasses.replace(other(config, learning_rate=1e-3 * (1 + 1e-9)), env_steps=10**6), run)
+    by(run, dataclasses.replace(other(config, learning_rate=1e-3 * (1 + 1e-9)), env_steps=10**6))
 
 
 def test_other_hyper_parameters_of_members_are_refused(tmp_path):
@@ -136,7 +137,7 @@ def test_other_hyper_parameters_of_members_are_refused(tmp_path):
         populated(members={**seed, "learning_rate": [0.001, 0.01]}),
         populated({"learning_rate": 0.5}, vary=rates, members=seed),  # the members' own count
     ):
-        check_same(same, run)
+        by(run, same)
     for wrong, words in (
         (
             populated(vary={"learning_rate": [1e-3, 2]}, members=seed),
@@ -150,4 +151,4 @@ def test_other_hyper_parameters_of_members_are_refused(tmp_path):
         ),
     ):
         with pytest.raises(ConfigError, match=words):
-            check_same(wrong, run)
+            by(run, wrong)
