@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from shlex import join
 from typing import TextIO
 
 from rich.console import Console, Group
@@ -53,13 +54,18 @@ def program() -> str:
         return "jaxrl"
     script = Path(sys.executable).with_name("jaxrl")
     if not script.exists():
-        return f"{sys.executable} -m jaxrl"
+        return join([sys.executable, "-m", "jaxrl"])
     here = os.path.relpath(script)
-    return str(script) if here.startswith("..") else here
+    return join([str(script) if here.startswith("..") else here])
+
+
+def typed(*words: object) -> str:
+    """A command of jaxrl as a user types it here: what a shell would take apart is quoted."""
+    return f"{program()} {join(map(str, words))}"
 
 
 class ConsoleSink:
-    """Shows each report.
+    """Shows each report; in a terminal also, every second, how far the run is.
 
     Args:
         total_env_steps: length of the run, for the share done and the time left.
@@ -87,20 +93,33 @@ class ConsoleSink:
         terminal = self._stream.isatty() if interactive is None else interactive  # whatever FORCE_COLOR says of a file
         self._console = Console(file=self._stream, force_terminal=terminal)
         live = terminal and (interactive is not None or not self._console.is_dumb_terminal)
-        # No refresh thread: reports come often enough, and a run must leave no thread behind.
-        self._live = Live(console=self._console, auto_refresh=False) if live else None
+        self._start = self._counted = time.monotonic()
+        self._env_steps, self._rate, self._values = 0, 0.0, {}
         self._returns: deque[float] = deque(maxlen=4000)
         self._printed = -float("inf")
         self._held_back: str | None = None
+        # Its thread ends with `close`.
+        self._live = Live(console=self._console, get_renderable=self._panel, refresh_per_second=1) if live else None
         if self._live is not None:
             self._live.start()
 
+    def count(self, env_steps: int, per_second: float) -> None:
+        """What is true now, between two reports; a rate of 0 is not known yet."""
+        self._env_steps, self._rate, self._counted = env_steps, per_second, time.monotonic()
+
+    def warm(self, seconds: float) -> None:
+        """Say once what the rates leave out."""
+        took = f"compilation and the first updates took {format_duration(seconds)}"
+        print(f"{took}; rates and time left count from here", file=self._stream, flush=True)
+
     def write(self, env_steps: int, values: Mapping[str, float]) -> None:
         """Show one report: redraw the panel, or print a line."""
+        self.count(env_steps, float(values.get("rate/env_steps", 0.0)))
+        self._values = values
         if "episode/return" in values:
             self._returns.append(float(values["episode/return"]))
         if self._live is not None:
-            self._live.update(self._panel(env_steps, values), refresh=True)
+            self._live.refresh()
             return
         line = self._line(env_steps, values)
         now = time.monotonic()
@@ -122,32 +141,35 @@ class ConsoleSink:
     def _share(self, env_steps: int) -> float:
         return min(1.0, env_steps / self._total) if self._total > 0 else 1.0
 
-    def _left(self, env_steps: int, values: Mapping[str, float]) -> str:
-        """The time left."""
-        left = time_left(env_steps, self._total, float(values.get("rate/env_steps", 0.0)))
+    def _left(self) -> str:
+        """The time left, which runs on between two counts."""
+        now = time.monotonic()
+        left = time_left(self._env_steps, self._total, self._rate)
         if left is not None:
-            left = min(left, max(0.0, self._deadline - time.monotonic()))
+            left = max(0.0, min(left - (now - self._counted), self._deadline - now))
         return format_duration(left)
 
     def _line(self, env_steps: int, values: Mapping[str, float]) -> str:
         done = f"{env_steps:>{len(f'{self._total:,}')},} of {self._total:,} env steps ({self._share(env_steps):5.1%})"
         cells = [f"{label} {value}" for label, value in _cells(values)]
-        return "  ".join([done, *cells, f"left {self._left(env_steps, values)}"])
+        return "  ".join([done, *cells, f"left {self._left()}"])
 
-    def _panel(self, env_steps: int, values: Mapping[str, float]) -> Panel:
+    def _panel(self) -> Panel:
         bar = Table.grid(padding=(0, 1))
         bar.add_row(
-            ProgressBar(total=1.0, completed=self._share(env_steps), width=28),
-            f"[bold]{self._share(env_steps):.1%}[/bold]",
-            f"[dim]{env_steps:,} of {self._total:,} env steps[/dim]",
+            ProgressBar(total=1.0, completed=self._share(self._env_steps), width=28),
+            f"[bold]{self._share(self._env_steps):.1%}[/bold]",
+            f"[dim]{self._env_steps:,} of {self._total:,} env steps[/dim]",
         )
         numbers = Table.grid(padding=(0, 2))
-        cells = [("time left", self._left(env_steps, values)), *_cells(values)]
+        elapsed = ("elapsed" if self._rate else "compiling", format_duration(time.monotonic() - self._start))
+        cells = [("time left", self._left()), elapsed, *_cells(self._values)]
         for start in range(0, len(cells), 3):
             row = [Text.assemble((f"{label} ", "dim"), (value, "bold")) for label, value in cells[start : start + 3]]
             numbers.add_row(*row)
-        curve = Text.assemble(("return so far ", "dim"), (sparkline(list(self._returns), 48), "cyan"))
-        if not self._returns:
+        returns = list(self._returns)
+        curve = Text.assemble(("return so far ", "dim"), (sparkline(returns, 48), "cyan"))
+        if not returns:
             curve = Text("no episode has finished yet", "dim")
         return Panel(Group(bar, numbers, curve), title=self._title, title_align="left", expand=False)
 

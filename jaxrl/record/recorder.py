@@ -53,12 +53,11 @@ class Recorder:
         self._every = config.record.report_every
         resume_at = self.env_steps if counters else None
         self._episode_log = EpisodeLog(run.episodes, resume_at)
-        sinks: list[Sink] = [
-            JsonlSink(run.metrics, resume_at),
-            ConsoleSink(
-                config.env_steps, title=run.path.name, every=5.0, max_seconds=60 * config.max_minutes or math.inf
-            ),
-        ]
+        self._console = ConsoleSink(
+            config.env_steps, title=run.path.name, every=5.0, max_seconds=60 * config.max_minutes or math.inf
+        )
+        self._console.count(self.env_steps, 0.0)
+        sinks: list[Sink] = [JsonlSink(run.metrics, resume_at), self._console]
         if config.record.wandb != "off":
             sinks.append(WandbSink(run.path, config.record.wandb_project, config.record.wandb))
         self._sink = ManySinks(sinks)
@@ -70,6 +69,8 @@ class Recorder:
             )
             for i in range(self._size if self._size > 1 else 0)
         ]
+        # Updates whose unrolls may have waited for a compilation, or have been made during one: rates leave them out.
+        self._cold = config.runtime.policy_lag + 1
         self._steps_rate, self._updates_rate = Rate(), Rate()
         self._start = self._since = time.monotonic()
         self._pending: list[Metrics] = []
@@ -96,8 +97,7 @@ class Recorder:
         steps = update.env_steps if steps is None else steps
         self.env_steps += steps
         self.updates += 1
-        self._steps_rate.add(steps)
-        self._updates_rate.add(1)
+        self._measure(steps)
         self._pending.append(update.metrics)
         self._lag += update.lag
         for part, seconds in update.seconds.items():
@@ -109,6 +109,17 @@ class Recorder:
             self._episode_log.add(self.env_steps, episode, member)
         if self.updates % self._every == 0:
             self.report()
+
+    def _measure(self, steps: int) -> None:
+        """Rates begin with the first update that no compilation was part of."""
+        self._cold -= 1
+        if self._cold == 0:
+            self._steps_rate, self._updates_rate = Rate(), Rate()
+            self._console.warm(time.monotonic() - self._start)
+        elif self._cold < 0:
+            self._steps_rate.add(steps)
+            self._updates_rate.add(1)
+        self._console.count(self.env_steps, self._steps_rate.per_second())
 
     def before_checkpoint(self, params: Params) -> None:
         """Put every episode so far on disk: those that a checkpoint counts must not be lost with the process.
@@ -146,10 +157,11 @@ class Recorder:
         values |= self._window.metrics()
         for i, window in enumerate(self._members):
             values |= {member_name(i, name): value for name, value in window.metrics().items()}
+        if self._cold < 0:
+            steps_rate = self._steps_rate.per_second()
+            values |= {"rate/env_steps": steps_rate, "rate/frames": steps_rate * self._frame_skip}
+            values["rate/updates"] = self._updates_rate.per_second()
         values |= {
-            "rate/env_steps": self._steps_rate.per_second(),
-            "rate/frames": self._steps_rate.per_second() * self._frame_skip,
-            "rate/updates": self._updates_rate.per_second(),
             "lag/versions": self._lag / len(self._pending),
             "progress/updates": self.updates,
             "progress/frames": self.env_steps * self._frame_skip,

@@ -24,7 +24,7 @@ from jaxrl.config.sections import EvaluationConfig, ExperimentConfig
 from jaxrl.envs.build import protocol_label, scored
 from jaxrl.errors import ConfigError
 from jaxrl.record.checkpoints import CheckpointError, Checkpoints, Counters
-from jaxrl.record.console import program
+from jaxrl.record.console import program, typed
 from jaxrl.record.files import replace_json
 from jaxrl.record.meters import member_name
 from jaxrl.record.rundir import RunDir
@@ -87,6 +87,8 @@ def evaluate(
         "updates": int(state.updates),
         "env_steps": counters.get("env_steps"),
     }
+    if (share := int(counters.get("env_steps", config.env_steps)) / config.env_steps) < 1:
+        result["trained_share"] = share
     label = f"{result['env']} {result['policy']}"
     states = member_states(experiment, state, member)
     shares = _shares(config, episodes, len(states))
@@ -284,6 +286,15 @@ def _counted(result: dict[str, Any]) -> str:
     return f"{episodes} episodes{repeated}{cut}{missing}"
 
 
+def _verdict(distance: float | None, trained_share: float | None) -> str:
+    """What a distance to the random policy says, and of a policy whose training is not over does not say."""
+    if distance is None:
+        return ""
+    if trained_share is None:
+        return f", so the policy is {distance:.0f} standard errors above it"
+    return f"; after {trained_share:.1%} of its training the policy is {distance:.0f} standard errors above it so far"
+
+
 def finish(config: ExperimentConfig, run: RunDir) -> None:
     """Evaluate, draw the curve, and say where everything is and what to do next."""
     lines = []
@@ -301,14 +312,13 @@ def finish(config: ExperimentConfig, run: RunDir) -> None:
         )
         if "random_return" in result:
             distance = result.get("standard_errors_above_random")
-            so = "" if distance is None else f", so the policy is {distance:.0f} standard errors above it"
-            lines.append(f"random      {result['random_return']:.2f}{so}")
+            lines.append(f"random      {result['random_return']:.2f}{_verdict(distance, result.get('trained_share'))}")
     from jaxrl.analysis.figures.learning import plot_run  # matplotlib takes a second to load
 
     curve: Path = plot_run(run.path)
     lines += [
         f"run folder  {run}",
         f"curve       {curve}",
-        f"next        {program()} evaluate {run} --video episode.gif",
+        f"next        {typed('evaluate', run, '--video', 'episode.gif')}",
     ]
     print("\n".join(lines), flush=True)

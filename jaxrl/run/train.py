@@ -20,7 +20,7 @@ from jaxrl.config.sections import ExperimentConfig
 from jaxrl.envs.build import protocol_label, protocol_rules
 from jaxrl.errors import UserError
 from jaxrl.record.checkpoints import Checkpoints, Counters
-from jaxrl.record.console import program
+from jaxrl.record.console import typed
 from jaxrl.record.recorder import Recorder, Tally
 from jaxrl.record.rundir import RunDir
 from jaxrl.record.versions import collect
@@ -128,8 +128,8 @@ def _train_in(run: RunDir, experiment: Experiment, runtime: Runtime, counters: C
         status = _run(config, runtime, recorder, Saver(run, config, runtime, recorder, counters))
     finally:
         recorder.close()
-    if status and Checkpoints(run).steps():
-        print(f"resume with: {program()} train {run.config} --resume {run}", flush=True)
+    if (status or recorder.env_steps < config.env_steps) and Checkpoints(run).steps():
+        print(f"resume with: {typed('train', run.config, '--resume', run)}", flush=True)
     return status
 
 
@@ -203,7 +203,11 @@ def _update(
             stop.number = stop.number or (signal.SIGTERM if stopped else 0)
             return
         if over:
-            print(f"max_minutes {config.max_minutes:g} are over: training ends here", flush=True)
+            print(
+                f"max_minutes {config.max_minutes:g} are over: training ends here, after {recorder.env_steps:,} of "
+                f"{config.env_steps:,} env steps, {recorder.env_steps / config.env_steps:.1%} of its schedule",
+                flush=True,
+            )
             return
         if saver and runtime.updates_done % config.record.checkpoint_every == 0:
             saver.save()

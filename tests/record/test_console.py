@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import threading
+import time
+
+import pytest
 
 from jaxrl.record.console import ConsoleSink, sparkline
 
@@ -50,11 +53,45 @@ def test_the_live_panel() -> None:
     assert "no episode has finished yet" in stream.getvalue()
     for step in range(10):
         sink.write(250_000, REPORT | {"episode/return": float(step)})
-    assert threading.active_count() == threads
     sink.close()
+    for thread in threading.enumerate()[threads:]:
+        thread.join(5.0)
+    assert threading.active_count() == threads
     text = stream.getvalue()
     for part in ("pong", "25.0%", "250,000 of 1,000,000", "8,000", "9.00", "1.500", "6 min 15 s", "▁", "█"):
         assert part in text, part
+
+
+def test_a_terminal_shows_every_second_how_far_the_run_is() -> None:
+    """Between two reports, and before the first one, while the first update is compiled."""
+    stream = io.StringIO()
+    sink = ConsoleSink(1_000_000, stream=stream, interactive=True)
+    sink.count(0, 0.0)
+    wait_for("compiling", stream)
+    sink.count(123_456, 2000.0)
+    wait_for("123,456 of 1,000,000", stream)
+    assert "elapsed" in stream.getvalue() and "7 min 18 s" in stream.getvalue()
+    sink.close()
+
+
+def wait_for(text: str, stream: io.StringIO) -> None:
+    deadline = time.monotonic() + 20
+    while text not in stream.getvalue():
+        assert time.monotonic() < deadline, stream.getvalue()
+        time.sleep(0.05)
+
+
+def test_the_time_left_runs_on_between_two_reports(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    sink = ConsoleSink(1000, stream=io.StringIO(), max_seconds=50.0)
+    sink.count(100, 10.0)
+    assert sink._left() == "50 s"  # the limit comes first
+    sink.count(700, 10.0)
+    now += 20.0
+    assert sink._left() == "10 s"
+    now += 20.0
+    assert sink._left() == "0 s"
 
 
 def test_sparkline() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from jaxrl.config.parsing import write_config
 from jaxrl.config.sections import PopulationConfig, RecordConfig
+from jaxrl.record.meters import Rate
 from jaxrl.record.recorder import Diverged, Recorder
 from jaxrl.record.rundir import RunDir
 from jaxrl.types import Episode, Update
@@ -46,6 +47,25 @@ def test_the_recorder_counts(recorded):
     assert again.wall >= recorder.wall - 1.0
     again.close()
     assert rows(run.metrics)[-1]["episode/return"] == 7.0, "the window is filled again from the file"
+
+
+def test_rates_leave_out_what_was_compiled(recorded, monkeypatch, capsys):
+    """With lag 1 the second unroll is made while the first update is compiled; the first report must not be of that."""
+    run, config = recorded
+    now = 1000.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    monkeypatch.setattr("jaxrl.record.recorder.Rate", lambda: Rate(clock=lambda: now))
+    recorder = Recorder(run, config, 4, {})
+    for seconds in (60, 2, 3, 3):
+        now += seconds
+        recorder.add(make_update(15))
+    recorder.close()
+    cold, warm = rows(run.metrics)
+    assert "rate/env_steps" not in cold and "rate/updates" not in cold
+    assert (warm["rate/env_steps"], warm["rate/frames"], warm["rate/updates"]) == (5.0, 20.0, pytest.approx(1 / 3))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "compilation and the first updates took 1 min 02 s; rates and time left count from here"
+    assert lines[-1].endswith("left 2 min 08 s")  # of 640 env steps
 
 
 def test_episodes_that_a_checkpoint_counts_are_on_disk(recorded):

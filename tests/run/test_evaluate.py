@@ -167,6 +167,23 @@ def test_a_policy_that_circles_ends_and_says_so(tmp_path, monkeypatch, capsys):
     assert (capped["episodes"], capped["cut_episodes"], capped["mean_length"]) == (4, 0, 7)
 
 
+@pytest.mark.parametrize(
+    ("share", "sentence"),
+    [
+        ({}, "random      0.00, so the policy is 3 standard errors above it\n"),
+        ({"trained_share": 0.05}, "; after 5.0% of its training the policy is 3 standard errors above it so far\n"),
+    ],
+)
+def test_a_policy_that_is_not_trained_to_the_end_gets_no_verdict(single, monkeypatch, capsys, share, sentence):
+    score = {"mean_return": 1.0, "standard_error": 0.1, "episodes": 5, "games": 5, "cut_episodes": 0, **share}
+    compared = {"missing_episodes": 0, "random_return": 0.0, "standard_errors_above_random": 3.2}
+    names = {"env": "catch", "protocol": None, "policy": "sampled"}
+    monkeypatch.setattr(evaluate, "evaluate", lambda run: {**score, **compared, **names})
+    monkeypatch.setattr("jaxrl.analysis.figures.learning.plot_run", lambda run: run / "curve.png")
+    evaluate.finish(replace(small_config(), evaluation=EvaluationConfig(5)), single)
+    assert sentence in capsys.readouterr().out
+
+
 def test_a_log_says_what_is_played_while_it_is_played(single, capsys):
     evaluate.evaluate(single, episodes=2, overrides=["--evaluation.against_random", "true"])
     lines = capsys.readouterr().err.splitlines()

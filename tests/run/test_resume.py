@@ -10,10 +10,11 @@ from jaxrl.agents.replay_buffer import ReplayConfig
 from jaxrl.cli.commands import main
 from jaxrl.config.parsing import write_config
 from jaxrl.record.checkpoints import CheckpointError, Checkpoints
+from jaxrl.record.console import typed
 from jaxrl.record.rundir import RunDir
 from jaxrl.run.train import run_training
 from tests.support.parts import CARTPOLE
-from tests.support.small_runs import assert_same_run, interrupt_after, make_config, newest
+from tests.support.small_runs import assert_same_run, interrupt_after, make_config, newest, rows
 
 pytestmark = pytest.mark.usefixtures("one_agent_no_thread")
 
@@ -62,7 +63,13 @@ def test_a_run_with_a_time_limit_ends_saved_and_goes_on_later(tmp_path, capsys):
     config = make_config(tmp_path)
     status, run = run_training(dataclasses.replace(config, max_minutes=1e-9))
     assert status == 0 and Checkpoints(run).steps() == [1]
-    assert "max_minutes 1e-09 are over" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    share = rows(run.metrics)[-1]["env_steps"] / config.env_steps
+    assert (
+        f"max_minutes 1e-09 are over: training ends here, after {share * 700:.0f} of 700 env steps, {share:.1%} "
+        in told
+    )
+    assert told.splitlines()[-1] == f"resume with: {typed('train', run.config, '--resume', run)}"
     status, _ = run_training(config, run)
     assert status == 0
     _, whole = run_training(make_config(tmp_path / "whole"))
