@@ -1,11 +1,15 @@
 """What all errors meant for the user share. No JAX here: the command line catches them before it loads anything."""
 
-HOST_LOST = 75  # exit status when another host is lost: sysexits' "try again", which launchers requeue on
+TRY_AGAIN = 75  # exit status, as sysexits has it, of what may go well later; launchers start it again
 
 
 class UserError(Exception):
     """Something the user can put right; the message is one sentence, shown without a traceback."""
 
+    status = 0  # with which a command ends; 0 for the command's own
+
 
 class ConfigError(UserError, ValueError):
     """A setting that cannot work; the message is one sentence that names the setting and the fix."""
+
+    status = 2

@@ -22,6 +22,7 @@ import jaxrl
 from jaxrl.config.sections import RecordConfig
 from jaxrl.record.versions import package_versions, usable_cores
 from jaxrl.record.wandb import choose_mode, has_api_key
+from jaxrl.run.backend import platform_fault
 
 GIB = 2**30
 STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
@@ -78,7 +79,7 @@ def has_device(kind: str) -> bool:
         import jax
 
         return bool(jax.devices(kind))
-    except (ImportError, RuntimeError):
+    except Exception:  # whatever its plugin raises
         return False
 
 
@@ -99,6 +100,9 @@ def check_devices() -> Iterator[Finding]:
     import jax
     import jax.numpy as jnp
 
+    if fault := platform_fault():
+        yield Finding("fail", "devices", fault)
+        return
     devices = jax.devices()
     platform_name = devices[0].platform
     kinds = ", ".join(sorted({device.device_kind for device in devices}))

@@ -12,6 +12,7 @@ from jaxrl.cli.completion import completion
 from jaxrl.cli.output import replace_unprintable
 from jaxrl.cli.parser import nearest
 from jaxrl.errors import ConfigError, UserError
+from jaxrl.run.backend import check_flags, platform_fault
 
 
 class Command(NamedTuple):
@@ -21,13 +22,14 @@ class Command(NamedTuple):
     words: str
     does: str
     failure: int = 1  # status after a `UserError`; of many runs 1 says that one of them failed
+    computes: bool = True  # here or in processes that it starts
 
 
 COMMANDS = {
     "train": Command(one_run.train, "CONFIG [--resume [RUN]] [--KEY VALUE ...]", "train an agent"),
     "evaluate": Command(one_run.evaluate, "RUN [--episodes N] [--video FILE]", "score its newest checkpoint"),
-    "plot": Command(one_run.plot, "RUN [RUN ...] [--out FILE]", "draw learning curves"),
-    "upload": Command(one_run.upload, "RUN", "send a run to Weights & Biases"),
+    "plot": Command(one_run.plot, "RUN [RUN ...] [--out FILE]", "draw learning curves", computes=False),
+    "upload": Command(one_run.upload, "RUN", "send a run to Weights & Biases", computes=False),
     "sweep": Command(many_runs.sweep, "FILE [--on slurm] [--population]", "run a sweep; run again, it goes on", 2),
     "reproduce": Command(many_runs.reproduce, "--scale smoke|cpu|full", "run a study and write its report", 2),
     "bench": Command(machine.bench, "CONFIG --json FILE [--seconds S]", "measure every part of the loop"),
@@ -51,16 +53,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _dispatch(name, words)
     except UserError as error:
         print(f"jaxrl: error: {error}", file=sys.stderr)
-        return 2 if isinstance(error, ConfigError) else COMMANDS[name].failure
-    except KeyboardInterrupt:
-        return 130
+        return error.status or COMMANDS[name].failure
     except BrokenPipeError:  # `jaxrl train --help | head`
         sys.stderr.close()
         return 1
+    except Exception as error:
+        if not (fault := platform_fault(error)):
+            raise
+        print(f"jaxrl: error: {fault}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
 
 
 def _dispatch(name: str, words: Sequence[str]) -> int:
     if name in COMMANDS:
+        if COMMANDS[name].computes and not {"-h", "--help"} & set(words):
+            check_flags()
         return COMMANDS[name].run(words)
     if name == "--version":
         print(f"jaxrl {jaxrl.__version__}")

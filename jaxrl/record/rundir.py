@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
+import logging
 import os
 import platform
 import re
@@ -12,17 +14,24 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from jaxrl.config.sections import RecordConfig
-from jaxrl.errors import UserError
+from jaxrl.errors import TRY_AGAIN, UserError
 
+_log = logging.getLogger(__name__)
 _STAMP = re.compile(r"-(?P<stamp>\d{8}-\d{6})-s(?P<seed>\d+)(\.\d+)?$")
 _NAME = re.compile(r"[\w.+=-]+")
 
 
 class RunDirError(UserError, RuntimeError):
     """A run folder cannot be made, found or written; the message is one sentence that says what to do."""
+
+
+class BusyError(RunDirError):
+    """Another process writes in the run folder, and will end."""
+
+    status = TRY_AGAIN
 
 
 def write_error(path: Path, error: OSError, instead: str = "another with --record.runs_dir") -> RunDirError:
@@ -160,17 +169,18 @@ class RunDir:
         """This process alone writes in the folder while the block runs; the lock ends with it, however it ends.
 
         Raises:
-            RunDirError: another process writes there, or the disk is full or not writable.
+            BusyError: another process writes there.
+            RunDirError: the disk is full or not writable.
         """
         with ExitStack() as opened:
             try:
                 file = opened.enter_context(self._lock.open("a", encoding="utf-8"))
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _flock(file, fcntl.LOCK_EX)
                 file.truncate(0)
                 file.write(f"process {os.getpid()} on {platform.node()}")
                 file.flush()
             except BlockingIOError:
-                raise RunDirError(
+                raise BusyError(
                     f"{self} is being written by {self._lock.read_text(encoding='utf-8')}; wait for its end, or end it"
                 ) from None
             except OSError as error:
@@ -181,7 +191,7 @@ class RunDir:
         """Who writes in the folder now, such as `process 12 on host`; empty where nobody does."""
         with suppress(FileNotFoundError), self._lock.open(encoding="utf-8") as file:
             try:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                _flock(file, fcntl.LOCK_SH)
             except BlockingIOError:
                 return file.read() or "a process that is just starting"
         return ""
@@ -206,6 +216,20 @@ def _started(folder: Path, stamp: str) -> tuple[float, int]:
         text = datetime.strptime(stamp, "%Y%m%d-%H%M%S").isoformat()
     written = versions if versions.exists() else folder / "config.yaml"
     return datetime.fromisoformat(text).timestamp(), written.stat().st_mtime_ns
+
+
+def _flock(file: TextIO, kind: int) -> None:
+    """Take a lock or raise `BlockingIOError`; on a file system without locks, such as some of clusters, warn."""
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP):
+            raise
+        _log.warning(
+            "The file system of %s has no locks (%s): see yourself that one process at a time writes there.",
+            file.name,
+            error.strerror,
+        )
 
 
 def check_name(name: str) -> None:

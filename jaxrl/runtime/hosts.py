@@ -21,7 +21,7 @@ import numpy as np
 from jax._src import distributed  # the service's barrier has no public name
 
 from jaxrl.config.sections import HostsConfig
-from jaxrl.errors import HOST_LOST, ConfigError
+from jaxrl.errors import TRY_AGAIN, ConfigError
 from jaxrl.record.leaves import flatten, unflatten
 from jaxrl.runtime.watchdog import Watchdog
 from jaxrl.types import PyTree
@@ -81,7 +81,7 @@ def _end_as_lost(number: int) -> None:
     """
     sentence = lost_sentence("JAX gave up, for the reason above")
     os.write(2, f"jaxrl: error: {sentence}\n".encode())  # print() might wait for a lock of the main thread
-    os._exit(HOST_LOST)
+    os._exit(TRY_AGAIN)
 
 
 def leave() -> None:
@@ -130,7 +130,7 @@ def from_first(tree: PyTree) -> PyTree:
 
 @contextmanager
 def watched(timeout_s: float) -> Iterator[Callable[[], None]]:
-    """Ends the process with status `HOST_LOST` when the function it gives is not called for `timeout_s`.
+    """Ends the process with status `TRY_AGAIN` when the function it gives is not called for `timeout_s`.
 
     A host that died is noticed by the others' next collective operation; one that hangs while it lives may not be.
     Nothing is watched where there is one host.
@@ -138,7 +138,7 @@ def watched(timeout_s: float) -> Iterator[Callable[[], None]]:
     if jax.process_count() == 1:
         yield lambda: None
         return
-    with Watchdog(timeout_s, lost_sentence(f"no step for {timeout_s:g} s"), HOST_LOST) as watchdog:
+    with Watchdog(timeout_s, lost_sentence(f"no step for {timeout_s:g} s"), TRY_AGAIN) as watchdog:
         yield watchdog.step
 
 
@@ -148,7 +148,7 @@ def end_if_lost(error: Exception) -> None:
         reason = (str(error).splitlines() or [""])[0][:200]
         print(f"jaxrl: error: {lost_sentence(reason)}", file=sys.stderr, flush=True)
         sys.stdout.flush()
-        os._exit(HOST_LOST)
+        os._exit(TRY_AGAIN)
 
 
 def is_loss(error: Exception) -> bool:

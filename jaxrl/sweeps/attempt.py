@@ -7,7 +7,7 @@ The same for a run on this machine and for one in a scheduler's job:
 | 0 | finished, evaluated | never again |
 | 128 + n, or killed by n: SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2 | preempted; saved if it had learnt | goes on |
 | killed by SIGKILL | no time to save; what came after the last checkpoint is lost | goes on |
-| 75 | another host of the same training was lost | goes on |
+| 75 | another host was lost, or another process still writes in the run folder | goes on |
 | anything else | failed | reports the last lines |
 """
 
@@ -23,7 +23,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from jaxrl.errors import HOST_LOST
+from jaxrl.errors import TRY_AGAIN
 from jaxrl.record.rundir import RunDir, RunDirError
 from jaxrl.run.signals import STOP_SIGNALS
 from jaxrl.sweeps.expand import Run
@@ -31,7 +31,7 @@ from jaxrl.sweeps.sweep_folder import State, Status, SweepFolder, tail
 
 _PR_SET_PDEATHSIG = 1  # <sys/prctl.h>
 INTERRUPTED = frozenset(
-    {HOST_LOST, *(status for number in (*STOP_SIGNALS, signal.SIGKILL) for status in (-number, 128 + number))}
+    {TRY_AGAIN, *(status for number in (*STOP_SIGNALS, signal.SIGKILL) for status in (-number, 128 + number))}
 )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxrl.errors import ConfigError
+from jaxrl.run.backend import check_platform
 from jaxrl.sweeps.board import Board, failures, listing
 from jaxrl.sweeps.expand import Run, expand
 from jaxrl.sweeps.local import run_local
@@ -37,6 +38,8 @@ def sweep(options: argparse.Namespace) -> int:
 
 def run_sweep(folder: SweepFolder, runs: Sequence[Run], options: argparse.Namespace, metric: str) -> int:
     """Run what is not finished; call with the folder locked."""
+    if options.on == "local":
+        check_platform()
     folder.write_plan(runs)
     skip = ("finished",) if options.retry_failed else ("finished", "failed")
     todo = [run for run in runs if folder.state(run.id).status not in skip]

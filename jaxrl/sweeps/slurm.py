@@ -24,11 +24,12 @@ from typing import Any
 from jaxrl.analysis.runs import read_record
 from jaxrl.record.files import replace_json
 from jaxrl.run.signals import stop_requests
-from jaxrl.sweeps.attempt import Attempt
+from jaxrl.sweeps.attempt import Attempt, writer
 from jaxrl.sweeps.expand import Run
 from jaxrl.sweeps.sweep_folder import SweepError, SweepFolder
 
 MAX_ARRAY = 1000  # SLURM's MaxArraySize is 1001 unless the cluster says otherwise
+LOCKED_S = 1.0  # between two looks whether the run folder is free
 LOOK_S = 5.0  # between two questions to the scheduler
 TAKEN_AWAY = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}  # SLURM puts the job back, or somebody wants its end
 MAX_ATTEMPTS = 1000  # a job whose time limit is shorter than its start-up must not come back for ever
@@ -43,6 +44,12 @@ class Job:
     def __call__(self) -> str:
         """Train to the end, or until preempted; the exit status is the training's, so that SLURM shows it too."""
         with stop_requests() as stop:
+            told = False
+            while not stop.number and (who := writer(self._folder, self._run)):  # it saves, after a lost job, and ends
+                if not told:
+                    print(f"waiting for {who}, which still writes in {self._folder.of(self._run.id)}", flush=True)
+                told = True
+                time.sleep(LOCKED_S)
             attempt = Attempt(self._folder, self._run, job=job_id())
             while (state := attempt.poll()) is None:
                 if stop.number:

@@ -51,6 +51,13 @@ def test_report_in_a_process_of_its_own(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []  # it leaves nothing behind
 
 
+def test_a_platform_that_is_not_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "platform_fault", lambda: "JAX cannot start with JAX_PLATFORMS=x")
+    assert findings(doctor.check_devices) == {
+        "devices": Finding("fail", "devices", "JAX cannot start with JAX_PLATFORMS=x")
+    }
+
+
 @pytest.fixture
 def checks(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     replaced: list[Any] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pytest
 
 from jaxrl.errors import UserError
 from jaxrl.record import versions
-from jaxrl.record.rundir import RunDir, RunDirError
+from jaxrl.record.rundir import BusyError, RunDir, RunDirError
 
 NOON = datetime(2026, 1, 2, 12, 0, 0)
 
@@ -75,13 +76,24 @@ def test_one_process_at_a_time_writes(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", HOLDER, str(run)], stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None and holder.stdout.readline() == b"held\n"
         assert run.writer().startswith(f"process {holder.pid} on ")
-        with pytest.raises(RunDirError, match=f"is being written by process {holder.pid} on "), run.locked():
+        with pytest.raises(BusyError, match=f"is being written by process {holder.pid} on "), run.locked():
             pass
         holder.kill()
         holder.wait()
     assert run.writer() == ""
     with run.locked():
         assert run.writer()
+
+
+def test_a_file_system_without_locks_is_warned_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(file: object, kind: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with RunDir.create(tmp_path, "a", 0, "", {}).locked():
+        assert "has no locks (No locks available)" in caplog.text
 
 
 def test_errors_are_one_sentence(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from jax.errors import JaxRuntimeError
 
 from jaxrl.config.sections import HostsConfig
-from jaxrl.errors import HOST_LOST, ConfigError
+from jaxrl.errors import TRY_AGAIN, ConfigError
 from jaxrl.runtime import hosts
 from tests.support.host_runs import (
     PATIENCE_S,
@@ -90,7 +90,7 @@ def test_a_host_that_dies_ends_the_others_and_the_job_goes_on(tmp_path, lost):
     start = time.monotonic()
     processes[lost].kill()
     statuses, outputs = finish(processes)
-    assert statuses[lost] == -signal.SIGKILL and statuses[1 - lost] == HOST_LOST, (statuses, outputs)
+    assert statuses[lost] == -signal.SIGKILL and statuses[1 - lost] == TRY_AGAIN, (statuses, outputs)
     assert "another host was lost" in outputs[1 - lost] and "--resume" in outputs[1 - lost], outputs
     assert time.monotonic() - start < 60
     counters, _ = newest(tmp_path)
@@ -112,7 +112,7 @@ def test_a_host_that_hangs_when_host_0_dies_is_ended():
     start = time.monotonic()
     first.kill()
     (_, status), (_, output) = finish([first, second])
-    assert status == HOST_LOST and "jaxrl: error: another host was lost" in output and "--resume" in output, output
+    assert status == TRY_AGAIN and "jaxrl: error: another host was lost" in output and "--resume" in output, output
     assert time.monotonic() - start < 60
 
 

@@ -13,10 +13,10 @@ from contextlib import ExitStack
 import pytest
 
 from jaxrl.cli.commands import main
-from jaxrl.errors import HOST_LOST
+from jaxrl.errors import TRY_AGAIN
 from jaxrl.record.rundir import RunDir
 from jaxrl.run.signals import STOP_SIGNALS
-from jaxrl.sweeps import attempt, local, sweep_folder
+from jaxrl.sweeps import attempt, local, slurm, sweep_folder
 from jaxrl.sweeps.attempt import Attempt, verdict
 from jaxrl.sweeps.board import Board, failures
 from jaxrl.sweeps.expand import Run, expand
@@ -148,7 +148,7 @@ def test_verdicts():
     assert verdict(0) == "finished"
     for number in (*STOP_SIGNALS, signal.SIGKILL):
         assert verdict(-number) == verdict(128 + number) == "interrupted"
-    assert verdict(HOST_LOST) == "interrupted"
+    assert verdict(TRY_AGAIN) == "interrupted"
     for status in (1, 2, -signal.SIGSEGV, -signal.SIGABRT, 128 + signal.SIGSEGV):
         assert verdict(status) == "failed"
 
@@ -296,4 +296,16 @@ def test_a_folder_that_is_written_is_waited_for(sweep, capsys):
 
         assert local.run_local(sweep, runs, [Slot((CORES[0],))], tick) == 0
     assert statuses(sweep, runs) == ["finished", "finished"]
+    assert capsys.readouterr().out.count(f"waiting for process {os.getpid()} on ") == 1
+
+
+def test_a_job_of_a_scheduler_waits_too(sweep, monkeypatch, capsys):
+    """After a host that was lost, the same job comes back on another one while the first still saves."""
+    monkeypatch.setattr(slurm, "LOCKED_S", 0.05)
+    run, free = make_run("a"), ExitStack()
+    free.enter_context(RunDir.create(sweep.of("a"), "x", 0, "", {}).locked())
+    ending = threading.Timer(0.5, free.close)
+    ending.start()
+    assert slurm.Job(sweep, run)() == "finished"
+    assert not ending.is_alive() and sweep.state("a").attempts == 1
     assert capsys.readouterr().out.count(f"waiting for process {os.getpid()} on ") == 1
