@@ -28,6 +28,10 @@ from jaxrl.analysis.tables import Table
 from jaxrl.record.rundir import RunDir
 
 VARIABLE = "JAXRL_RUNS"
+CIRCUMSTANCES = (  # settings by which two runs are no other experiments
+    *("name", "seed", "max_minutes", "record", "evaluation", "hosts", "runtime.kind", "runtime.timeout_s"),
+    *("runtime.actor_devices", "runtime.learner_devices", "runtime.threads_per_pool"),
+)
 TRAINED_UNDER = ("versions.json", "evaluation.json")  # runs of an older version have it in the second only
 EVALUATED_UNDER = ("evaluation.json", "versions.json")  # `jaxrl evaluate` may have played under other rules
 NUMBERS = {"seed": 0, "env steps": 0, "minutes": 0, "end of training": 2, "evaluation": 2, "standard error": 2}
@@ -67,18 +71,31 @@ def named_runs(name: str) -> list[Path]:
     return find_runs(name) if is_archive(name) else [RunDir.find(name).path]
 
 
-def group_by_name(runs: Sequence[Run]) -> dict[str, list[Run]]:
-    """Runs that differ in date and seed only, under the name they share, in order of appearance."""
-    return _grouped(runs, _shared_name)
+def group_by_experiment(runs: Sequence[Run]) -> dict[str, list[Run]]:
+    """Runs that differ in the seed alone together, under their name and what tells it apart, in order of appearance.
+
+    `CIRCUMSTANCES` make no other experiment, and neither does a setting that an older version did not record.
+    """
+    named = _grouped(runs, _shared_name)
+    told = {run: _experiment(run) for run in runs}
+    games = {run: read_env(run) for run in runs}
+
+    def label(run: Run) -> str:
+        alike = [told[other] for other in named[_shared_name(run)]]
+        shared = [name for name in alike[0] if all(name in other for other in alike)]
+        names = [name for name in shared if any(other[name] != told[run][name] for other in alike)]
+        game = [games[run]] if len(set(games.values())) > 1 else []
+        words = (_label(name, told[run][name]) for name in names if not (game and name in ("env.id", "env.name")))
+        return ", ".join([_shared_name(run), *game, *words])
+
+    return _grouped(chain.from_iterable(named.values()), label)
 
 
-def group_by_name_and_game(runs: Sequence[Run]) -> dict[str, list[Run]]:
-    """`group_by_name`, and where the runs are of several games a group for each, since their scores have no mean."""
-    envs = {run: read_env(run) for run in runs}
-    groups = group_by_name(runs)
-    if len(set(envs.values())) <= 1:
-        return groups
-    return _grouped(chain.from_iterable(groups.values()), lambda run: f"{_shared_name(run)}, {envs[run]}")
+def seeds_in_words(runs: Sequence[Run]) -> str:
+    """`3 seeds`, or where a seed was run twice, how many runs they are."""
+    seeds, count = len({setting(read_settings(run), "seed") for run in runs}), len(runs)
+    words = f"{seeds} seed{'s' if seeds > 1 else ''}"
+    return words if seeds == count else f"{count} runs of {words}"
 
 
 def check_one_game(runs: Sequence[Run]) -> None:
@@ -222,6 +239,24 @@ def _grouped(runs: Iterable[Run], label: Callable[[Run], str]) -> dict[str, list
     for run in runs:
         groups.setdefault(label(run), []).append(run)
     return groups
+
+
+def _experiment(run: Run) -> dict[str, Any]:
+    """What a run was of, by dotted names."""
+    found: dict[str, Any] = {}
+
+    def collect(node: Mapping[str, Any], prefix: str) -> None:
+        for key, value in node.items():
+            name = f"{prefix}{key}"
+            if name.startswith(CIRCUMSTANCES):
+                continue
+            if isinstance(value, Mapping) and not name.startswith("population."):
+                collect(value, f"{name}.")
+            else:
+                found[name] = {k: v for k, v in value.items() if k != "seed"} if isinstance(value, Mapping) else value
+
+    collect(read_settings(run) or {}, "")
+    return found
 
 
 def _shared_name(run: Run) -> str:

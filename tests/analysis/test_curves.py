@@ -20,7 +20,7 @@ from jaxrl.analysis.curves import (
     read_metrics,
 )
 from jaxrl.analysis.figures.learning import PANELS, metrics_figure, plot_comparison, plot_run
-from jaxrl.analysis.runs import group_by_name, one_protocol, read_record
+from jaxrl.analysis.runs import one_protocol, read_record
 from jaxrl.record.metrics import METRICS
 from jaxrl.record.rundir import RunDir, RunDirError
 from jaxrl.record.sinks import EpisodeLog, JsonlSink
@@ -29,7 +29,7 @@ from jaxrl.types import Episode
 
 def make_run(folder: Path, returns: list[float], name: str = "pong", seed: int = 0, reports: int = 20) -> RunDir:
     """A run whose episodes last 100 env steps each."""
-    run = RunDir.create(folder, name, seed, "", {"python": "3"}, now=datetime(2026, 1, 1))
+    run = RunDir.create(folder, name, seed, f"seed: {seed}\n", {"python": "3"}, now=datetime(2026, 1, 1))
     log, sink = EpisodeLog(run.episodes), JsonlSink(run.metrics)
     for index, episode_return in enumerate(returns, start=1):
         log.add(100 * index, Episode(0, 0, episode_return, 100))
@@ -125,11 +125,6 @@ def test_aggregate_refuses_what_means_nothing() -> None:
     ):
         with pytest.raises(RunDataError, match=reason):
             aggregate(curves)
-
-
-def test_group_by_name() -> None:
-    runs = ["runs/a-b-20260101-000000-s0", "x/c-20260101-000000-s1", "runs/a-b-20260102-000000-s12.1", "plain"]
-    assert group_by_name(runs) == {"a-b": [runs[0], runs[2]], "c": [runs[1]], "plain": ["plain"]}
 
 
 @pytest.mark.parametrize("line", ["3", "[1, 2]", '{"env_steps": "many"}', '{"env_steps": 1, "\xff": [1]}'])

@@ -15,7 +15,7 @@ from jaxrl.analysis.runs import (
     evaluation_return,
     final_return,
     find_runs,
-    group_by_name_and_game,
+    group_by_experiment,
     group_by_setting,
     one_policy,
     one_protocol,
@@ -122,14 +122,34 @@ def test_a_damaged_config_is_one_sentence(project):
 
 def test_games_that_share_a_name_are_told_apart(tmp_path):
     pong = [record(tmp_path, f"casa-20260101-000000-s{seed}", [1.0], seed=seed) for seed in (0, 1)]
-    assert group_by_name_and_game(pong) == {"casa": pong}
+    assert group_by_experiment(pong) == {"casa": pong}
     breakout = record(tmp_path, "casa-20260101-000000-s2", [9.0], env={"id": "Breakout-v5"})
-    assert group_by_name_and_game([*pong, breakout]) == {"casa, Pong-v5": pong, "casa, Breakout-v5": [breakout]}
+    assert group_by_experiment([*pong, breakout]) == {"casa, Pong-v5": pong, "casa, Breakout-v5": [breakout]}
     plot_comparison([*pong, breakout], tmp_path / "both.png")
     for draw in (metrics_figure, lambda groups: plot_comparison(groups, tmp_path / "mixed.png")):
         with pytest.raises(RunDataError, match=r"its runs played Breakout-v5 and Pong-v5"):
             draw({"casa": [*pong, breakout]})
     assert not (tmp_path / "mixed.png").exists()
+
+
+def test_points_of_a_sweep_are_no_seeds(tmp_path, monkeypatch):
+    """All have the sweep's name; what was swept tells them apart, and where they ran does not."""
+    points = [
+        record(
+            tmp_path, f"s-20260101-00000{number}-s{seed}", [1.0, 2.0], seed=seed, record={"runs_dir": str(number)},
+            agent={"name": "casa", "hypers": {"temperature": temperature, "q_cost": 1.0}},
+        )
+        for number, (temperature, seed) in enumerate([(0.1, 0), (0.2, 0), (0.1, 1), (0.2, 0)])
+    ]  # fmt: skip
+    groups = group_by_experiment(points)
+    assert groups == {"s, temperature 0.1": points[::2], "s, temperature 0.2": points[1::2]}
+    figure = metrics_figure(groups)
+    legend = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert legend == ["s, temperature 0.1 (2 seeds)", "s, temperature 0.2 (2 runs of 1 seed)"]
+    older = record(tmp_path, "s-20260101-000009-s2", [1.0], seed=2, agent={"name": "casa", "hypers": {"q_cost": 1.0}})
+    assert group_by_experiment([points[0], older]) == {"s": [points[0], older]}, "it did not record the temperature"
+    swept = [record(tmp_path, f"p-20260101-000000-s{i}", [1.0], population={"vary": {"lr": [i]}}) for i in (0, 1)]
+    assert len(group_by_experiment(swept)) == 2
 
 
 def test_a_run_without_an_episode_or_with_a_damaged_evaluation(tmp_path):

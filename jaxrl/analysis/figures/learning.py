@@ -24,7 +24,7 @@ from jaxrl.analysis.curves import (
     read_metrics,
 )
 from jaxrl.analysis.figures.style import COLOURS, GREY, TITLE, banded, canvas, count_env_steps, panels, style
-from jaxrl.analysis.runs import check_one_game, group_by_name_and_game, named_runs, one_protocol
+from jaxrl.analysis.runs import check_one_game, group_by_experiment, named_runs, one_protocol, seeds_in_words
 from jaxrl.record.files import replacing
 from jaxrl.record.metrics import METRICS
 
@@ -89,7 +89,7 @@ def plot_comparison(
     """Write a figure with one line per group, the mean over its runs, in a band from the worst to the best run.
 
     Args:
-        groups: label to run folders, one per seed; or just run folders, then grouped by their names and games.
+        groups: label to run folders, one per seed; or just run folders, then grouped by what they are of.
         out: its path; .png, .pdf or .svg.
         title: of the figure.
         window: episodes that one point averages.
@@ -101,7 +101,7 @@ def plot_comparison(
     """
     if not groups:
         raise RunDataError("there is nothing to compare: name at least one run folder")
-    groups = groups if isinstance(groups, Mapping) else group_by_name_and_game(groups)
+    groups = groups if isinstance(groups, Mapping) else group_by_experiment(groups)
     figure = canvas((9, 5), protocol=one_protocol(run for runs in groups.values() for run in runs))
     axes = panels(figure, 1, 1)[0, 0]
     for colour, (label, runs) in zip(cycle(COLOURS), groups.items(), strict=False):
@@ -110,8 +110,7 @@ def plot_comparison(
             band = aggregate([_return_curve(run, window) for run in runs])
         except RunDataError as error:
             raise RunDataError(f"{label}: {error}") from error
-        seeds = f"{band.runs} seed{'s' if band.runs > 1 else ''}"
-        words = f"{label}: {band.mean[-1]:,.1f} at the end, {seeds}"
+        words = f"{label}: {band.mean[-1]:,.1f} at the end, {seeds_in_words(runs)}"
         banded(axes, band.env_steps, band.mean, band.low, band.high, colour, linewidth=2, label=words)
     count_env_steps(axes)
     axes.set_xlabel("env steps")
@@ -170,7 +169,7 @@ def _group_panel(axes: Axes, groups: Mapping[str, Sequence[Run]], name: str) -> 
             continue
         band = aggregate(curves)
         line = banded(axes, band.env_steps, band.mean, band.low, band.high, colour, linewidth=1.8)
-        drawn[f"{label} ({band.runs} seed{'s' if band.runs > 1 else ''})"] = line
+        drawn[f"{label} ({seeds_in_words(runs)})"] = line
     if not drawn:
         raise RunDataError(f"no group has the metric {name!r} in all of its runs")
     return drawn
