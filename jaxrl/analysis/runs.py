@@ -11,6 +11,7 @@ that `jaxrl evaluate` played; the two must not be mixed in one comparison.
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -35,6 +36,7 @@ CIRCUMSTANCES = (  # settings by which two runs are no other experiments
 TRAINED_UNDER = ("versions.json", "evaluation.json")  # runs of an older version have it in the second only
 EVALUATED_UNDER = ("evaluation.json", "versions.json")  # `jaxrl evaluate` may have played under other rules
 NUMBERS = {"seed": 0, "env steps": 0, "minutes": 0, "end of training": 2, "evaluation": 2, "standard error": 2}
+SPREAD = ("runtime.num_actors", "runtime.pools_per_actor", "runtime.envs_per_pool")
 
 
 def chosen_runs(default: str) -> list[Path]:
@@ -256,6 +258,8 @@ def _experiment(run: Run) -> dict[str, Any]:
                 found[name] = {k: v for k, v in value.items() if k != "seed"} if isinstance(value, Mapping) else value
 
     collect(read_settings(run) or {}, "")
+    if all(name in found for name in SPREAD):  # the same environments, otherwise spread over actors and pools
+        found["environments"] = math.prod(found.pop(name) for name in SPREAD)
     return found
 
 

@@ -26,6 +26,8 @@ from jaxrl.analysis.runs import (
 )
 from jaxrl.record.sinks import JsonlSink
 
+SPREAD = ("num_actors", "pools_per_actor", "envs_per_pool")
+
 
 def record(folder: Path, name: str, returns: list[float], evaluated: dict | None = None, **settings) -> Path:
     """A run folder with these returns at its reports."""
@@ -150,6 +152,11 @@ def test_points_of_a_sweep_are_no_seeds(tmp_path, monkeypatch):
     assert group_by_experiment([points[0], older]) == {"s": [points[0], older]}, "it did not record the temperature"
     swept = [record(tmp_path, f"p-20260101-000000-s{i}", [1.0], population={"vary": {"lr": [i]}}) for i in (0, 1)]
     assert len(group_by_experiment(swept)) == 2
+    spread = [
+        record(tmp_path, f"e-20260101-000000-s{i}", [1.0], runtime=dict(zip(SPREAD, (1, pools, envs), strict=True)))
+        for i, (pools, envs) in enumerate([(2, 16), (1, 32), (1, 16)])
+    ]
+    assert list(map(len, group_by_experiment(spread).values())) == [2, 1]
 
 
 def test_a_run_without_an_episode_or_with_a_damaged_evaluation(tmp_path):
