@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jaxrl
-from jaxrl.cli import catalogue, game, machine, many_runs, one_run
+from jaxrl.cli import agents_at_hand, catalogue, game, machine, many_runs, one_run
 from jaxrl.cli.completion import completion
 from jaxrl.cli.output import replace_unprintable
 from jaxrl.cli.parser import nearest
@@ -30,6 +30,9 @@ COMMANDS = {
     "evaluate": Command(one_run.evaluate, "RUN [--episodes N] [--video FILE]", "score its newest checkpoint"),
     "plot": Command(one_run.plot, "RUN [RUN ...] [--out FILE]", "draw learning curves", computes=False),
     "upload": Command(one_run.upload, "RUN", "send a run to Weights & Biases", computes=False),
+    "export": Command(agents_at_hand.export, "RUN FILE", "write its weights, config and card to one file"),
+    "zoo": Command(agents_at_hand.zoo, "[NAME]", "the trained agents that come with it", computes=False),
+    "watch": Command(agents_at_hand.watch, "RUN|zoo:NAME [--video FILE]", "see an agent play"),
     "sweep": Command(many_runs.sweep, "FILE [--on slurm] [--population]", "run a sweep; run again, it goes on", 2),
     "reproduce": Command(many_runs.reproduce, "--scale smoke|cpu|full", "run a study and write its report", 2),
     "bench": Command(machine.bench, "CONFIG --json FILE [--seconds S]", "measure every part of the loop"),
@@ -38,9 +41,9 @@ COMMANDS = {
     "view": Command(game.view, "GAME A B [--seed N]", "one game in words, turn by turn"),
     "bot": Command(game.bot, "GAME PLAYER [--version V]", "play in the game's contest: messages in, lines out"),
     "replay": Command(game.replay, "GAME FILE ...", "compare an engine with recorded games"),
-    "list": Command(catalogue.list_names, "[KIND]", f"what can be named: {', '.join(catalogue.LISTS)}"),
-    "notebooks": Command(catalogue.notebooks, "DIR", "copy the notebooks out"),
-    "completion": Command(lambda words: completion(words, COMMANDS), "bash|zsh", "completion of words in a shell"),
+    "list": Command(catalogue.list_names, "[KIND]", f"what can be named: {', '.join(catalogue.LISTS)}", computes=False),
+    "notebooks": Command(catalogue.notebooks, "DIR", "copy the notebooks out", computes=False),
+    "completion": Command(lambda words: completion(words, COMMANDS), "bash|zsh", "for a shell", computes=False),
 }
 
 
@@ -94,7 +97,8 @@ High-throughput reinforcement learning in JAX.
 
 commands:
 {lines}
-`jaxrl COMMAND --help` says more. RUN is a run folder, such as runs/pong-20260101-120000-s0, or `latest`. GAME is
+`jaxrl COMMAND --help` says more. RUN is a run folder, such as runs/pong-20260101-120000-s0, or `latest`;
+for evaluate and watch also a file of `jaxrl export`, or zoo:NAME. GAME is
 {games}; `jaxrl bench GAME` measures it.
 
 options:

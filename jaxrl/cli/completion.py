@@ -11,6 +11,7 @@ from typing import Any
 from jaxrl.cli.parser import DESCRIBE, Described, Parser
 from jaxrl.config.shipped import configs
 from jaxrl.errors import UserError
+from jaxrl.zoo.card import PREFIX, zoo
 
 # Bash splits a word at : and =, and wants only what follows; zsh does not.
 BASH = """_jaxrl() {
@@ -105,7 +106,7 @@ def _values(action: argparse.Action) -> Iterable[str]:
     if action.metavar == "CONFIG":
         return configs()
     if action.metavar == "RUN":
-        return ["latest", *map(str, Path("runs").glob("*-s*"))]
+        return ["latest", *map(str, Path("runs").glob("*-s*")), *(f"{PREFIX}{name}" for name in zoo())]
     return configs(of_sweeps=True) if action.dest == "files" else []
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jaxrl.cli.agents_at_hand import AGENT_HELP
 from jaxrl.cli.output import lasting_output
 from jaxrl.cli.parser import Parser, positive_int
 from jaxrl.errors import ConfigError, UserError
@@ -81,7 +82,7 @@ def evaluate(arguments: Sequence[str]) -> int:
     add(
         "run",
         metavar="RUN",
-        help=f"{RUN_HELP}; followed by --KEY VALUE for settings of env, evaluation, runtime and seed",
+        help=f"{AGENT_HELP}; followed by --KEY VALUE for settings of env, evaluation, runtime and seed",
     )
     add("--episodes", type=positive_int, metavar="N", help="default: the config's evaluation.episodes")
     add("--greedy", action=argparse.BooleanOptionalAction, help="the most probable action; default: the config's")

@@ -56,7 +56,7 @@ def read_config(
 
     Args:
         recorded: the file is that of a run: what nothing reads there is no mistake any more.
-        text: of the file, where it lies on another host.
+        text: the YAML, where `path` only says where it comes from.
     """
     in_file = {setting.name: setting for setting in _file_settings(Path(path), text)}
     settings = _on_top(in_file, overrides)
@@ -164,7 +164,7 @@ def _owner(section: str, part: registry.Part, setting: Setting, chosen: Setting 
 
 
 def _file_settings(path: Path, text: str | None = None) -> list[Setting]:
-    path = path if text else shipped.find_config(path)
+    path = shipped.find_config(path) if text is None else path
     try:
         loader = Loader(path.read_text(encoding="utf-8") if text is None else text)
         node = loader.get_single_node()

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,15 +14,11 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
-from jaxrl.agents.pbt import without_pbt
-from jaxrl.agents.population import member_state
 from jaxrl.analysis.curves import RunDataError, read_metrics
-from jaxrl.config.parsing import read_config
 from jaxrl.config.registry import env_title
 from jaxrl.config.sections import EvaluationConfig, ExperimentConfig
 from jaxrl.envs.build import protocol_label, scored
 from jaxrl.errors import ConfigError
-from jaxrl.record.checkpoints import CheckpointError, Checkpoints, Counters
 from jaxrl.record.console import program, typed
 from jaxrl.record.files import replace_json
 from jaxrl.record.meters import member_name
@@ -31,18 +26,15 @@ from jaxrl.record.rundir import RunDir
 from jaxrl.record.video import Film, check_video_path, write_video
 from jaxrl.run.experiment import (
     EVALUATION_KEY,
-    INIT_KEY,
     Experiment,
-    build,
     make_evaluation_env,
     make_evaluation_screen,
 )
+from jaxrl.run.trained import member_states, restore
 from jaxrl.runtime.actor import Act, make_act
 from jaxrl.runtime.episodes import Played, act_randomly, play_episodes, summary
 from jaxrl.runtime.watchdog import Watchdog
-from jaxrl.types import EnvSpec, TimeStep, TrainState
-
-SCORED_UNDER = ("env", "evaluation", "runtime", "seed")  # what a score may be taken under otherwise than the training
+from jaxrl.types import TimeStep
 
 
 def evaluate(
@@ -60,7 +52,7 @@ def evaluate(
     under the same rules agrees with it; a greedy one need not.
 
     Args:
-        run: a run folder, or `latest`.
+        run: a run folder, `latest`, a file that `jaxrl export` wrote, or `zoo:NAME`.
         episodes: how many, at least one for each member of a population; 100 where the config has none. A config
             that has fewer than members counts as one each.
         greedy: take the most probable action instead of sampling.
@@ -73,14 +65,13 @@ def evaluate(
     """
     if video is not None:
         check_video_path(video)
-    run = run if isinstance(run, RunDir) else RunDir.find(run)
-    experiment, state, counters = restore(run, overrides)
+    name, experiment, state, counters, folder = restore(run, overrides)
     config = experiment.config
     greedy = config.evaluation.greedy if greedy is None else greedy
     agent = experiment.member
     publish = agent.publish_greedy if greedy else agent.publish
     result: dict[str, Any] = {
-        "run": str(run),
+        "run": name,
         "env": env_title(config.env),
         "protocol": protocol_label(scored(experiment.env)),
         "policy": "greedy" if greedy else "sampled",
@@ -107,7 +98,7 @@ def evaluate(
         result["member"] = member
     elif len(states) > 1:
         result["member_returns"] = [float(part.returns.mean()) for part in played]
-    trained = training_return(run, member)
+    trained = None if folder is None else training_return(folder, member)
     if trained is not None:
         result["training_return"] = trained
     if config.evaluation.against_random:
@@ -137,19 +128,6 @@ def _against_random(experiment: Experiment, episodes: int, result: dict[str, Any
     return compared
 
 
-def restore(run: RunDir | str, overrides: Sequence[str] = ()) -> tuple[Experiment, TrainState, Counters]:
-    """A run's parts, and the train state and counters of its newest checkpoint; like `evaluate` in the rest."""
-    run = run if isinstance(run, RunDir) else RunDir.find(run)
-    config, trained = read_config(run.config, overrides, recorded=True), read_config(run.config, recorded=True)
-    _check_overrides(config, trained)
-    experiment = build(config)
-    _check_interface(experiment, build(trained) if overrides else experiment)
-    found = Checkpoints(run).open()
-    if found is None:
-        raise CheckpointError(f"{run} has no checkpoint to evaluate; train it first")
-    return experiment, found.state(jax.eval_shape(experiment.agent.init, experiment.key(INIT_KEY))), found.counters
-
-
 def training_return(run: RunDir, member: int | None = None) -> float | None:
     """Mean raw return of the last 100 training episodes, acting policy; None where none finished or nothing tells."""
     name = "episode/return" if member is None else member_name(member, "episode/return")
@@ -158,40 +136,6 @@ def training_return(run: RunDir, member: int | None = None) -> float | None:
     except RunDataError:  # a score needs no curve: it was copied without one, or a line is damaged
         return None
     return None if curve is None or not np.isfinite(curve[-1]) else float(curve[-1])
-
-
-def _check_overrides(config: ExperimentConfig, trained: ExperimentConfig) -> None:
-    """The rest comes from the checkpoint, so that setting it would have no effect; raises `ConfigError`."""
-    for name in _changed(config, trained):
-        if name.partition(".")[0] not in SCORED_UNDER:
-            raise ConfigError(
-                f"{name} is part of what was trained, and evaluate cannot change it; it takes settings of "
-                f"{', '.join(SCORED_UNDER[:-1])} and {SCORED_UNDER[-1]}"
-            )
-
-
-def _changed(here: Any, there: Any, prefix: str = "") -> Iterator[str]:
-    """Dotted names of the settings that differ; of two parts only their name."""
-    if type(here) is not type(there):
-        yield f"{prefix}name"
-        return
-    for field in dataclasses.fields(here):
-        value, other = getattr(here, field.name), getattr(there, field.name)
-        if dataclasses.is_dataclass(value):
-            yield from _changed(value, other, f"{prefix}{field.name}.")
-        elif value != other:
-            yield f"{prefix}{field.name}"
-
-
-def _check_interface(experiment: Experiment, trained: Experiment) -> None:
-    """Other rules must leave what the network sees and does; raises `ConfigError`."""
-    seen, actions = ([f(e.spec) for e in (trained, experiment)] for f in (EnvSpec.describe, lambda s: s.num_actions))
-    for what, (there, here) in {"the observation": seen, "the number of actions": actions}.items():
-        if here != there:
-            raise ConfigError(
-                f"the run was trained with {what} {there}, and these settings have {here}; "
-                "set env.frame_size and env.full_action_set too"
-            )
 
 
 def _num_envs(experiment: Experiment, episodes: int) -> int:
@@ -264,17 +208,6 @@ def _play(
             flush=True,
         )
     return played
-
-
-def member_states(experiment: Experiment, state: TrainState, member: int | None) -> list[TrainState]:
-    """The states to score, each as a run of its own would have it."""
-    size = experiment.config.population.size
-    if member is not None and not 0 <= member < (size if size > 1 else 0):
-        there = f"members 0 to {size - 1}" if size > 1 else "no population, so leave --member out"
-        raise ConfigError(f"--member {member}: this run has {there}")
-    if size == 1:
-        return [state]
-    return [member_state(without_pbt(state), i) for i in (range(size) if member is None else [member])]
 
 
 def _counted(result: dict[str, Any]) -> str:

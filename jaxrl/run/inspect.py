@@ -8,8 +8,8 @@ import numpy as np
 from jaxrl.analysis.inspection import Inspection
 from jaxrl.config.registry import env_title
 from jaxrl.record.rundir import RunDir
-from jaxrl.run.evaluate import member_states, restore
 from jaxrl.run.experiment import EVALUATION_KEY, make_evaluation_env, make_evaluation_screen
+from jaxrl.run.trained import member_states, restore
 from jaxrl.runtime.actor import make_act
 
 
@@ -17,7 +17,7 @@ def inspect(run: RunDir | str, *, max_steps: int = 3000, greedy: bool = False, m
     """Play the first evaluation episode of the newest checkpoint and keep everything.
 
     Args:
-        run: a run folder, or `latest`.
+        run: a run folder, `latest`, an exported file, or `zoo:NAME`.
         max_steps: rows kept at most.
         greedy: take the most probable action instead of sampling.
         member: of a population, which one; the first unless given.
@@ -25,7 +25,7 @@ def inspect(run: RunDir | str, *, max_steps: int = 3000, greedy: bool = False, m
     Raises:
         UserError: the run has no checkpoint or `member` does not fit it, or there is no picture of its observations.
     """
-    experiment, trained, _ = restore(run)
+    _, experiment, trained, *_ = restore(run)
     agent = experiment.member
     state = member_states(experiment, trained, member)[0]
     published = (agent.publish_greedy if greedy else agent.publish)(state)

@@ -15,7 +15,7 @@ from jaxrl.cli.completion import offers
     [
         ("jaxrl tr", {"train"}),
         ("/a/b/jaxrl --v", {"--version"}),
-        ("jaxrl train pong_cpu", {"pong_cpu", "pong_cpu_impala"}),
+        ("jaxrl train recal", {"recall"}),
         ("jaxrl sweep smoke/", {"smoke/casa", "smoke/impala"}),
         ("jaxrl sweep --on ", {"local", "slurm"}),
         ("jaxrl evaluate --gre", {"--greedy"}),

@@ -19,6 +19,7 @@ from jaxrl.record.checkpoints import Checkpoints
 from jaxrl.record.rundir import RunDir, RunDirError
 from jaxrl.run import evaluate
 from jaxrl.run.experiment import INIT_KEY, build
+from jaxrl.run.trained import restore
 from jaxrl.runtime.episodes import Played
 from tests.support.full_disk import files_of_at_most
 from tests.support.parts import small_config
@@ -101,14 +102,14 @@ def test_no_distance_in_units_of_an_error_that_is_zero(single, constant, monkeyp
 )
 def test_what_was_trained_cannot_be_changed(single, words, name):
     with pytest.raises(ConfigError, match=f"{name} is part of what was trained.* env, evaluation, runtime and seed"):
-        evaluate.restore(single, words)
+        restore(single, words)
 
 
 def test_other_rules_may_be_set(single):
     """Also what is as it was."""
     temperature = str(small_config().agent.hypers.temperature)
     words = ["--env.max_episode_steps", "4", "--evaluation.greedy", "true", "--runtime.timeout_s", "9", "--seed", "8"]
-    experiment, *_ = evaluate.restore(single, [*words, "--agent.hypers.temperature", temperature])
+    _, experiment, *_ = restore(single, [*words, "--agent.hypers.temperature", temperature])
     assert experiment.config.seed == 8 and experiment.config.env.max_episode_steps == 4
 
 

@@ -1,0 +1,94 @@
+"""Commands about trained agents: list those that come with the package, export one, watch one play."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from jaxrl.cli.catalogue import table
+from jaxrl.cli.parser import Parser, positive_float, positive_int
+
+AGENT_HELP = "a run folder, `latest`, a file of `jaxrl export`, or zoo:NAME"
+
+
+def zoo(arguments: Sequence[str]) -> int:
+    """`jaxrl zoo`."""
+    parser = Parser("zoo", "The trained agents that come with the package; with a name, the card of one.")
+    parser.add_argument("agent", metavar="NAME", nargs="?", help="of the list, or a file of `jaxrl export`")
+    options = parser.parse_args(arguments)
+    from jaxrl.zoo import card
+
+    if options.agent is not None:
+        path = card.exported_file(options.agent) or card.exported_file(f"zoo:{options.agent.removeprefix('zoo:')}")
+        print(card.card_text(card.read_card(path or Path(options.agent))), end="")
+        return 0
+    cards = {name: card.read_card(path) for name, path in card.zoo().items()}
+    head = ("name", "game", "return [95 %]", "random", "episodes", "agent", "licence", "commit")
+    rows = [
+        (
+            name,
+            f"{each['game']}{' ' * bool(each['protocol'])}{each['protocol'] or ''}",
+            card.score(each),
+            "" if each["random"] is None else f"{each['random']:.4g}",
+            str(each["episodes"]),
+            each["agent"],
+            each["licence"],
+            (each["commit"] or "")[:10],
+        )
+        for name, each in cards.items()
+    ]
+    print(table([head, *rows]))
+    print(
+        "\n`jaxrl watch zoo:NAME` shows one playing, `jaxrl evaluate zoo:NAME` scores it, `jaxrl zoo NAME` is its card"
+    )
+    return 0
+
+
+def export(arguments: Sequence[str]) -> int:
+    """`jaxrl export`."""
+    parser = Parser("export", "Write a run's newest checkpoint to one file: weights, config and card, without pickle.")
+    add = parser.add_argument
+    add("run", metavar="RUN", help="a run folder, or `latest`")
+    add("file", metavar="FILE", type=Path, help="such as pong.npz; evaluate and watch take it anywhere")
+    add("--member", type=int, metavar="I", help="of a population, as a run of its own")
+    add("--licence", default="", metavar="TEXT", help="of the weights, such as Apache-2.0; for the card")
+    add("--note", default="", metavar="TEXT", help="a sentence for the card")
+    options = parser.parse_args(arguments)
+    if options.file.suffix != ".npz":
+        parser.error(f"FILE must end in .npz, not {options.file.name!r}")
+    from jaxrl.run.export import export
+    from jaxrl.zoo.card import card_text
+
+    card = export(options.run, options.file, member=options.member, licence=options.licence, note=options.note)
+    print(card_text(card))
+    print(f"written to {options.file}, {options.file.stat().st_size / 1e6:.2f} MB")
+    return 0
+
+
+def watch(arguments: Sequence[str]) -> int:
+    """`jaxrl watch`: a game in the terminal or as a film."""
+    parser = Parser(
+        "watch", "See an agent play, in the terminal or as a film, or a training, as a page in the browser."
+    )
+    add = parser.add_argument
+    add("run", metavar="RUN", help=f"{AGENT_HELP}; followed by settings such as --seed 3")
+    add("--video", type=Path, metavar="FILE", help="film the episode instead: .gif, .webp or .mp4")
+    add("--episodes", type=positive_int, default=1, metavar="N", help="in the terminal; default: 1")
+    add("--speed", type=positive_float, default=1.0, metavar="X", help="times the game's own pace; default: 1")
+    add("--greedy", action=argparse.BooleanOptionalAction, help="the most probable action; default: the config's")
+    add("--member", type=int, metavar="I", help="of a population; default: 0")
+    options, settings = parser.parse_with_settings(arguments)
+    from jaxrl.run.spectate import spectate
+    from jaxrl.zoo.terminal import Terminal
+
+    chosen = {"greedy": options.greedy, "member": options.member, "overrides": settings}
+    if options.video is not None:
+        returns = spectate(options.run, video=options.video, **chosen)
+        print(f"{options.video}: one episode, return {returns[0]:g}")
+        return 0
+    with Terminal() as terminal:
+        playing = {"show": terminal.show, "episodes": options.episodes, "speed": options.speed}
+        returns = spectate(options.run, **playing, **chosen)
+    print("return " + ", ".join(f"{value:g}" for value in returns))
+    return 0

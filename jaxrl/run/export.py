@@ -1,0 +1,127 @@
+"""`jaxrl export`: a run's newest checkpoint as one file, with a card that says how it was made and what it scored."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxrl.config import registry
+from jaxrl.config.parsing import write_config
+from jaxrl.config.sections import ExperimentConfig, PopulationConfig
+from jaxrl.errors import ConfigError
+from jaxrl.record.files import check_writable
+from jaxrl.record.rundir import RunDir
+from jaxrl.run.evaluate import evaluate
+from jaxrl.run.trained import member_states, restore
+from jaxrl.types import TrainState
+from jaxrl.zoo.card import Card
+from jaxrl.zoo.exported import write_exported
+
+INTERVAL = 1.96  # standard errors to either side: 95 % of a normal distribution
+
+
+def export(run: RunDir | str, path: Path, *, member: int | None = None, licence: str = "", note: str = "") -> Card:
+    """Write the agent of a run folder to `path`; returns its card.
+
+    The score is that of the run's `evaluation.json` where it is of this checkpoint, and is played otherwise.
+
+    Args:
+        member: of a population, as a run of its own; without it the population stays one.
+        licence: of the weights, for the card.
+        note: a sentence for the card.
+
+    Raises:
+        UserError: the run has no checkpoint, or `path` cannot be written.
+    """
+    check_writable(path)
+    name, experiment, state, counters, folder = restore(run)
+    if folder is None:
+        raise ConfigError(f"export takes a run folder, and {name} is exported already; copy it")
+    config = experiment.config
+    updates, scored = int(state.updates), _recorded_score(folder) if member is None else None
+    if scored is None or scored.get("updates") != updates:
+        scored = evaluate(folder, member=member)
+    if member is not None:
+        state = member_states(experiment, state, member)[0]
+        config = _alone(config, state)
+    parameters = sum(np.size(leaf) for leaf in jax.tree.leaves(state.params))
+    card = {
+        "name": path.stem,
+        "game": registry.env_title(config.env),
+        "agent": registry.name_of("agent", config.agent),
+        "network": registry.name_of("network", config.network),
+        "parameters": int(parameters),
+        "env_steps": int(counters["env_steps"]),
+        "updates": updates,
+        "seed": config.seed,
+        **_score(scored),
+        **_made(folder),
+        "licence": licence or "not stated",
+        "note": note,
+    }
+    write_exported(path, write_config(config), card, state)
+    return card
+
+
+def _alone(config: ExperimentConfig, state: TrainState) -> ExperimentConfig:
+    """The config of one member, as if it had been a run: its own hyper-parameters, and no population."""
+    names = [field.name for field in dataclasses.fields(config.agent.hypers)]
+    own = {name: float(np.asarray(getattr(state.hypers, name))) for name in names}
+    agent = dataclasses.replace(config.agent, hypers=dataclasses.replace(config.agent.hypers, **own))
+    return dataclasses.replace(config, agent=agent, population=PopulationConfig())
+
+
+def _recorded_score(run: RunDir) -> dict[str, Any] | None:
+    try:
+        return json.loads((run.path / "evaluation.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _score(result: dict[str, Any]) -> dict[str, Any]:
+    mean, error = result["mean_return"], INTERVAL * result["standard_error"]
+    games = result.get("games", result["episodes"])  # an older version did not count them
+    return {
+        "score": mean,
+        "low": max(mean - error, result["min_return"]),
+        "high": min(mean + error, result["max_return"]),
+        "episodes": result["episodes"],
+        "games": games,
+        "policy": result["policy"],
+        "protocol": result["protocol"],
+        "random": result.get("random_return"),
+    }
+
+
+def _made(run: RunDir) -> dict[str, Any]:
+    """How, from versions.json: the command without where and how it records, which nobody else has."""
+    try:
+        versions = json.loads(run.versions.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        versions = {}
+    words = iter(shlex.split(versions.get("command", "unknown")))
+    kept = []
+    for word in words:
+        if not word.startswith("--record."):
+            kept.append(word)
+        elif "=" not in word:
+            next(words, None)
+    git = versions.get("git", {})
+    resumed = run.resumptions.read_text(encoding="utf-8").count("\n") if run.resumptions.exists() else 0
+    on = [versions.get("processor"), f"{versions.get('cores')} cores", versions.get("devices", {}).get("kind")]
+    packages = versions.get("packages", {})
+    on += [f"{name} {packages[name]}" for name in ("jax", "envpool") if packages.get(name)]
+    return {
+        "command": shlex.join(kept),
+        "resumptions": resumed,
+        "commit": git.get("commit"),
+        "dirty": bool(git.get("dirty")),
+        "started": versions.get("started"),
+        "made_on": ", ".join(part for part in on if part),
+    }

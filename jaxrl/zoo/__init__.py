@@ -1,0 +1,1 @@
+"""Trained agents as files: those that come with the package, and those of your own."""

@@ -1,0 +1,88 @@
+"""A model card: how an agent was made and what it scored. No JAX: `jaxrl zoo` answers at once."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from jaxrl.errors import ConfigError, UserError
+
+AGENTS = Path(__file__).parent / "agents"  # the exported agents of the package
+PREFIX, SUFFIX = "zoo:", ".npz"
+CARD, CONFIG = "card.json", "config.yaml"
+
+Card = dict[str, Any]
+
+
+class ExportError(UserError, RuntimeError):
+    """An exported agent cannot be read or used; the message is one sentence that says what to do."""
+
+
+def zoo() -> dict[str, Path]:
+    """The agents that come with the package, by name."""
+    return {path.stem: path for path in sorted(AGENTS.glob(f"*{SUFFIX}"))}
+
+
+def exported_file(word: str) -> Path | None:
+    """The file that `word` names, a path or `zoo:NAME`; None where it is neither, such as a run folder.
+
+    Raises:
+        ConfigError: the zoo has no agent of this name.
+    """
+    if not word.startswith(PREFIX):
+        path = Path(word).expanduser()
+        return path if path.is_file() else None
+    name, there = word.removeprefix(PREFIX), zoo()
+    if name not in there:
+        near = [f"; the nearest is {PREFIX}{one}" for one in get_close_matches(name, there, 1, cutoff=0)]
+        raise ConfigError(f"the zoo has no agent {name!r}{''.join(near)}; `jaxrl zoo` lists them")
+    return there[name]
+
+
+def read_card(path: Path) -> Card:
+    """The card of an exported agent; raises `ExportError` where the file is none."""
+    return json.loads(read_member(path, CARD))
+
+
+def read_member(path: Path, name: str) -> str:
+    """A text inside an exported agent; raises `ExportError` where the file is none."""
+    try:
+        with zipfile.ZipFile(path) as file:
+            return file.read(name).decode()
+    except (OSError, KeyError, zipfile.BadZipFile, UnicodeDecodeError) as error:
+        raise ExportError(f"{path} is no agent that `jaxrl export` wrote, or is damaged: {error}") from error
+
+
+def score(card: Mapping[str, Any]) -> str:
+    """`20.4 [20.2, 20.6]`: the mean return and its interval; of one game alone an interval is not known."""
+    interval = f" [{card['low']:.4g}, {card['high']:.4g}]" if card["games"] > 1 else ""
+    return f"{card['score']:.4g}{interval}"
+
+
+def card_text(card: Mapping[str, Any]) -> str:
+    """The card as Markdown."""
+    rules = f", protocol {card['protocol']}" if card["protocol"] else ""
+    different = "" if card["games"] >= card["episodes"] else f", {card['games']} of them different games"
+    resumed = card["resumptions"]
+    random = "" if card["random"] is None else f" The random policy has {card['random']:.4g}."
+    lines = {
+        "trained by": f"`{card['command']}`{f', resumed {resumed} times' if resumed else ''}",
+        "commit": f"{card['commit'] or 'unknown'}{' with changes' if card['dirty'] else ''}",
+        "experience": f"{card['env_steps']:,} env steps",
+        "agent": f"{card['agent']}, network {card['network']}, {card['parameters']:,} parameters",
+        "made on": card["made_on"],
+        "licence": card["licence"],
+    }
+    listed = "\n".join(f"- **{name}**: {value}" for name, value in lines.items())
+    note = f"\n\n{card['note']}" if card["note"] else ""
+    return f"""# {card["name"]}: {card["game"]}
+
+Return **{score(card)}**: mean over {card["episodes"]} episodes{different} of the {card["policy"]} policy{rules}, with
+its 95 % interval (1.96 standard errors over games).{random}
+
+{listed}{note}
+"""

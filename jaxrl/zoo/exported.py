@@ -1,0 +1,95 @@
+"""An agent in one file, to be scored, watched and inspected anywhere: weights, config, card. No pickle.
+
+    state/.../....npy   the leaves of the train state by their paths, without optimiser and replay
+    leaves.json         what they are
+    config.yaml         the resolved config of the run
+    card.json, CARD.md  how it was made and what it scored
+
+It is a zip that `numpy.load` reads without jaxrl. Training cannot go on from it: that is what a run folder is for.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxrl.record import leaves
+from jaxrl.record.files import replacing
+from jaxrl.types import TrainState
+from jaxrl.zoo.card import CARD, CONFIG, Card, ExportError, card_text, read_card, read_member
+
+LEAVES = "leaves.json"
+EPOCH = (1980, 1, 1, 0, 0, 0)  # the same agent gives the same bytes
+
+
+class Exported(NamedTuple):
+    """What the file holds."""
+
+    path: Path
+    config: str  # YAML
+    card: Card
+    saved: list[leaves.Leaf]
+
+    def state(self, template: TrainState) -> TrainState:
+        """What acting needs of the train state, built like `template`.
+
+        Raises:
+            ExportError: the template does not fit; one sentence that says where.
+        """
+        try:
+            return leaves.unflatten({"state": without_learning(template)}, self.saved)["state"]
+        except leaves.MismatchError as error:
+            raise ExportError(
+                f"{self.path} belongs to another setup: {error}; leave the settings as they are"
+            ) from error
+
+
+def without_learning(state: TrainState) -> TrainState:
+    """`state` without what only the next update would read."""
+    return state.replace(opt_state=(), replay=(), progress=())
+
+
+def write_exported(path: Path, config: str, card: Card, state: TrainState) -> None:
+    """Write the file; raises `RunDirError` where the disk is full or not writable."""
+    saved = leaves.flatten({"state": without_learning(state)})
+    described = [{"path": leaf.path, "kind": leaf.kind, "dtype": _dtype(leaf)} for leaf in saved]
+    texts = {CONFIG: config, CARD: json.dumps(card, indent=2) + "\n", "CARD.md": card_text(card)}
+    texts[LEAVES] = json.dumps(described, indent=1) + "\n"
+    with replacing(path) as scratch, zipfile.ZipFile(scratch, "w") as file:
+        for leaf in saved:
+            if leaf.array is not None:
+                packed = io.BytesIO()
+                np.save(packed, leaf.array, allow_pickle=False)
+                _add(file, f"{leaf.path}.npy", packed.getvalue())
+        for name, text in texts.items():
+            _add(file, name, text.encode())
+
+
+def read_exported(path: Path) -> Exported:
+    """Read the file whole; raises `ExportError` where it is none or is damaged."""
+    config, card, described = read_member(path, CONFIG), read_card(path), json.loads(read_member(path, LEAVES))
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return Exported(path, config, card, [_leaf(entry, arrays) for entry in described])
+    except Exception as error:  # zipfile and NumPy raise many kinds
+        raise ExportError(f"{path} is damaged: {str(error).splitlines()[:1]}") from error
+
+
+def _dtype(leaf: leaves.Leaf) -> str | None:
+    return None if leaf.array is None else leaf.array.dtype.name
+
+
+def _leaf(entry: dict[str, Any], arrays: Any) -> leaves.Leaf:
+    if entry["dtype"] is None:
+        return leaves.Leaf(entry["path"], entry["kind"], None)
+    # A dtype that NumPy does not know, such as bfloat16, comes back as bytes without a name.
+    return leaves.Leaf(entry["path"], entry["kind"], arrays[entry["path"]].view(np.dtype(entry["dtype"])))
+
+
+def _add(file: zipfile.ZipFile, name: str, content: bytes) -> None:
+    file.writestr(zipfile.ZipInfo(name, EPOCH), content, zipfile.ZIP_DEFLATED)
