@@ -18,7 +18,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 SUITABLE := import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else "jaxrl needs Python 3.11, 3.12 or 3.13, and this is %d.%d; install one of them, then name it: make PYTHON=python3.12" % v)
 
 .NOTPARALLEL:
-.PHONY: help install train test test-slow test-slurm test-oracle check lint format-check types format notebooks lock clean
+.PHONY: help install train test test-slow test-slurm test-oracle test-speech check lint format-check types format notebooks lock clean
 
 help:
 	@echo 'make train       install what is missing, then train, $(MINUTES) minutes at most: $(CONFIG)'
@@ -26,6 +26,7 @@ help:
 	@echo 'make test-slow   the tests that train for minutes'
 	@echo 'make test-slurm  sweeps and trainings of several tasks on a real SLURM, started here; as root, installs slurm-wlm through apt'
 	@echo 'make test-oracle our statistics against those of rliable, in an environment of their own'
+	@echo 'make test-speech the tests that need the extra speech, in an environment of their own'
 	@echo 'make check       ruff, formatting, pyright, tests; CI adds the two lines above'
 	@echo 'make format      sort imports and format the code'
 	@echo 'make notebooks   execute the notebooks and save them with their outputs'
@@ -75,6 +76,17 @@ $(ORACLE)/.installed: pyproject.toml
 test-oracle: $(ORACLE)/.installed
 	$(ORACLE)/bin/python -m pytest tests/analysis/test_statistics.py $(ARGS)
 
+# The synthesiser is under the GPL and its wheel small and third-party, so the core's environment does without it.
+SPEECH := .venv-speech
+$(SPEECH)/.installed: requirements.lock pyproject.toml
+	$(PYTHON) -m venv --clear $(SPEECH)
+	$(SPEECH)/bin/python -m pip --disable-pip-version-check install --quiet --requirement requirements.lock
+	$(SPEECH)/bin/python -m pip --disable-pip-version-check install --quiet --editable '.[speech]'
+	@touch $@
+
+test-speech: $(SPEECH)/.installed
+	$(SPEECH)/bin/python -m pytest tests/speech $(ARGS)
+
 check: lint format-check types test
 
 lint: $(INSTALLED)
@@ -101,5 +113,5 @@ lock: $(INSTALLED)
 		--upgrade --no-annotate --custom-compile-command 'make lock' --quiet --output-file requirements.lock
 
 clean:
-	rm -rf $(VENV) $(ORACLE) build *.egg-info .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(ORACLE) $(SPEECH) build *.egg-info .pytest_cache .ruff_cache
 	find jaxrl tests launch notebooks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

@@ -30,11 +30,10 @@ class Item:
         engine: which synthesiser made it.
         seed: of this item.
         parameters: what the synthesiser was told.
-        measured: what was heard: rate, f0, spread, loudness, voicing, and the recogniser's text and its WER.
+        measured: what was heard, also against the neutral reading, and the recogniser's text and its WER.
         file: of the wave, int16 samples one after another at 16 kHz, relative to the manifest.
         start: first sample in that file.
         samples: their number.
-        neutral: id of the neutral reading that it is measured against; its own where it is one.
     """
 
     id: str
@@ -52,7 +51,6 @@ class Item:
     file: str
     start: int
     samples: int
-    neutral: str = ""
 
 
 def to_line(item: Item) -> str:

@@ -1,0 +1,28 @@
+"""The filter: an utterance stays where the recogniser hears its text and the meters hear what was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from jaxrl.speech.judges import word_errors
+from jaxrl.speech.tags import bands_of, parse_tagged
+
+MAX_WER = 0.1
+RATE_TOLERANCE, PITCH_TOLERANCE = 0.05, 0.03  # shares
+
+
+def objection(text: str, tags: Sequence[str], measured: Mapping[str, float], heard: str) -> str:
+    """Why an utterance is not taken, in one or two words; empty where it is."""
+    errors, words = word_errors(text, heard)
+    if errors > MAX_WER * words:
+        return "words"
+    style = parse_tagged("".join(f"({tag})" for tag in tags)).style
+    if not (style.notes or style.bpm):
+        if abs(measured["relative_rate"] / style.rate - 1) > RATE_TOLERANCE:
+            return "rate"
+        if not style.whisper and abs(2 ** ((measured["relative_pitch"] - style.pitch) / 12) - 1) > PITCH_TOLERANCE:
+            return "pitch"
+    for band in bands_of(tags):
+        if not band.holds(measured.get(f"relative_{band.attribute}", measured.get(band.attribute, 0.0))):
+            return band.attribute
+    return ""

@@ -1,0 +1,73 @@
+"""Which text is read by which voice in which style: the same list for the same seed, item by item."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxrl.speech.engine.scripts import Script, draw, split_of
+from jaxrl.speech.engine.voices import ASSISTANT, HELD_OUT_PAIRS, VOICES
+from jaxrl.speech.tags import TAGS
+
+# Shares of styles; the rest is neutral.
+ATTRIBUTES = ("fast", "slow", "high", "low", "loud", "soft", "monotone", "lively", "whisper", "happy", "sad", "angry")
+ACCENTED = ("scottish", "british", "caribbean", "new york")
+STYLED, ACCENT, SUNG, RAPPED = 0.36, 0.04, 0.05, 0.05
+TUNES = ("c3 e3 g3 c3", "g3 e3 c3", "c3 d3 e3 d3", "a2 c3 e3", "e3 d3 c3 d3 e3", "c3 c3 g3 g3")
+HIGH_TUNES = ("c4 e4 g4 c4", "g3 a3 b3 c4", "e4 d4 c4", "a3 c4 e4")
+
+
+class Job(NamedTuple):
+    """One utterance to be made."""
+
+    id: str
+    split: str
+    kind: str
+    text: str
+    answer: str
+    voice: str
+    tags: tuple[str, ...]
+    seed: int
+
+
+def plan(count: int, seed: int) -> list[Job]:
+    """`count` utterances, and the spoken answers to the questions among them."""
+    jobs: list[Job] = []
+    for index in range(count):
+        rng = np.random.default_rng([seed, index])
+        share, word = float(rng.random()), f"u{index:06d}"
+        kind = "refrain" if share < SUNG else "rap" if share < SUNG + RAPPED else ""
+        script = draw(rng, kind)
+        split = split_of(script.text)
+        voice = _voice(rng, split)
+        tags = _tags(rng, script, voice, share)
+        if any((tag, voice) in HELD_OUT_PAIRS for tag in tags) and split == "train":
+            tags = ()
+        jobs.append(Job(word, split, script.kind, script.text, script.answer, voice, tags, seed))
+        if script.answer:
+            jobs.append(Job(f"{word}a", split, "answer", script.answer, "", ASSISTANT, (), seed))
+    return jobs
+
+
+def _voice(rng: np.random.Generator, split: str) -> str:
+    """Unseen sentences are read by seen and unseen voices, half and half."""
+    wanted = split if split != "train" and rng.random() < 0.5 else "train"
+    names = [name for name, voice in VOICES.items() if voice.split == wanted]
+    return names[int(rng.integers(len(names)))]
+
+
+def _tags(rng: np.random.Generator, script: Script, voice: str, share: float) -> tuple[str, ...]:
+    if script.kind == "refrain":
+        tunes = HIGH_TUNES if VOICES[voice].variant.startswith("f") else TUNES
+        return (f"sing: {tunes[int(rng.integers(len(tunes)))]}",)
+    if script.kind == "rap":
+        return (f"rap {int(rng.choice([80, 90, 100, 110, 120]))}",)
+    left = share - SUNG - RAPPED
+    if left < ACCENT:
+        return (ACCENTED[int(rng.integers(len(ACCENTED)))],)
+    if left >= ACCENT + STYLED:
+        return ()
+    first, second = (ATTRIBUTES[int(index)] for index in rng.choice(len(ATTRIBUTES), 2, replace=False))
+    apart = not TAGS[first].sets.keys() & TAGS[second].sets.keys() and "whisper" not in (first, second)
+    return (first, second) if apart and rng.random() < 0.15 else (first,)

@@ -1,0 +1,195 @@
+"""Make all utterances of a plan on several processes, byte for byte the same however many there are.
+
+Shards of 64 jobs are written as they are done, so that a run that was interrupted goes on with the next one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import os
+import pickle
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxrl.record.files import replace_json, replacing
+from jaxrl.speech import extra
+from jaxrl.speech.engine.accept import objection
+from jaxrl.speech.engine.plan import Job, plan
+from jaxrl.speech.engine.reading import Reading, read
+from jaxrl.speech.engine.scripts import corpus, vocabulary
+from jaxrl.speech.judges import Recogniser, error_rate, word_errors
+from jaxrl.speech.manifest import Item, write_manifest
+from jaxrl.speech.speech_error import SpeechError
+from jaxrl.speech.tags import parse_tagged
+
+SHARD = 64
+MANIFEST, WAVES, SUMMARY = "manifest.jsonl", "waves.bin", "engine.json"
+
+
+class Made(NamedTuple):
+    """What became of a job: the reading, what was heard, and why it is not taken, if so."""
+
+    job: Job
+    reading: Reading
+    heard: str
+    objection: str
+
+
+def produce(folder: Path, utterances: int, seed: int, workers: int, advance: Callable[[int, int], None]) -> dict:
+    """Fill `folder` with waves, manifest and a summary, which is returned.
+
+    Args:
+        folder: made if it is not there.
+        utterances: without the spoken answers to questions.
+        seed: of the plan.
+        workers: processes; they change nothing but the time.
+        advance: told the number of jobs done, and of all.
+
+    Raises:
+        SpeechError: a package of the extra is missing, or an utterance cannot be made.
+    """
+    for name in extra.PACKAGES:
+        extra.load(name)
+    jobs = plan(utterances, seed)
+    shards = [jobs[start : start + SHARD] for start in range(0, len(jobs), SHARD)]
+    paths = [folder / "shards" / f"{utterances}-{seed}-{index:04d}.pickle" for index in range(len(shards))]
+    todo = [index for index, path in enumerate(paths) if not path.exists()]
+    done = sum(len(shards[index]) for index in range(len(shards)) if index not in todo)
+    advance(done, len(jobs))
+    with multiprocessing.get_context("spawn").Pool(min(workers, max(len(todo), 1)), _start_worker) as pool:
+        for index in todo:
+            made = []
+            for one in pool.imap(_make_apart, shards[index]):
+                made.append(one)
+                advance(done + len(made), len(jobs))
+            with replacing(paths[index]) as scratch:
+                scratch.write_bytes(pickle.dumps(made))
+            done += len(made)
+    return _assemble(folder, [one for path in paths for one in pickle.loads(path.read_bytes())], utterances, seed)
+
+
+def _assemble(folder: Path, made: Sequence[Made], utterances: int, seed: int) -> dict:
+    """Write the files from what was made; the summary comes last, and says that all is there."""
+    taken = [one for one in made if not one.objection]
+    with replacing(folder / WAVES) as scratch, scratch.open("wb") as file:
+        for one in taken:
+            file.write(one.reading.samples.astype("<i2").tobytes())
+    write_manifest(folder / MANIFEST, _items(taken))
+    digest = hashlib.sha256((folder / MANIFEST).read_bytes() + (folder / WAVES).read_bytes()).hexdigest()
+    summary = {"utterances": utterances, "seed": seed, "sha256": digest, **summarise(made)}
+    replace_json(folder / SUMMARY, summary)
+    return summary
+
+
+def _items(taken: Sequence[Made]) -> Iterator[Item]:
+    start = 0
+    for job, reading, heard, _ in taken:
+        errors, words = word_errors(job.text, heard)
+        measured: dict[str, Any] = {**reading.measured, "heard": heard, "wer": round(errors / words, 4)}
+        phones = tuple((name, round(end, 4)) for name, end in reading.phones)
+        place = (WAVES, start, len(reading.samples))
+        yield Item(*job[:5], phones, job.voice, job.tags, "espeak", job.seed, reading.parameters, measured, *place)
+        start += len(reading.samples)
+
+
+def summarise(made: Sequence[Made]) -> dict[str, Any]:
+    """Acceptance, word error rates, and the errors of rate, pitch and notes of what was taken."""
+    taken = [one for one in made if not one.objection]
+    spoken = [one for one in taken if not one.job.tags or not one.job.tags[0].startswith(("sing:", "rap "))]
+    style = {one.job.id: parse_tagged("".join(f"({tag})" for tag in one.job.tags)).style for one in spoken}
+    rates = [one.reading.measured["relative_rate"] / style[one.job.id].rate - 1 for one in spoken]
+    pitches = [
+        2 ** ((one.reading.measured["relative_pitch"] - style[one.job.id].pitch) / 12) - 1
+        for one in spoken
+        if not style[one.job.id].whisper
+    ]
+    notes = [one.reading.measured["notes"] for one in taken if "notes" in one.reading.measured]
+    groups: dict[str, list[Made]] = {}
+    for one in made:
+        for name in (f"voice {one.job.voice}", *(f"({tag.split(':')[0].split(' ')[0]})" for tag in one.job.tags)):
+            groups.setdefault(name, []).append(one)
+    return {
+        "jobs": len(made),
+        "accepted": len(taken),
+        "acceptance": _share(taken, made),
+        "seconds": round(sum(len(one.reading.samples) for one in taken) / 16000, 1),
+        "wer_all": round(error_rate((one.job.text, one.heard) for one in made), 4),
+        "wer_accepted": round(error_rate((one.job.text, one.heard) for one in taken), 4),
+        "rate_error_max": round(float(np.max(np.abs(rates), initial=0)), 4),
+        "rate_error_median": round(float(np.median(np.abs(rates))), 4) if rates else 0.0,
+        "pitch_error_max": round(float(np.max(np.abs(pitches), initial=0)), 4),
+        "pitch_error_median": round(float(np.median(np.abs(pitches))), 4) if pitches else 0.0,
+        "notes_within_50_cents": round(float(np.mean(notes)), 4) if notes else 0.0,
+        "objections": dict(sorted(Counter(one.objection for one in made if one.objection).items())),
+        "acceptance_of": {
+            name: [_share([one for one in of if not one.objection], of), len(of)] for name, of in sorted(groups.items())
+        },
+    }
+
+
+def _share(part: Sequence[Any], whole: Sequence[Any]) -> float:
+    return round(len(part) / max(len(whole), 1), 4)
+
+
+# Workers
+
+_recogniser: list[Recogniser] = []
+
+
+def _start_worker() -> None:
+    """Load what every job needs; nothing is ever spoken or heard in this process itself."""
+    extra.load("pyworld")
+    _recogniser.append(Recogniser(corpus(12_000), vocabulary()))
+
+
+def make(job: Job, recogniser: Recogniser) -> Made:
+    """Read, hear and judge one utterance, in a process in which nothing was spoken yet."""
+    style = parse_tagged("".join(f"({tag})" for tag in job.tags)).style
+    reading = read(job.text, job.voice, style)
+    heard = recogniser.hear(reading.samples)
+    return Made(job, reading, heard, objection(job.text, job.tags, reading.measured, heard))
+
+
+def _make_apart(job: Job) -> Made:
+    """`make` in a forked child, from the same state for every job: synthesiser and recogniser remember."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            os.close(reader)
+            try:
+                answer: Made | str = make(job, _recogniser[0])
+            except Exception:
+                answer = traceback.format_exc(limit=3)
+            with os.fdopen(writer, "wb") as pipe:
+                pickle.dump(answer, pipe)
+        finally:
+            os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as pipe:
+        data = pipe.read()
+    os.waitpid(child, 0)
+    answer = pickle.loads(data) if data else "its process ended"
+    if isinstance(answer, str):
+        raise SpeechError(f"utterance {job.id} ({job.text!r}) cannot be made: {answer.strip().splitlines()[-1]}")
+    return answer
+
+
+def read_summary(folder: Path) -> dict[str, Any]:
+    """The summary of a finished engine; raises `SpeechError` where there is none."""
+    try:
+        return json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise SpeechError(f"there is no finished data in {folder}; run the engine first") from None
+
+
+def wave_of(folder: Path, item: Item) -> np.ndarray:
+    """The samples of an item, int16 [N]."""
+    return np.fromfile(folder / item.file, "<i2", count=item.samples, offset=2 * item.start)
