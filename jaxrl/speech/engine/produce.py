@@ -21,7 +21,7 @@ import numpy as np
 from jaxrl.record.files import replace_json, replacing
 from jaxrl.speech import extra
 from jaxrl.speech.engine.accept import objection
-from jaxrl.speech.engine.plan import Job, plan
+from jaxrl.speech.engine.jobs import Job, plan
 from jaxrl.speech.engine.reading import Reading, read
 from jaxrl.speech.engine.scripts import corpus, vocabulary
 from jaxrl.speech.judges import Recogniser, error_rate, word_errors

@@ -1,6 +1,6 @@
 """The plan is a function of its seed, and keeps apart what must be apart."""
 
-from jaxrl.speech.engine.plan import plan
+from jaxrl.speech.engine.jobs import plan
 from jaxrl.speech.engine.scripts import split_of
 from jaxrl.speech.engine.voices import ASSISTANT, HELD_OUT_PAIRS, VOICES
 from jaxrl.speech.tags import parse_tagged
