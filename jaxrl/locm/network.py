@@ -6,7 +6,8 @@ Battle actions are scored from what they are about: a card's own embedding for S
 targets and attackers. So hand slots and lanes are interchangeable by construction, and the own deck is a set.
 
     context = LSTM(dense(s, E of the cards left, hand, lanes, scalars))
-    pick i          v . relu(W E(card i) + U context + W' copies i)
+    pick i          W E(card i) . relu(U context) + b E(card i) + c context copies i, or (`dense`)
+                    v . relu(W E(card i) + U context + W' copies i)
     PASS            linear in the context
     SUMMON i, l     hand i . lane l           USE i, t    hand i . target t            ATTACK c, t    own c . target t
 """
@@ -14,6 +15,7 @@ targets and attackers. So hand slots and lanes are interchangeable by constructi
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -21,8 +23,10 @@ from flax import linen as nn
 
 from jaxrl.envs.locm.actions import ATTACK_TARGETS, USE_TARGETS
 from jaxrl.envs.locm.env import NUM_ACTIONS
-from jaxrl.envs.locm.state import DECK_SIZE, HAND_SLOTS, LANE_SLOTS, LANES, SIDES
+from jaxrl.envs.locm.state import DECK_SIZE, HAND_SLOTS, LANE_SLOTS, LANES, SIDES, V15
+from jaxrl.locm.rows import Games
 from jaxrl.locm.table import CardView
+from jaxrl.locm.words import word_features
 from jaxrl.networks.heads import NetworkOutput, dense
 from jaxrl.networks.lstm import LSTM, initial_memory
 from jaxrl.types import EnvSpec, Memory
@@ -40,6 +44,8 @@ class Config:
         width: of the dense layers and of both heads.
         layers: dense layers between the sets and the memory.
         core_size: units of the LSTM; 0 for none.
+        pick_head: how a card on offer meets the context: `product`, as in the battle, or `dense`, a hidden layer for
+            every pair of them as published, at twice the time of all the rest.
         shared_embedding: one embedding of cards in both stages; otherwise each has its own.
         shared_summary: the battle, too, sees the summary of the own picks.
     """
@@ -48,6 +54,7 @@ class Config:
     width: int = 64
     layers: int = 2
     core_size: int = 64
+    pick_head: Literal["product", "dense"] = "product"
     shared_embedding: bool = True
     shared_summary: bool = True
 
@@ -64,28 +71,38 @@ class CardNetwork(nn.Module):
     config: Config
 
     def initial_memory(self, num_envs: int) -> Memory:
-        """Of seats that have seen nothing; () without an LSTM."""
-        return initial_memory(num_envs, self.config.core_size) if self.config.core_size else ()
+        """Of seats that have seen nothing; without an LSTM it has no units, but `first` is given all the same."""
+        return initial_memory(num_envs, self.config.core_size)
 
     @nn.compact
     def __call__(self, observation: CardView, first: jax.Array | None = None, memory: Memory = ()) -> NetworkOutput:
         """Views [N, ...] -> NetworkOutput, logits [N, 145]; `first` and `memory` as in `PolicyValueNetwork`."""
-        config = self.config
-        view = CardView(*(jnp.asarray(x, jnp.float32) for x in observation))
+        config, number = self.config, len(observation.in_battle)
+        if first is None:
+            first, memory = jnp.ones((number, 1), bool), self.initial_memory(number)
+        view = _as_float(observation)
+        pooled = observation.cards.shape[1] == V15.choices  # the same choices at every pick of a game
+        games = Games(first if pooled else jnp.ones((number, 1), bool))
+        in_battle = view.in_battle[:, None]
+
         embed = Embedding(config.embedding, name="embedding")
         embed_battle = embed if config.shared_embedding else Embedding(config.embedding, name="battle_embedding")
-        choices, picks = embed(view.cards), embed(view.picks)
-        mine = picks if config.shared_embedding else embed_battle(view.picks)
-        hand = embed_battle(view.hand)
+        offered = embed(word_features(games.words(observation.cards, view.in_battle == 0)))  # [B, S, C, E]
+        pick_words = word_features(games.words(observation.picks, view.in_battle > 0))  # all picks of each game
+        picks = embed(pick_words)  # [B, S, 30, E]
+        mine = picks if config.shared_embedding else embed_battle(pick_words)
+        hand = embed_battle(word_features(observation.hand))
         creatures = nn.relu(dense(config.embedding, ROOT_TWO, jnp.float32, "creature")(view.board))
         creatures = creatures * view.board[..., :1]
 
-        in_battle = view.in_battle[:, None]
-        summary = jnp.sum(picks, axis=1) / DECK_SIZE
+        everything = games.spread(jnp.sum(picks, axis=2))
+        if pooled:
+            everything = jnp.where(in_battle > 0, everything, games.weigh(view.copies, offered))
+        summary = everything / DECK_SIZE
         if not config.shared_summary:
             summary = jnp.where(in_battle > 0, 0, summary)
-        left = jnp.einsum("nk,nke->ne", view.left, mine) / DECK_SIZE
-        offer = jnp.mean(choices, axis=1)
+        left = games.weigh(view.left, mine) / DECK_SIZE
+        offer = jnp.where(in_battle > 0, 0, games.spread(jnp.mean(offered, axis=2)))
         # Lanes are a set: what is in one lane meets only in `lane`, and the two are added up and compared.
         lanes = jnp.sum(creatures, axis=3).swapaxes(1, 2).reshape(-1, LANES, SIDES * config.embedding)
         lane = nn.relu(dense(config.width, ROOT_TWO, jnp.float32, "lane")(lanes))
@@ -95,18 +112,26 @@ class CardNetwork(nn.Module):
         for layer in range(config.layers):
             features = nn.relu(dense(config.width, ROOT_TWO, jnp.float32, f"dense_{layer}")(features))
         if config.core_size:
-            if first is None:
-                first, memory = jnp.ones((len(features), 1), bool), self.initial_memory(len(features))
             core = LSTM(config.core_size, name="core")
             rows, memory = core(features.reshape(*first.shape, features.shape[-1]), first, memory)
-            features = jnp.concatenate([features, rows.reshape(len(features), -1)], axis=-1)
+            features = jnp.concatenate([features, rows.reshape(number, -1)], axis=-1)
 
-        picking = PickHead(config.width, name="pick")(choices, view.copies, features)
+        picking = PickHead(config.width, config.pick_head == "product", name="pick")(
+            offered, games, view.copies, features
+        )
         battle = BattleHead(config.width, name="battle")(hand, creatures, lane, features)
-        rest = jnp.zeros((len(features), NUM_ACTIONS - picking.shape[1]))
+        rest = jnp.zeros((number, NUM_ACTIONS - picking.shape[1]))
         policy = jnp.where(in_battle > 0, battle, jnp.concatenate([picking, rest], axis=1))
         values = [Value(config.width, name=f"value_{stage}")(features) for stage in ("deck", "battle")]
         return NetworkOutput(policy, jnp.where(view.in_battle > 0, values[1], values[0]), memory)
+
+
+def _as_float(view: CardView) -> CardView:
+    """Everything but the cards as float32."""
+    packed = ("cards", "picks", "hand")
+    return view._replace(
+        **{name: jnp.asarray(x, jnp.float32) for name, x in view._asdict().items() if name not in packed}
+    )
 
 
 class Embedding(nn.Module):
@@ -127,14 +152,21 @@ class PickHead(nn.Module):
     """One logit a card on offer."""
 
     width: int
+    product: bool
 
     @nn.compact
-    def __call__(self, cards: jax.Array, copies: jax.Array, features: jax.Array) -> jax.Array:
-        """Cards [N, C, E], copies [N, C], features [N, F] -> logits [N, C]."""
+    def __call__(self, cards: jax.Array, games: Games, copies: jax.Array, features: jax.Array) -> jax.Array:
+        """Cards [B, S, C, E] of the games, copies [N, C], features [N, F] -> logits [N, C]."""
         width = self.width // 2
-        about = dense(width, ROOT_TWO, jnp.float32, "card")(cards)
+        if self.product:
+            keys = dense(width, FIRST_GAIN, jnp.float32, "key")(cards)
+            query = nn.relu(dense(width, ROOT_TWO, jnp.float32, "query")(features))
+            worth = games.spread(_bias(cards, "bias")[..., 0])
+            return games.match(query, keys) + worth + copies * dense(1, FIRST_GAIN, jnp.float32, "copies")(features)
+        keys = dense(width, ROOT_TWO, jnp.float32, "card")(cards)
+        context = nn.Dense(width, use_bias=False, name="context")(features)
+        about = games.spread(keys) + context[:, None]
         about += copies[..., None] * self.param("copies", nn.initializers.normal(0.5), (width,))
-        about += nn.Dense(width, use_bias=False, name="context")(features)[:, None]
         return dense(1, FIRST_GAIN, jnp.float32, "logit")(nn.relu(about))[..., 0]
 
 
@@ -157,8 +189,8 @@ class BattleHead(nn.Module):
             return dense(size, FIRST_GAIN, jnp.float32, name)(things)
 
         # A creature meets its lane: what it may attack, and what may attack it.
-        beside = jnp.broadcast_to(lane[:, None, :, None], (number, SIDES, LANES, LANE_SLOTS, lane.shape[-1]))
-        board = about(jnp.concatenate([creatures, beside], axis=-1).reshape(number, 12, -1), "board")
+        board = Beside(size, name="board")(creatures, lane).reshape(number, 12, size)
+        board = nn.relu(board + nn.Dense(size, use_bias=False, name="board_context")(features)[:, None])
         side = dense(size, 1.0, jnp.float32, "enemy")(jnp.repeat(jnp.eye(2), 6, axis=0))  # own or enemy
         board = board + side
         cards, lanes = about(hand, "hand"), about(lane, "lanes")
@@ -175,6 +207,20 @@ class BattleHead(nn.Module):
         attack = attack.reshape(number, LANES * LANE_SLOTS, ATTACK_TARGETS) + _bias(board[:, :6], "attack_bias")
         assert use.shape[-1] == USE_TARGETS
         return jnp.concatenate([nothing, *(x.reshape(number, -1) for x in (summon, use, attack))], axis=1)
+
+
+class Beside(nn.Module):
+    """A dense layer over each creature and its lane, without laying the lane beside every creature."""
+
+    size: int
+
+    @nn.compact
+    def __call__(self, creatures: jax.Array, lane: jax.Array) -> jax.Array:
+        """Creatures [N, 2, 2, 3, E], lane [N, 2, W] -> [N, 2, 2, 3, size]."""
+        own, wide = creatures.shape[-1], lane.shape[-1]
+        kernel = self.param("kernel", nn.initializers.orthogonal(ROOT_TWO), (own + wide, self.size))
+        bias = self.param("bias", nn.initializers.zeros, (self.size,))
+        return creatures @ kernel[:own] + (lane @ kernel[own:] + bias)[:, None, :, None]
 
 
 def _bias(things: jax.Array, name: str) -> jax.Array:

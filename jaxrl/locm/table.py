@@ -1,25 +1,25 @@
 """The card game as two seats see it: `LocmBatch` with an observation made for the `cards` network.
 
-It is a `jaxrl.selfplay.games.TwoPlayerEnv`. What is hidden from the seat to move stays hidden (`envs.locm.observe`);
-numbers are float16, in which every feature is exact to a thousandth, because a trajectory keeps many of them.
+It is a `jaxrl.selfplay.games.TwoPlayerEnv`. What is hidden from the seat to move stays hidden (`envs.locm.observe`).
+A trajectory keeps many observations: cards stay packed (`words.word_features` reads them), and other numbers are
+float16, in which every feature is exact to a thousandth.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
+from jaxrl.envs.locm.battle import words_at
 from jaxrl.envs.locm.cards import Cards
-from jaxrl.envs.locm.deck_stage import picked
+from jaxrl.envs.locm.deck_stage import offer, picked
 from jaxrl.envs.locm.env import MAX_BATTLE_STEPS, BatchState, GameStep, Locm, LocmBatch
 from jaxrl.envs.locm.observe import (
     BATTLE_SCALARS,
-    CARD_FEATURES,
     CREATURE_FEATURES,
     DECK_SCALARS,
-    numbered_features,
     observe_battle,
     observe_deck,
 )
@@ -27,17 +27,21 @@ from jaxrl.envs.locm.state import DECK_SIZE, HAND_SLOTS, LANE_SLOTS, LANES, SIDE
 from jaxrl.types import Array, Key
 
 SCALARS = len(DECK_SCALARS) + len(BATTLE_SCALARS)
+WORDS = 2  # of a packed card
 DTYPE = jnp.float16
 
 
 class CardView(NamedTuple):
-    """Both stages for the seat to move; leaves [..., X], float16. The stage that is not played reads as zeros."""
+    """Both stages for the seat to move; leaves [..., X]. The stage that is not played reads as zeros.
 
-    cards: Array  # [C, 20]: the choices of the deck stage, 120 in 1.5 and 3 in 1.2
+    Cards are int32 [..., 2] as `cards.pack` makes them, zeros where there is none; the rest is float16.
+    """
+
+    cards: Array  # [C, 2]: the choices of the deck stage: in 1.5 the game's 120, the same at every pick; in 1.2 three
     copies: Array  # [C]: own copies of them so far
-    picks: Array  # [30, 20]: own picks in order, in both stages; zeros to come
+    picks: Array  # [30, 2]: own picks in order, in both stages; zeros to come
     left: Array  # [30]: 1 where that pick is still in the own deck, in the battle
-    hand: Array  # [8, 20]
+    hand: Array  # [8, 2]
     board: Array  # [2, 2, 3, 10]: side (own first), lane, slot
     scalars: Array  # [18]: DECK_SCALARS, BATTLE_SCALARS
     in_battle: Array  # []: 1 or 0
@@ -45,17 +49,20 @@ class CardView(NamedTuple):
 
 def view_shapes(version: Version = V15) -> CardView:
     """Shape and dtype of each leaf for one game."""
-    shapes = CardView(
-        cards=(version.choices, CARD_FEATURES),
-        copies=(version.choices,),
-        picks=(DECK_SIZE, CARD_FEATURES),
-        left=(DECK_SIZE,),
-        hand=(HAND_SLOTS, CARD_FEATURES),
-        board=(SIDES, LANES, LANE_SLOTS, CREATURE_FEATURES),
-        scalars=(SCALARS,),
-        in_battle=(),
+
+    def of(dtype: Any, *shape: int) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct(shape, dtype)
+
+    return CardView(
+        cards=of(jnp.int32, version.choices, WORDS),
+        copies=of(DTYPE, version.choices),
+        picks=of(jnp.int32, DECK_SIZE, WORDS),
+        left=of(DTYPE, DECK_SIZE),
+        hand=of(jnp.int32, HAND_SLOTS, WORDS),
+        board=of(DTYPE, SIDES, LANES, LANE_SLOTS, CREATURE_FEATURES),
+        scalars=of(DTYPE, SCALARS),
+        in_battle=of(DTYPE),
     )
-    return CardView(*(jax.ShapeDtypeStruct(shape, DTYPE) for shape in shapes))
 
 
 def view(state: State, version: Version) -> CardView:
@@ -63,17 +70,24 @@ def view(state: State, version: Version) -> CardView:
     battle = in_battle(state)
     deck, fight = observe_deck(state, version), observe_battle(state)
     place = jnp.where(state.player == 0, state.place[0], state.place[1])
-    seen = CardView(
-        cards=jnp.where(battle, 0, deck.cards),
-        copies=jnp.where(battle, 0, deck.copies),
-        picks=numbered_features(state, picked(state, state.player)),
-        left=jnp.where(battle, place >= state.drawn[0], False),
-        hand=jnp.where(battle, fight.hand, 0),
-        board=jnp.where(battle, fight.board, 0),
-        scalars=jnp.concatenate([jnp.where(battle, 0, deck.scalars), jnp.where(battle, fight.scalars, 0)]),
-        in_battle=battle,
+
+    def words(numbers: Array) -> jax.Array:
+        """Packed cards of pool numbers [N, *batch] -> [N, 2, *batch]."""
+        return jnp.where(numbers[:, None] >= 0, words_at(state, numbers).swapaxes(0, 1), 0)
+
+    choices = words(offer(state)) if version.runes else state.pool.swapaxes(0, 1)
+    return CardView(
+        cards=jnp.where(battle, 0, choices),
+        copies=jnp.where(battle, 0, deck.copies).astype(DTYPE),
+        picks=words(picked(state, state.player)),
+        left=jnp.where(battle, place >= state.drawn[0], False).astype(DTYPE),
+        hand=jnp.where(battle, words(state.hand[0]), 0),
+        board=jnp.where(battle, fight.board, 0).astype(DTYPE),
+        scalars=jnp.concatenate([jnp.where(battle, 0, deck.scalars), jnp.where(battle, fight.scalars, 0)]).astype(
+            DTYPE
+        ),
+        in_battle=battle.astype(DTYPE),
     )
-    return jax.tree.map(lambda x: x.astype(DTYPE), seen)
 
 
 class CardTable:

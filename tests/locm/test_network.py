@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 
 from jaxrl.envs.locm.actions import attack_action, summon_action, use_action
+from jaxrl.envs.locm.cards import unpack
+from jaxrl.envs.locm.observe import card_features
 from jaxrl.envs.locm.sampling import random_action
 from jaxrl.locm.network import CardNetwork, Config
 from jaxrl.locm.table import CardTable, view_shapes
+from jaxrl.locm.words import is_card, word_features
 
 GAMES = 6
 
@@ -47,11 +50,68 @@ def test_views_have_their_shapes(views):
         assert leaf.shape[1:] == shape.shape and leaf.dtype == shape.dtype
     battle = np.asarray(view.in_battle) == 1
     assert 10 < battle.sum() < len(battle) - 10
-    assert not view.cards[battle].any() and view.picks[battle].any(axis=-1).all()
+    assert not view.cards[battle].any() and is_card(view.picks[battle]).all()
     assert not view.hand[~battle].any() and not view.left[~battle].any()
     # A card cannot be in the deck and in the hand: 30 picks in all.
-    assert (view.left[battle].sum(-1) + (view.hand[battle][..., 0] > 0).sum(-1) <= 30).all()
+    assert (view.left[battle].sum(-1) + is_card(view.hand[battle]).sum(-1) <= 30).all()
     assert (legal.sum(-1) > 0).all() and not legal[~battle][:, 120:].any()
+
+
+def test_words_read_as_features(views):
+    """Packed cards give the columns of `observe.card_features`, which the bits of `cards.unpack` give too."""
+    words = views[0].picks
+    cards = jax.tree.map(lambda x: x.swapaxes(0, 1), unpack(jnp.moveaxis(words, -1, 0)))
+    wanted = card_features(cards, is_card(words).T).transpose(2, 0, 1)
+    np.testing.assert_allclose(word_features(words), wanted, atol=1e-6)
+
+
+@pytest.mark.parametrize(("pick_head", "core_size"), [("product", 8), ("dense", 0)])
+def test_a_game_is_embedded_once(pick_head, core_size):
+    """Rows of a column, whose cards are embedded once a game, against the same rows one by one, gradients included."""
+    columns, time = 5, 40
+    table = CardTable(columns, max_battle_steps=9)
+
+    def step(carry, key):
+        state, mine = carry
+        turn = table.timestep(state)
+        action = random_action(key, turn.legal.T).astype(jnp.int32)
+        return (table.step(state, action), mine), (turn.observation, turn.first, turn.last, turn.player)
+
+    start = table.reset(jax.random.key(3)), 0
+    keys = jax.random.split(jax.random.key(1), 50 + 2 * time)
+    seen, first, last, player = jax.jit(lambda: jax.lax.scan(step, start, keys)[1])()
+    number = np.cumsum(first, axis=0)
+    rows = [np.flatnonzero((player[:, b] == 0) & ~last[:, b])[25 - 3 * b :][:time] for b in range(columns)]
+    begins = np.stack([np.diff(number[r, b], prepend=number[r[0], b]) > 0 for b, r in enumerate(rows)])
+    assert begins.sum() > 0 and all(len(r) == time for r in rows)
+    flat = jax.tree.map(lambda x: jnp.concatenate([x[r, b] for b, r in enumerate(rows)]), seen)
+    network = CardNetwork(Config(width=32, core_size=core_size, pick_head=pick_head))
+    memory = network.initial_memory(columns)
+    params = network.init(jax.random.key(2), jax.tree.map(lambda x: x[:1], flat))
+
+    def together(params):
+        out: Any = network.apply(params, flat, jnp.asarray(begins), memory)
+        return out.policy, out.value
+
+    def one_by_one(params):
+        def row(memory, row):
+            view, begins = row
+            out: Any = network.apply(params, view, begins[:, None], memory)
+            return out.memory, (out.policy, out.value)
+
+        rows = jax.tree.map(lambda x: x.reshape(columns, time, *x.shape[1:]).swapaxes(0, 1), flat)
+        outs = jax.lax.scan(row, memory, (rows, jnp.asarray(begins).T))[1]
+        return jax.tree.map(lambda x: x.swapaxes(0, 1).reshape(columns * time, *x.shape[2:]), outs)
+
+    def outputs_and_gradient(of):
+        def loss(params):
+            outs = of(params)
+            return sum(jnp.mean(jnp.sin(x)) for x in outs), outs
+
+        return jax.jit(jax.grad(loss, has_aux=True))(params)
+
+    first_way, second_way = outputs_and_gradient(together), outputs_and_gradient(one_by_one)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), first_way, second_way)
 
 
 def test_heads(views, applied):
@@ -117,7 +177,7 @@ def test_switches(views, switch):
     params = network.init(jax.random.key(2), views[0])["params"]
     assert ("battle_embedding" in params) == (switch == "shared_embedding")
     assert ("core" in params) == (switch != "core_size")
-    assert bool(jax.tree.leaves(network.initial_memory(2))) == (switch != "core_size")
+    assert all(x.size for x in network.initial_memory(2)) == (switch != "core_size")
 
     def values(view):
         out: Any = network.apply({"params": params}, view)

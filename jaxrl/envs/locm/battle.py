@@ -14,11 +14,15 @@ from jaxrl.envs.locm.rules import Effects, attack, bury, check_win, end_turn, mo
 from jaxrl.envs.locm.state import HAND_SLOTS, LANES, LOG_SLOTS, State, Version, finished, in_battle
 
 
+def words_at(state: State, numbers: Array) -> Array:
+    """The packed cards int32 `[2, K, *batch]` of pool numbers `[K, *batch]`; number -1 gives some card or other."""
+    index = jnp.maximum(numbers, 0).astype(jnp.int32)
+    return jnp.stack([take(state.pool[0], index), take(state.pool[1], index)])
+
+
 def card_at(state: State, numbers: Array) -> Cards:
     """The cards of pool numbers `[K, *batch]`; number -1 gives some card or other."""
-    index = jnp.maximum(numbers, 0).astype(jnp.int32)
-    words = jnp.stack([take(state.pool[0], index), take(state.pool[1], index)])
-    return unpack(words)
+    return unpack(words_at(state, numbers))
 
 
 def played_card(state: State, hand_slot: Array) -> tuple[Array, Cards]:
