@@ -24,9 +24,9 @@ from flax import linen as nn
 from jaxrl.envs.locm.actions import ATTACK_TARGETS, USE_TARGETS
 from jaxrl.envs.locm.env import NUM_ACTIONS
 from jaxrl.envs.locm.state import DECK_SIZE, HAND_SLOTS, LANE_SLOTS, LANES, SIDES, V15
-from jaxrl.locm.rows import Games
+from jaxrl.locm.policy.rows import Games
+from jaxrl.locm.policy.words import word_features
 from jaxrl.locm.table import CardView
-from jaxrl.locm.words import word_features
 from jaxrl.networks.heads import NetworkOutput, dense
 from jaxrl.networks.lstm import LSTM, initial_memory
 from jaxrl.types import EnvSpec, Memory

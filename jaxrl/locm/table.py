@@ -1,7 +1,7 @@
 """The card game as two seats see it: `LocmBatch` with an observation made for the `cards` network.
 
 It is a `jaxrl.selfplay.games.TwoPlayerEnv`. What is hidden from the seat to move stays hidden (`envs.locm.observe`).
-A trajectory keeps many observations: cards stay packed (`words.word_features` reads them), and other numbers are
+A trajectory keeps many observations: cards stay packed (`policy.words.word_features` reads them), and other numbers are
 float16, in which every feature is exact to a thousandth.
 """
 

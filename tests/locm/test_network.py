@@ -13,8 +13,8 @@ from jaxrl.envs.locm.cards import unpack
 from jaxrl.envs.locm.observe import card_features
 from jaxrl.envs.locm.sampling import random_action
 from jaxrl.locm.network import CardNetwork, Config
+from jaxrl.locm.policy.words import is_card, word_features
 from jaxrl.locm.table import CardTable, view_shapes
-from jaxrl.locm.words import is_card, word_features
 
 GAMES = 6
 

@@ -1,0 +1,1 @@
+"""The card game's policy: what its network stands on, and trained ones as players."""
