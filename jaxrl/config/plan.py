@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from jaxrl.config.ranges import check_ranges
+from jaxrl.config.seating import make_table, unroll_rows
 from jaxrl.config.sections import ExperimentConfig, RuntimeConfig
 from jaxrl.errors import ConfigError
 
@@ -29,6 +30,8 @@ def make_plan(config: ExperimentConfig, num_hosts: int = 1) -> Plan:
     """
     runtime, minibatches = config.runtime, _minibatches(config)
     check_ranges(config)
+    if runtime.kind == "selfplay":
+        return _plan_selfplay(config, num_hosts)
     _check_sequences(config, num_hosts)
     _check_devices(runtime)
     _check_anakin(config, num_hosts)
@@ -47,6 +50,31 @@ def make_plan(config: ExperimentConfig, num_hosts: int = 1) -> Plan:
     _check_exploration(config)
     samples = runtime.unroll_length * num_envs
     return Plan(envs_per_actor, num_envs, samples, math.ceil(config.env_steps / samples))
+
+
+def _plan_selfplay(config: ExperimentConfig, num_hosts: int) -> Plan:
+    """Samples are the learning seats' rows, and nothing else of the actor/learner split is read."""
+    runtime, games = config.runtime, config.runtime.envs_per_pool
+    table, rows = make_table(config.selfplay, games), unroll_rows(config.selfplay, config.runtime.unroll_length)
+    for setting, what in (
+        ("population.size", config.population.size > 1),
+        ("agent.replay.capacity", getattr(getattr(config.agent, "replay", None), "capacity", 0) > 0),
+        ("hosts.coordinator", num_hosts > 1),
+        ("runtime.learner_devices", len(runtime.learner_devices) != 1),
+        ("evaluation.episodes", config.evaluation.episodes > 0),
+    ):
+        if what:
+            one = "0" if setting in ("agent.replay.capacity", "evaluation.episodes") else "one, or left out"
+            raise ConfigError(f"runtime.kind selfplay cannot use {setting} as it is set; it must be {one}")
+    if table.num_columns % _minibatches(config):
+        raise ConfigError(
+            f"{table.num_columns} learning seats of {games} games (runtime.envs_per_pool) do not divide into "
+            f"{_minibatches(config)} minibatches (agent.num_minibatches); change runtime.envs_per_pool"
+        )
+    _check_sequences(config, num_hosts)
+    _check_exploration(config)
+    samples = rows * table.num_columns
+    return Plan(games, table.num_columns, samples, math.ceil(config.env_steps / samples))
 
 
 def _check_devices(runtime: RuntimeConfig) -> None:

@@ -77,6 +77,10 @@ def check_ranges(section: Any, prefix: str = "") -> None:
         if dataclasses.is_dataclass(value):
             check_ranges(value, f"{name}.")
         elif field.name in limits and value is not None:
+            if isinstance(value, Mapping):
+                for key, one in value.items():
+                    check_range(f"{name}.{key}", one, limits[field.name])
+                continue
             for one in value if isinstance(value, tuple) else (value,):
                 check_range(name, one, limits[field.name])
 

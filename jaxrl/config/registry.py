@@ -30,9 +30,15 @@ ENVS: dict[str, str] = {
     "catch": "jaxrl.envs.catch:Catch",
     "recall": "jaxrl.envs.recall:Recall",
     "fork": "jaxrl.envs.fork:Fork",
+    "kuhn": "jaxrl.selfplay.kuhn:Kuhn",
+    "locm": "jaxrl.locm.policy.card_game",
 }
 JAX_ENVS = tuple(name for name in ENVS if name != "envpool")  # which are stepped by no threads
-NETWORKS: dict[str, str] = {"atari": "jaxrl.networks.atari", "mlp": "jaxrl.networks.mlp"}
+NETWORKS: dict[str, str] = {
+    "atari": "jaxrl.networks.atari",
+    "mlp": "jaxrl.networks.mlp",
+    "cards": "jaxrl.locm.network",
+}
 AGENTS: dict[str, str] = {name: f"jaxrl.agents.{name}" for name in ("a2c", "casa", "impala", "ppo")}
 
 # By the section of the config that a part is set in. The defaults' files load no JAX, because `--help` shows them.
@@ -73,7 +79,7 @@ def load(section: str, name: str) -> Part:
     if not attribute and config.__module__ != path:
         raise ConfigError(f"{where} is the class of {config.__module__}; give {path} its own, such as a subclass")
     beside = None if attribute else getattr(module, "make", None)
-    itself = section == "env" and (hasattr(config, "timestep") or hasattr(config, "make_pool"))
+    itself = section == "env" and any(hasattr(config, name) for name in ("timestep", "make_pool", "make_games"))
     make = getattr(config, "make", None) or beside or ((lambda config: config) if itself else None)
     if make is None or not _callable_with(make, ARGUMENTS[section].split(", ")):
         kind, arguments = KINDS[section], ARGUMENTS[section]

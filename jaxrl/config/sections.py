@@ -13,10 +13,11 @@ from typing import Annotated, Any, Literal
 
 from jaxrl.config import registry
 from jaxrl.config.conditions import Names, ReadIf, ReadUnless
-from jaxrl.config.ranges import HUGE, Above, AtLeast, Between
+from jaxrl.config.ranges import HUGE, TINY, Above, AtLeast, Between
 
 MAX_CAP = 2**31 - 1
 MAX_SEED = 2**32 - 1  # a JAX key keeps 32 bits: 2**32 would be seed 0 again
+ALONE, TWO = ReadUnless("runtime.kind", "selfplay"), ReadIf("runtime.kind", "selfplay")
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,8 @@ class RuntimeConfig:
 
     Args:
         kind: `sebulba` for actor threads beside the learner; `anakin` steps pure-JAX environments on the learner's
-            device without threads, with the same numbers for the same settings.
+            device without threads, with the same numbers for the same settings; `selfplay` is anakin for games of two
+            players, where `envs_per_pool` games are played side by side.
         num_actors: actor threads.
         pools_per_actor: environment pools of one actor; with 2, one steps while the other's actions are computed.
         envs_per_pool: environments in a pool; an update sees actors x pools x envs of them.
@@ -37,16 +39,65 @@ class RuntimeConfig:
         timeout_s: no wait between actors and learner lasts longer; a run that waits so long is broken and ends.
     """
 
-    kind: Literal["sebulba", "anakin"] = "sebulba"
-    num_actors: Annotated[int, AtLeast(1)] = 1
-    pools_per_actor: Annotated[int, AtLeast(1)] = 2
+    kind: Literal["sebulba", "anakin", "selfplay"] = "sebulba"
+    num_actors: Annotated[int, AtLeast(1), ALONE] = 1
+    pools_per_actor: Annotated[int, AtLeast(1), ALONE] = 2
     envs_per_pool: Annotated[int, AtLeast(1)] = 16
     threads_per_pool: Annotated[int, AtLeast(0), ReadUnless("env.name", *registry.JAX_ENVS)] = 1
     unroll_length: Annotated[int, AtLeast(1)] = 16
-    policy_lag: Annotated[int, AtLeast(0)] = 1
-    actor_devices: tuple[int, ...] = (0,)
+    policy_lag: Annotated[int, AtLeast(0), ALONE] = 1
+    actor_devices: Annotated[tuple[int, ...], ALONE] = (0,)
     learner_devices: tuple[int, ...] = (0,)
     timeout_s: Annotated[float, Above(0)] = 120.0
+
+
+@dataclass(frozen=True)
+class OpponentConfig:
+    """Whom the current policy plays, and when a copy of it is frozen (`jaxrl.selfplay.opponents`).
+
+    Args:
+        self_play: p, the share of the games that it plays against itself; all of them while the pool is empty.
+        distribution: of members: `uniform`; `squared`, weight (1 - win rate)^2; or `softmin` of the mean result.
+        softmin_temperature: of `softmin`; small is the member that the policy does worst against.
+        threshold: a copy is frozen when the mean result against every member, from -1 to 1, was above this.
+        patience: or when so many learning periods have ended without one.
+        capacity: members kept; a full pool gives up the one that the policy did best against.
+    """
+
+    self_play: Annotated[float, Between(0, 1), TWO] = 0.6
+    distribution: Annotated[Literal["uniform", "squared", "softmin"], TWO] = "softmin"
+    softmin_temperature: Annotated[float, AtLeast(TINY), ReadIf("selfplay.opponents.distribution", "softmin")] = 0.1
+    threshold: Annotated[float, TWO] = 0.7
+    patience: Annotated[int, AtLeast(0), TWO] = 6
+    capacity: Annotated[int, AtLeast(1), TWO] = 32
+
+
+@dataclass(frozen=True)
+class SelfPlayConfig:
+    """Two players, one policy: learning periods against itself, its frozen copies and scripts.
+
+    Args:
+        period: updates of a learning period, after which a copy of the policy may be frozen.
+        num_slots: opponents from the pool at a time, each in an equal share of the games against the pool.
+        seat_every: updates after which the slots' members are drawn anew.
+        unroll_rows: room for one seat's actions in an unroll; 0 for 9/16 of runtime.unroll_length.
+        scripts: share of all games against each of the game's scripted players, such as `{greedy: 0.1}`.
+        evaluate_every: updates between two matches of the policy, always taking its most probable action, against each
+            of `evaluate`; 0 for none.
+        evaluate: scripted players of these matches.
+        evaluate_games: of a match.
+        opponents: see below.
+    """
+
+    period: Annotated[int, AtLeast(1), TWO] = 50
+    num_slots: Annotated[int, AtLeast(0), TWO] = 4
+    seat_every: Annotated[int, AtLeast(1), TWO] = 10
+    unroll_rows: Annotated[int, AtLeast(0), TWO] = 0
+    scripts: Annotated[Mapping[str, Annotated[float, Between(0, 1)]], TWO] = field(default_factory=dict, hash=False)
+    evaluate_every: Annotated[int, AtLeast(0), TWO] = 0
+    evaluate: Annotated[tuple[str, ...], ReadIf("selfplay.evaluate_every")] = ()
+    evaluate_games: Annotated[int, AtLeast(2), ReadIf("selfplay.evaluate_every")] = 256
+    opponents: OpponentConfig = field(default_factory=OpponentConfig)
 
 
 @dataclass(frozen=True)
@@ -166,6 +217,7 @@ class ExperimentConfig:
         network: settings of the family of networks that network.name chooses.
         agent: settings of the algorithm that agent.name chooses.
         runtime: see below.
+        selfplay: see below.
         hosts: see below.
         record: see below.
         evaluation: see below.
@@ -180,6 +232,7 @@ class ExperimentConfig:
     env: Any = field(default_factory=lambda: registry.default("env"))
     network: Any = field(default_factory=lambda: registry.default("network"))
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
+    selfplay: SelfPlayConfig = field(default_factory=SelfPlayConfig)
     hosts: HostsConfig = field(default_factory=HostsConfig)
     record: RecordConfig = field(default_factory=RecordConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)

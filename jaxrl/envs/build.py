@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from jaxrl.envs.base import BatchedEnv, JaxEnv, PoolEnv
+from jaxrl.envs.base import BatchedEnv, EnvError, JaxEnv, PoolEnv
 from jaxrl.envs.batched import BatchedJaxEnv
 from jaxrl.envs.seeding import stream_key
 
@@ -25,6 +25,8 @@ def make_env(
     Raises:
         EnvError, ConfigError: the environment cannot be made.
     """
+    if hasattr(env, "make_games"):
+        raise EnvError("this is a game of two players, which agents learn with runtime.kind selfplay; set that")
     if hasattr(env, "make_pool"):
         return cast(PoolEnv, env).make_pool(num_envs, num_threads, seed, stream)
     return BatchedJaxEnv(cast(JaxEnv, env), num_envs, stream_key(seed, stream))

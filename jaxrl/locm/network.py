@@ -24,6 +24,7 @@ from flax import linen as nn
 from jaxrl.envs.locm.actions import ATTACK_TARGETS, USE_TARGETS
 from jaxrl.envs.locm.env import NUM_ACTIONS
 from jaxrl.envs.locm.state import DECK_SIZE, HAND_SLOTS, LANE_SLOTS, LANES, SIDES, V15
+from jaxrl.errors import ConfigError
 from jaxrl.locm.policy.rows import Games
 from jaxrl.locm.policy.words import word_features
 from jaxrl.locm.table import CardView
@@ -60,8 +61,11 @@ class Config:
 
 
 def make(config: Config, spec: EnvSpec) -> CardNetwork:
-    """The network; `spec` must be that of the card game."""
-    del spec
+    """The network; raises `ConfigError` where `spec` is not that of the card game."""
+    if not isinstance(spec.observation, CardView):
+        raise ConfigError(
+            f"network.name cards sees the card game only, and env.name shows {spec.describe()}; set env.name locm"
+        )
     return CardNetwork(config)
 
 

@@ -5,6 +5,7 @@ from jaxrl.ops.drtrace import DRTrace, dr_trace
 from jaxrl.ops.gae import generalised_advantage
 from jaxrl.ops.rewards import transform_reward
 from jaxrl.ops.trace import masked_mean
+from jaxrl.ops.upgo import upgo_advantage
 from jaxrl.ops.values import compress_value, expand_value
 from jaxrl.ops.vtrace import VTrace, vtrace
 
@@ -22,5 +23,6 @@ __all__ = [
     "sample",
     "softmax_policy",
     "transform_reward",
+    "upgo_advantage",
     "vtrace",
 ]

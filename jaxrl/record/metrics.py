@@ -20,6 +20,7 @@ METRICS: dict[str, Metric] = {
     "rate/env_steps": Metric("1/s", "Agent decisions per second of wall time; auto-reset rows are not counted."),
     "rate/frames": Metric("1/s", "Emulator frames per second: `rate/env_steps` times the frame skip."),
     "rate/updates": Metric("1/s", "Learner updates per second of wall time."),
+    "rate/games": Metric("1/s", "Games of two players finished per second of wall time."),
     "episode/return": Metric("reward", "Mean raw, undiscounted return of the last 100 finished episodes."),
     "episode/return_min": Metric("reward", "Lowest return among those episodes."),
     "episode/return_max": Metric("reward", "Highest return among those episodes."),
@@ -28,6 +29,7 @@ METRICS: dict[str, Metric] = {
     "loss/total": Metric("-", "What the optimiser minimised: the weighted sum of the parts."),
     "loss/value": Metric("reward^2", "State-value part, before its weight; of the head where `value_transform` is on."),
     "loss/policy": Metric("-", "Policy-gradient part, before its weight."),
+    "loss/upgo": Metric("-", "Upgoing policy-gradient part, before its weight."),
     "loss/q": Metric("reward^2", "Action-value part of CASA, before its weight."),
     "loss/entropy": Metric("nats", "Entropy part, before its weight: minus the mean entropy of the policy."),
     "policy/entropy": Metric("nats", "Mean entropy of the policy; log(number of actions) when it is uniform."),
@@ -50,6 +52,33 @@ METRICS: dict[str, Metric] = {
     "population/replaced": Metric(
         "0 to 1", "Share of the members that copied a better one, mean over updates; of a population that competes."
     ),
+    "selfplay/games": Metric("games", "Games of two players that ended in an update."),
+    "selfplay/game_length": Metric("actions", "Mean length of those games, actions of both seats."),
+    "selfplay/first_seat": Metric("-1 to 1", "Mean result of seat 0 in those games: what moving first is worth."),
+    "selfplay/filled": Metric("0 to 1", "Share of the rows of a batch that hold an action that is learnt from."),
+    "selfplay/lost": Metric("0 to 1", "Share of the actions that found no row; more `selfplay.unroll_rows` hold them."),
+    "selfplay/meets_pool": Metric(
+        "0 to 1", "Share of about the last hundred updates' games against the pool that the learning policy won."
+    ),
+    "selfplay/meets_greedy": Metric("0 to 1", "The same of training games against the script `greedy`."),
+    "selfplay/meets_scored": Metric("0 to 1", "The same of training games against the script `scored`."),
+    "selfplay/pool_size": Metric("policies", "Frozen copies of the policy in the pool."),
+    "selfplay/pool_worst": Metric(
+        "0 to 1", "Win rate in this learning period against the member that the policy does worst against."
+    ),
+    "selfplay/against_greedy": Metric(
+        "0 to 1", "Share of the newest match against `greedy` that the policy won, taking its most probable action."
+    ),
+    "selfplay/against_scored": Metric("0 to 1", "The same against the script `scored`."),
+    "selfplay/entropy_deck": Metric("nats", "Mean entropy of the policy that acted, while decks are chosen."),
+    "selfplay/entropy_battle": Metric("nats", "The same in the battle."),
+    "selfplay/passes": Metric("0 to 1", "Share of the battle's actions that end the turn."),
+    "selfplay/deck_cost": Metric("mana", "Mean cost of a card in the decks that are played."),
+    "selfplay/deck_pairs": Metric("0 to 1", "Share of their cards that are there twice."),
+    "selfplay/deck_creatures": Metric("0 to 1", "Share of creatures in them."),
+    "selfplay/deck_green": Metric("0 to 1", "Share of green items in them."),
+    "selfplay/deck_red": Metric("0 to 1", "Share of red items in them."),
+    "selfplay/deck_blue": Metric("0 to 1", "Share of blue items in them."),
     "lag/versions": Metric("updates", "Mean age of the acting parameters: learner's version minus the actor's."),
     "time/env": Metric("0 to 1", "Share of an actor's wall time spent waiting for environments, mean over actors."),
     "time/inference": Metric("0 to 1", "Share of an actor's wall time spent choosing actions, mean over actors."),
@@ -68,9 +97,9 @@ METRICS: dict[str, Metric] = {
 
 
 def documented(name: str) -> bool:
-    """Whether docs/metrics.md explains `name`: as itself, as a member's, or as a hyper-parameter that varies."""
+    """Whether docs/metrics.md explains `name`: as itself, as a member's, a hyper-parameter's or another script's."""
     own = re.sub(r"^member_\d+/", "", name)
-    return own in METRICS or re.fullmatch(r"hypers/[a-z_]+", own) is not None
+    return own in METRICS or re.fullmatch(r"hypers/[a-z_]+|selfplay/(meets|against)_[a-z_-]+", own) is not None
 
 
 def table() -> str:

@@ -167,6 +167,8 @@ class Recorder:
             "progress/frames": self.env_steps * self._frame_skip,
             "progress/wall": self.wall,
         }
+        if "selfplay/games" in values:
+            values["rate/games"] = values["selfplay/games"] * values["rate/updates"]
         self._sink.write(self.env_steps, values | shares)
         self._episode_log.flush()
         self._pending, self._since, self._lag = [], now, 0.0

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from jaxrl.config.registry import env_title
+from jaxrl.config.seating import make_table, unroll_rows
+from jaxrl.envs.seeding import TRAINING, stream_key
 from jaxrl.errors import ConfigError
 from jaxrl.run.experiment import (
     ACTOR_KEY,
@@ -21,6 +23,8 @@ from jaxrl.runtime.actor import Actor
 from jaxrl.runtime.anakin import AnakinRuntime
 from jaxrl.runtime.seam import Runtime
 from jaxrl.runtime.sebulba import Sebulba
+from jaxrl.selfplay.fictitious import SelfPlay
+from jaxrl.selfplay.period import make_period
 
 
 def make_runtime(experiment: Experiment, restart: int = 0) -> Runtime:
@@ -72,4 +76,30 @@ def make_anakin(experiment: Experiment, restart: int = 0) -> AnakinRuntime:
     )
 
 
-RUNTIMES: dict[str, Callable[[Experiment, int], Runtime]] = {"sebulba": make_sebulba, "anakin": make_anakin}
+def make_selfplay(experiment: Experiment, restart: int = 0) -> SelfPlay:
+    """Two seats, one policy; it goes on exactly, so that a `restart` is nothing new."""
+    config, game = experiment.config, cast(Any, experiment.env)
+    if not hasattr(game, "make_games"):
+        raise ConfigError(
+            f"runtime.kind selfplay is for games of two players, and {env_title(config.env)} is none; set runtime.kind "
+            "sebulba"
+        )
+    for setting, names in (("scripts", config.selfplay.scripts), ("evaluate", config.selfplay.evaluate)):
+        for name in names:
+            if name not in game.scripts:
+                raise ConfigError(
+                    f"selfplay.{setting} names {name}, and {env_title(config.env)} has {', '.join(game.scripts)}"
+                )
+    (device,) = choose_devices(config.runtime.learner_devices, 1, "runtime.learner_devices")
+    table = make_table(config.selfplay, config.runtime.envs_per_pool)
+    steps = config.runtime.unroll_length
+    period = make_period(experiment.agent, game, config.selfplay, table, steps, unroll_rows(config.selfplay, steps))
+    keys = experiment.key(INIT_KEY), stream_key(config.seed, (TRAINING,)), experiment.key(ACTOR_KEY)
+    return SelfPlay(experiment.agent, game, period, config.selfplay, keys, device=device)
+
+
+RUNTIMES: dict[str, Callable[[Experiment, int], Runtime]] = {
+    "sebulba": make_sebulba,
+    "anakin": make_anakin,
+    "selfplay": make_selfplay,
+}

@@ -17,9 +17,13 @@ class Runtime(Protocol):
     Use as a context manager and iterate in the thread that made it. Nothing in it logs or writes.
     """
 
-    state: TrainState  # after the last complete update
     updates_done: int
     signal: StopSignal  # `stop` ends `updates()` after the update in progress; a signal handler may call it
+
+    @property
+    def state(self) -> TrainState:
+        """After the last complete update."""
+        ...
 
     def updates(self) -> Iterator[Update]:
         """One `Update` per learner step, without end; returns when `signal.stop()` was called.

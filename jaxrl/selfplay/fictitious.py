@@ -1,70 +1,119 @@
-"""Fictitious play in practice: learning periods one after the other, in the arXiv 2303.04096 form.
+"""`runtime.kind: selfplay`: learning from games of two players, as a `Runtime` (`jaxrl.runtime.seam`).
 
-    for each learning period:
-        each game: against the current policy with probability p, else against a member of the pool, drawn by f
-        learn from it; note the result against each member
-        if every member is beaten, or after `patience` periods: a copy of the policy joins the pool
-
-What happens within a period is one compiled program (`jaxrl.selfplay.period`); this is the loop around it, which can be
-stopped, saved and gone on with between two periods.
+One jitted call makes an update, the pool's book-keeping included (`jaxrl.selfplay.period`), and everything that a run
+is goes through it, so that it is saved and resumed at any update, bit for bit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 
+from jaxrl.config.sections import SelfPlayConfig
 from jaxrl.runtime.exchange import StopSignal
 from jaxrl.selfplay.frozen import Pool
-from jaxrl.selfplay.period import Carry, Period, Report
+from jaxrl.selfplay.games import TwoPlayerGame
+from jaxrl.selfplay.period import Carry, Ended, Period
+from jaxrl.selfplay.scripted import make_contest
 from jaxrl.selfplay.seats import Play
-from jaxrl.types import Key, TrainState
+from jaxrl.types import Agent, Array, Device, Episode, Key, TrainState, Update
+
+CONTEST_STREAM = 0x636F_6E74
 
 
-class Standing(NamedTuple):
-    """What a checkpoint between two periods must hold beside the train state."""
+class SelfPlayStanding(NamedTuple):
+    """What a checkpoint must hold beside the train state."""
 
     play: Play
     pool: Pool
+    met: jax.Array
     key: Key
+    scores: Mapping[str, Array]  # of the newest matches against scripts, float32 []
 
 
-class FictitiousPlay:
-    """A run; iterate over `periods()`.
+class SelfPlay:
+    """A `Runtime` of one program on one device.
 
     Args:
+        agent: see `make_period`.
+        game: see `make_period`.
         period: as made by `make_period`.
+        config: which matches are played beside the training.
         keys: of the agent, the games and the actors.
+        device: for everything.
     """
 
-    def __init__(self, period: Period, keys: tuple[Key, Key, Key]):
-        self._carry: Carry = jax.jit(period.init)(*keys)
-        self._run = jax.jit(period.run, donate_argnums=0)
+    def __init__(
+        self,
+        agent: Agent,
+        game: TwoPlayerGame,
+        period: Period,
+        config: SelfPlayConfig,
+        keys: tuple[Key, Key, Key],
+        *,
+        device: Device,
+    ) -> None:
+        self._config, self._device = config, device
+        self._key = jax.random.fold_in(keys[2], CONTEST_STREAM)
+        self._update = jax.jit(period.update, donate_argnums=0)
+        names = config.evaluate if config.evaluate_every else ()
+        self._contests = {
+            name: jax.jit(make_contest(agent, game, game.scripts[name], config.evaluate_games)) for name in names
+        }
+        self._scores = {name: np.float32(0.5) for name in names}
         self.signal = StopSignal()
+        self._carry: Carry = jax.device_put(jax.jit(period.init)(*keys), device)
+        self.updates_done = 0
 
     @property
     def state(self) -> TrainState:
-        """After the last complete period."""
+        """After the last complete update."""
         return self._carry.state
 
     @property
     def pool(self) -> Pool:
-        """After the last complete period."""
+        """After the last complete update."""
         return self._carry.pool
 
-    def periods(self) -> Iterator[Report]:
-        """One report a learning period, without end; returns when `signal.stop()` was called."""
+    def load(self, state: TrainState, standing: SelfPlayStanding | None) -> None:
+        # Copies, because an update reuses the memory of what it was given.
+        carry = self._carry._replace(state=state)
+        if standing is not None:
+            carry = Carry(state, standing.play, standing.pool, standing.met, standing.key)
+            self._scores = {name: np.float32(score) for name, score in standing.scores.items()}
+        self._carry = jax.device_put(jax.tree.map(lambda x: x.copy(), carry), self._device)
+        self.updates_done = int(state.updates)
+
+    def standing(self) -> SelfPlayStanding:
+        _, play, pool, met, key = self._carry
+        return SelfPlayStanding(play, pool, met, key, self._scores)
+
+    def __enter__(self) -> SelfPlay:
+        return self
+
+    def __exit__(self, *exc: Any) -> None: ...
+
+    def updates(self) -> Iterator[Update]:
         while not self.signal.stopped:
-            self._carry, report = self._run(self._carry)
-            yield report
+            self._carry, (metrics, env_steps, ended) = self._update(self._carry)
+            self.updates_done += 1
+            told, number = jax.device_get((ended, env_steps))
+            if self._contests and self.updates_done % self._config.evaluate_every == 0:
+                key = jax.random.fold_in(self._key, self.updates_done)
+                self._scores = {
+                    name: np.float32(contest(self._carry.state, key)) for name, contest in self._contests.items()
+                }
+            metrics = {
+                **metrics,
+                **{f"selfplay/against_{name}": score for name, score in self._scores.items()},
+            }
+            yield Update(metrics, int(number), list(_episodes(told)), 0.0, {})
 
-    def standing(self) -> Standing:
-        """With `state` all that `load` needs; valid until the next period begins."""
-        return Standing(self._carry.play, self._carry.pool, self._carry.key)
 
-    def load(self, state: TrainState, standing: Standing) -> None:
-        """Go on from a checkpoint, bit for bit."""
-        # Copies, because a period reuses the memory of what it was given.
-        self._carry = jax.tree.map(lambda x: x.copy(), Carry(state, *standing))
+def _episodes(ended: Ended) -> Iterator[Episode]:
+    """The games against others; those of the policy with itself add up to nothing."""
+    for row, game in np.argwhere(ended.there):
+        yield Episode(0, int(game), float(ended.result[row, game]), int(ended.length[row, game]))

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 
-from jaxrl.types import Array, EnvSpec, Key, PyTree
+from jaxrl.types import Array, EnvSpec, Key, Metrics, PyTree, Trajectory
+
+# (state of B games, which of them, key) -> action int32 [n] of their seats to move
+Script = Callable[[PyTree, slice, Key], jax.Array]
 
 
 class GameStep(Protocol):
@@ -82,6 +86,28 @@ class TwoPlayerEnv(Protocol):
 
     def timestep(self, state: PyTree) -> GameStep:
         """What the seats to move see."""
+        ...
+
+
+class TwoPlayerGame(Protocol):
+    """A game as a part of a config (`jaxrl.config.registry`): what `env.name` names where two players meet."""
+
+    @property
+    def spec(self) -> EnvSpec:
+        """What an agent in either seat must know."""
+        ...
+
+    @property
+    def scripts(self) -> Mapping[str, Script]:
+        """Players that need no training; they may be handed the whole state, and look only at what they may see."""
+        ...
+
+    def make_games(self, num_games: int) -> TwoPlayerEnv:
+        """So many games side by side."""
+        ...
+
+    def watch(self, trajectory: Trajectory) -> Metrics:
+        """What is to be watched in the columns [T, C] of an unroll beside what holds for every game."""
         ...
 
 

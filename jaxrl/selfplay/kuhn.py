@@ -15,8 +15,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrl.selfplay.games import Turn
-from jaxrl.types import Array, ArraySpec, EnvSpec, Key
+from jaxrl.selfplay.games import BatchedGames, Script, Turn
+from jaxrl.types import Array, ArraySpec, EnvSpec, Key, Metrics, Trajectory
 
 PASS, BET = 0, 1
 NUM_CARDS, NUM_ACTIONS = 3, 2
@@ -43,6 +43,19 @@ class Kuhn:
     def spec(self) -> EnvSpec:
         """All actions are legal always."""
         return EnvSpec(ArraySpec((NUM_CARDS + NUM_NODES,), "float32"), NUM_ACTIONS, frame_skip=1, masks_actions=True)
+
+    @property
+    def scripts(self) -> dict[str, Script]:
+        """`calling` bets and calls always."""
+        return {"calling": lambda games, part, key: jnp.full_like(games.state.node[part], BET)}
+
+    def make_games(self, num_games: int) -> BatchedGames:
+        """So many games side by side."""
+        return BatchedGames(self, num_games)
+
+    def watch(self, trajectory: Trajectory) -> Metrics:
+        """Nothing but what holds for every game."""
+        return {}
 
     def init(self, key: Key) -> KuhnState:
         """Two of the three cards."""

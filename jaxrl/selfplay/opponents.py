@@ -7,34 +7,12 @@ published; on matrix games (`jaxrl.selfplay.matrix`) it decides whether the last
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-Distribution = Literal["uniform", "squared", "softmin"]
-
-
-@dataclass(frozen=True)
-class OpponentConfig:
-    """Whom the current policy plays, and when a copy of it is frozen.
-
-    Args:
-        self_play: p, the share of the games that it plays against itself; all of them while the pool is empty.
-        distribution: of members: `uniform`; `squared`, weight (1 - win rate)^2; or `softmin` of the mean result.
-        softmin_temperature: of `softmin`; small is the member that the policy does worst against.
-        threshold: a copy is frozen when the mean result against every member, from -1 to 1, was above this.
-        patience: or when so many learning periods have ended without one.
-        capacity: members kept; a full pool gives up the one that the policy did best against.
-    """
-
-    self_play: float = 0.6
-    distribution: Distribution = "softmin"
-    softmin_temperature: float = 0.1
-    threshold: float = 0.7
-    patience: int = 6
-    capacity: int = 32
+from jaxrl.config.sections import OpponentConfig
 
 
 class Ledger(NamedTuple):

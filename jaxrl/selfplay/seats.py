@@ -34,8 +34,8 @@ from jaxrl.types import ActorOutput, ActorState, Key, PyTree, TimeStep, Trajecto
 
 NOTHING, BLANK = -1, -2  # in place of a step's number: no such row; an ignored row that saw nothing
 
-# (actor state [B], what the seat to move sees [B], that seat [B], key) -> (its new actor state [B], its action)
-Decide = Callable[[ActorState, TimeStep, jax.Array, Key], tuple[ActorState, ActorOutput]]
+# (games, actor state [B], what the seat to move sees [B], that seat [B], key) -> (its new actor state [B], its action)
+Decide = Callable[[PyTree, ActorState, TimeStep, jax.Array, Key], tuple[ActorState, ActorOutput]]
 
 
 class Columns(NamedTuple):
@@ -124,7 +124,7 @@ def begin(env: TwoPlayerEnv, columns: Columns, decide: Decide, actor_state: Acto
     turn = env.timestep(games)
     player = jnp.asarray(turn.player, jnp.int32)
     # Rows that nothing was seen in are filled with what is pending: numbers that a loss can compute with.
-    output = decide(actor_state, _view(turn, turn.first), player, key)[1]
+    output = decide(games, actor_state, view_of(turn, turn.first), player, key)[1]
     seen = jax.tree.map(lambda x: x[columns.game], Seen(turn.observation, turn.legal, turn.first, output))
     zero = jnp.zeros(num_columns, jnp.float32)
     pending = Pending(
@@ -151,8 +151,8 @@ def unroll(
         player = jnp.asarray(turn.player, jnp.int32)
         fresh = fresh | turn.first
         first = jnp.where(player == 0, fresh[0], fresh[1])
-        own = jax.tree.map(lambda x: _of_mover(player, x), actor_state)
-        after, output = decide(own, _view(turn, first), player, jax.random.fold_in(key, index))
+        own = jax.tree.map(lambda x: of_mover(player, x), actor_state)
+        after, output = decide(games, own, view_of(turn, first), player, jax.random.fold_in(key, index))
         moves = (jnp.arange(2)[:, None] == player) & ~turn.last  # [2, B]
         actor_state = jax.tree.map(lambda new, old: jnp.where(_like(moves, old), new[None], old), after, actor_state)
         opens = moves[columns.seat, columns.game]
@@ -276,13 +276,13 @@ def _look_up(columns: Columns, seen: Seen, pending: Seen, at: jax.Array) -> Seen
     return jax.tree.map(gather, seen, pending)
 
 
-def _view(turn: GameStep, first: jax.Array) -> TimeStep:
+def view_of(turn: GameStep, first: jax.Array) -> TimeStep:
     """What an agent's `act` is given: rewards and counters are not its business."""
     zero = jnp.zeros(first.shape, jnp.float32)
     return TimeStep(turn.observation, zero, turn.discount, first, turn.last, turn.legal, zero, turn.episode_length)
 
 
-def _of_mover(player: jax.Array, x: jax.Array) -> jax.Array:
+def of_mover(player: jax.Array, x: jax.Array) -> jax.Array:
     """Leaves [2, B, ...] by seat -> [B, ...] of the seat to move."""
     return jnp.where(_like(player == 0, x[0]), x[0], x[1])
 

@@ -72,6 +72,27 @@ def generalised_advantage(value, reward, discount, mask, trace_lambda) -> Target
     return Targets(value[:-1] + advantage, advantage)
 
 
+def upgo(value, reward, discount, ratio, mask, rho_clip=1.0) -> np.ndarray:
+    """UPGO: from row t along the sequence as long as the next row does no worse than its value, then its value."""
+    length = len(reward)
+    advantage = np.zeros(length)
+    for t in range(length):
+        if not mask[t]:
+            continue
+        total, product, k = 0.0, 1.0, t
+        while True:
+            total += product * reward[k]
+            product *= discount[k]
+            k += 1
+            follows = k < length and mask[k] and reward[k] + discount[k] * value[k + 1] >= value[k]
+            if product == 0 or not follows:
+                break
+        if product != 0:
+            total += product * value[k]
+        advantage[t] = min(ratio[t], rho_clip) * (total - value[t])
+    return advantage
+
+
 def columns(function, *arrays, **settings) -> Targets:
     """`function` on every column of arrays [T, B]; a setting may be one number or [B]."""
     width = arrays[0].shape[1]

@@ -7,17 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxrl.selfplay.frozen import (
-    Pool,
-    Table,
-    close_period,
-    empty_pool,
-    make_decide,
-    make_table,
-    record_games,
-    seat_members,
-)
-from jaxrl.selfplay.opponents import Ledger, OpponentConfig
+from jaxrl.config.seating import Table, make_table
+from jaxrl.config.sections import OpponentConfig, SelfPlayConfig
+from jaxrl.errors import ConfigError
+from jaxrl.selfplay.frozen import Pool, close_period, empty_pool, make_decide, record_games, seat_members
+from jaxrl.selfplay.opponents import Ledger
 from jaxrl.selfplay.seats import Games
 from jaxrl.types import ActorOutput, Agent
 
@@ -25,15 +19,28 @@ TABLE = Table(self_play=2, slots=2, games_per_slot=4)
 CONFIG = OpponentConfig(capacity=3, distribution="uniform")
 
 
+def share_out(games: int, slots: int, self_play: float, **scripts: float) -> Table:
+    config = SelfPlayConfig(num_slots=slots, scripts=scripts, opponents=OpponentConfig(self_play=self_play))
+    return make_table(config, games)
+
+
 def test_tables():
-    assert make_table(OpponentConfig(self_play=0.6), 40, 4) == Table(24, 4, 4)
-    assert make_table(OpponentConfig(self_play=1.0), 40, 4) == Table(40, 0, 0)
-    assert make_table(OpponentConfig(self_play=0.0), 40, 4) == Table(0, 4, 10)
-    with pytest.raises(ValueError, match="cannot be shared out"):
-        make_table(OpponentConfig(self_play=0.6), 8, 8)
-    columns = TABLE.columns()
-    np.testing.assert_array_equal(columns.game, [0, 0, 1, 1, *range(2, 10)])
-    np.testing.assert_array_equal(columns.seat, [0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1])
+    assert share_out(40, 4, 0.6) == Table(24, 4, 4)
+    assert share_out(40, 4, 1.0) == Table(40, 0, 0)
+    assert share_out(40, 4, 0.0) == Table(0, 4, 10)
+    table = share_out(50, 4, 0.6, clever=0.12, dull=0.08)
+    assert table == Table(24, 4, 4, (("clever", 6), ("dull", 4))) and table.num_games == 50
+    assert table.num_columns == 2 * 24 + 16 + 10
+    for settings, message in (
+        ((8, 8, 0.6), "cannot be shared out to 8 slots"),
+        ((8, 0, 1.0, 0.1), "less than two of 8 games"),
+        ((8, 0, 1.0, 0.5, 0.8), "add up to at most 1, got 1.3"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            share_out(*settings[:3], **{f"s{k}": share for k, share in enumerate(settings[3:])})
+    game, seat = TABLE.learners()
+    np.testing.assert_array_equal(game, [0, 0, 1, 1, *range(2, 10)])
+    np.testing.assert_array_equal(seat, [0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1])
 
 
 def pool_of(size: int, seated: list[int]) -> Pool:
@@ -59,16 +66,29 @@ AGENT = Agent(*(None,) * 4, act=act, update=None, look=None)  # pyright: ignore[
 def test_each_seat_is_played_by_its_own_policy():
     decide = make_decide(AGENT, TABLE, jnp.float32(1), pool_of(3, [2, 0]))
     for player in (0, 1):
-        memory, output = decide(jnp.arange(10.0), SEEN, jnp.full(10, player), jax.random.key(0))
+        memory, output = decide((), jnp.arange(10.0), SEEN, jnp.full(10, player), jax.random.key(0))
         expected = np.array([1, 1, 12, 12, 12, 12, 10, 10, 10, 10])
         expected[2 + player :: 2] = 1  # the learner's turn
         np.testing.assert_array_equal(output.action, expected)
         np.testing.assert_array_equal(memory, np.arange(10) + expected)
 
 
+def test_scripts_play_their_games_and_seats():
+    """A script is given its own games, and acts where it sits; the learner acts elsewhere, and so do frozen members."""
+    table = TABLE._replace(scripts=(("ten", 4), ("game", 2)))
+    scripts = {
+        "ten": lambda games, part, key: jnp.full(4, 10),
+        "game": lambda games, part, key: games[part],
+    }
+    decide = make_decide(AGENT, table, jnp.float32(1), pool_of(3, [2, 0]), scripts)
+    games = 100 + jnp.arange(16)
+    _, output = decide(games, jnp.zeros(16), SEEN, jnp.zeros(16, jnp.int32), jax.random.key(0))
+    np.testing.assert_array_equal(output.action, [1, 1, 1, 12, 1, 12, 1, 10, 1, 10, 1, 10, 1, 10, 1, 115])
+
+
 def test_an_empty_pool_is_the_current_policy():
     decide = make_decide(AGENT, TABLE, jnp.float32(1), pool_of(0, [0, 0]))
-    _, output = decide(jnp.zeros(10), SEEN, jnp.zeros(10, jnp.int32), jax.random.key(0))
+    _, output = decide((), jnp.zeros(10), SEEN, jnp.zeros(10, jnp.int32), jax.random.key(0))
     assert (output.action == 1).all()
 
 

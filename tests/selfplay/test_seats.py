@@ -58,7 +58,7 @@ def play(
     env = BatchedGames(game, GAMES)
     params = agent.publish(agent.init(jax.random.key(0)))._replace(params={"gain": jnp.float32(gain)})
 
-    def decide(actor_state, timestep, player, key):
+    def decide(games, actor_state, timestep, player, key):
         return agent.act(params, actor_state, timestep, key)
 
     now = seats.begin(env, columns, decide, agent.initial_actor_state(GAMES), jax.random.key(1))
@@ -187,7 +187,7 @@ def test_unrolls_of_any_length_hold_the_same_rows():
     agent, _ = make_impala()
     params = agent.publish(agent.init(jax.random.key(0)))
 
-    def decide(actor_state, timestep, player, key):
+    def decide(games, actor_state, timestep, player, key):
         return agent.act(params, actor_state, timestep, jax.random.key(7))
 
     found = []
@@ -223,7 +223,7 @@ def test_memory_goes_with_the_seat():
     behaviour = agent.publish(agent.init(jax.random.key(0)))._replace(params=params)
     env = BatchedGames(OracleGame(), GAMES)
 
-    def decide(actor_state, timestep, player, key):
+    def decide(games, actor_state, timestep, player, key):
         return agent.act(behaviour, actor_state, timestep, key)
 
     now = seats.begin(env, BOTH, decide, agent.initial_actor_state(GAMES), jax.random.key(1))

@@ -1,0 +1,77 @@
+"""Legends of Code and Magic as a part of a config: its versions, its scripted players, and what is watched in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import jax
+import jax.numpy as jnp
+
+from jaxrl.config.conditions import ReadIf
+from jaxrl.config.ranges import AtLeast
+from jaxrl.envs.locm.cards import Cards, load_card_list
+from jaxrl.envs.locm.env import MAX_BATTLE_STEPS, NUM_ACTIONS, BatchState
+from jaxrl.envs.locm.state import VERSIONS, in_battle
+from jaxrl.errors import ConfigError
+from jaxrl.locm.players import PLAYERS, Player
+from jaxrl.locm.policy.watch import watch_decks, watch_stages
+from jaxrl.locm.table import CardTable, view_shapes
+from jaxrl.types import EnvSpec, Key, Metrics, Trajectory
+
+
+@dataclass(frozen=True)
+class Config:
+    """Legends of Code and Magic for two players: deck stage and battle in one episode.
+
+    Args:
+        version: of the rules; `1.2` drafts from a card list.
+        card_list: path of the competition's list of cards (cardlist.txt).
+        max_battle_steps: actions of both players in a battle, after which it is cut off.
+    """
+
+    version: Literal["1.5", "1.2"] = "1.5"
+    card_list: Annotated[str, ReadIf("env.version", "1.2")] = ""
+    max_battle_steps: Annotated[int, AtLeast(1)] = MAX_BATTLE_STEPS
+
+
+def make(config: Config) -> CardGame:
+    """The game; raises `ConfigError` where version 1.2 has no card list."""
+    if config.version == "1.2" and not config.card_list:
+        raise ConfigError("env.version 1.2 needs a list of cards: set env.card_list to the path of cardlist.txt")
+    return CardGame(config, load_card_list(config.card_list)[0] if config.card_list else None)
+
+
+class CardGame:
+    """The card game as a part: `jaxrl.selfplay.games.TwoPlayerGame`."""
+
+    def __init__(self, config: Config, card_list: Cards | None):
+        """The rules of `config`, with the cards of version 1.2."""
+        self.version, self._card_list, self._max_battle_steps = (
+            VERSIONS[config.version],
+            card_list,
+            config.max_battle_steps,
+        )
+        self.spec = EnvSpec(view_shapes(self.version), NUM_ACTIONS, frame_skip=1, masks_actions=True)
+        self.scripts = {name: _script(make_player(self.version)) for name, make_player in PLAYERS.items()}
+
+    def make_games(self, num_games: int) -> CardTable:
+        """So many games side by side."""
+        return CardTable(num_games, self.version, self._card_list, self._max_battle_steps)
+
+    def watch(self, trajectory: Trajectory) -> Metrics:
+        """Entropies by stage, the share of PASS, and what the decks are like."""
+        return {**watch_stages(trajectory), **watch_decks(trajectory)}
+
+
+def _script(player: Player) -> Callable[[BatchState, slice, Key], jax.Array]:
+    """A player as one of self-play's scripts; what it does in a game that is over is thrown away."""
+
+    def act(state: BatchState, part: slice, key: Key) -> jax.Array:
+        game = jax.tree.map(lambda x: x[..., part], state.episode.game)
+        card_key, action_key = jax.random.split(key)
+        card, action = player.choose_card(card_key, game), player.choose_action(action_key, game)
+        return jnp.where(in_battle(game), action, card).astype(jnp.int32)
+
+    return act

@@ -1,0 +1,59 @@
+"""Matches of the learning policy against scripts, in one program: what self-play's own win rate cannot tell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+from jaxrl.config.seating import Table
+from jaxrl.selfplay.frozen import make_decide
+from jaxrl.selfplay.games import Script, TwoPlayerGame
+from jaxrl.selfplay.seats import of_mover, view_of
+from jaxrl.types import Agent, Key, PyTree, TrainState
+
+
+def make_contest(
+    agent: Agent, game: TwoPlayerGame, script: Script, num_games: int
+) -> Callable[[TrainState, Key], jax.Array]:
+    """(train state, key) -> the policy's share of `num_games` games, float32 []; a game that is cut off is half.
+
+    The policy takes its most probable action, and has seat 0 in every other game; memory is kept by seat.
+    """
+    num_games += num_games % 2
+    env, table = game.make_games(num_games), Table(0, 0, 0, (("script", num_games),))
+
+    def contest(state: TrainState, key: Key) -> jax.Array:
+        start_key, act_key = jax.random.split(key)
+        decide = make_decide(agent, table, agent.publish_greedy(state), None, {"script": script})
+        actor_state = agent.initial_actor_state(num_games)
+        games = env.reset(start_key)
+        memory = jax.tree.map(lambda x: jnp.stack([x, x]), actor_state)
+        wins, over = jnp.zeros(num_games, jnp.float32), jnp.zeros(num_games, bool)
+        begin = games, memory, jnp.ones((2, num_games), bool), wins, over, jnp.int32(0)
+
+        def going(now: PyTree) -> jax.Array:
+            return ~now[4].all()
+
+        def step(now: PyTree) -> PyTree:
+            games, memory, fresh, wins, over, number = now
+            turn = env.timestep(games)
+            player = turn.player.astype(jnp.int32)
+            first = jnp.where(player == 0, fresh[0], fresh[1])
+            own = jax.tree.map(lambda x: of_mover(player, x), memory)
+            after, output = decide(games, own, view_of(turn, first), player, jax.random.fold_in(act_key, number))
+            moves = jnp.arange(2)[:, None] == player
+
+            def keep(new: jax.Array, old: jax.Array) -> jax.Array:
+                return jnp.where(moves.reshape(*moves.shape, *(1,) * (old.ndim - 2)), new[None], old)
+
+            memory = jax.tree.map(keep, after, memory)
+            result = jnp.where(table.learner_seats() == 0, turn.reward[:, 0], turn.reward[:, 1])
+            wins = jnp.where(turn.last & ~over, 0.5 + 0.5 * result, wins)
+            games = env.step(games, output.action)
+            return games, memory, fresh & ~moves, wins, over | turn.last, number + 1
+
+        return jnp.mean(jax.lax.while_loop(going, step, begin)[3])
+
+    return contest
