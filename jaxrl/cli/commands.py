@@ -32,7 +32,7 @@ COMMANDS = {
     "upload": Command(one_run.upload, "RUN", "send a run to Weights & Biases", computes=False),
     "export": Command(agents_at_hand.export, "RUN FILE", "write its weights, config and card to one file"),
     "zoo": Command(agents_at_hand.zoo, "[NAME]", "the trained agents that come with it", computes=False),
-    "watch": Command(agents_at_hand.watch, "RUN|zoo:NAME [--video FILE]", "see an agent play"),
+    "watch": Command(agents_at_hand.watch, "RUN|zoo:NAME [--video FILE]", "see a training, or an agent play"),
     "sweep": Command(many_runs.sweep, "FILE [--on slurm] [--population]", "run a sweep; run again, it goes on", 2),
     "reproduce": Command(many_runs.reproduce, "--scale smoke|cpu|full", "run a study and write its report", 2),
     "bench": Command(machine.bench, "CONFIG --json FILE [--seconds S]", "measure every part of the loop"),

@@ -109,6 +109,8 @@ class RecordConfig:
         report_every: updates between two lines of metrics.
         checkpoint_every: updates between two checkpoints; one more is written at the end and on Ctrl-C.
         keep_checkpoints: how many of the newest stay on disk.
+        film: after training, film an episode of the evaluated policy: episode.mp4 in the run folder.
+        tensorboard: also write TensorBoard's event files into the run folder; needs the extra `tensorboard`.
         wandb: `auto` logs online where an API key is set and offline otherwise; no run waits for it or needs it.
         wandb_project: the project that W&B files the run under.
     """
@@ -117,6 +119,8 @@ class RecordConfig:
     report_every: Annotated[int, AtLeast(1)] = 50
     checkpoint_every: Annotated[int, AtLeast(1)] = 1000
     keep_checkpoints: Annotated[int, AtLeast(1)] = 2
+    film: Annotated[bool, ReadIf("evaluation.episodes")] = False
+    tensorboard: bool = False
     wandb: Literal["auto", "online", "offline", "off"] = "auto"
     wandb_project: Annotated[str, ReadIf("record.wandb", "auto", "online", "offline")] = "jaxrl"
 

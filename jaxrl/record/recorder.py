@@ -18,6 +18,7 @@ from jaxrl.record.console import ConsoleSink
 from jaxrl.record.meters import EpisodeWindow, Rate, mean_metrics, member_name
 from jaxrl.record.rundir import RunDir
 from jaxrl.record.sinks import EpisodeLog, JsonlSink, ManySinks, Sink, last_episodes
+from jaxrl.record.tensorboard import TensorBoardSink
 from jaxrl.record.wandb import WandbSink
 from jaxrl.types import Metrics, Params, Update
 
@@ -58,6 +59,8 @@ class Recorder:
         )
         self._console.count(self.env_steps, 0.0)
         sinks: list[Sink] = [JsonlSink(run.metrics, resume_at), self._console]
+        if config.record.tensorboard:
+            sinks.append(TensorBoardSink(run.path, resume_at))
         if config.record.wandb != "off":
             sinks.append(WandbSink(run.path, config.record.wandb_project, config.record.wandb))
         self._sink = ManySinks(sinks)

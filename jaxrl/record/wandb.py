@@ -144,11 +144,12 @@ def main(run_dir: str, project: str, mode: str, close_timeout: str) -> None:
         fcntl.flock(file, fcntl.LOCK_EX)  # the child of a run that was killed may still be at work
     progress = json.loads(os.read(file, 1000) or "{}")
     progress.setdefault("id", os.environ.get("WANDB_RUN_ID") or secrets.token_hex(4))
-    os.pwrite(file, f"{json.dumps(progress):120}\n".encode(), 0)  # one call, which no signal divides
+    _keep(file, progress)
     config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
     import wandb  # here only: slow to import, and optional
 
     settings: dict[str, Any] = {"mode": mode, "id": progress["id"], "resume": "allow" if mode == "online" else None}
+    settings |= {"group": os.environ.get("WANDB_RUN_GROUP") or config.get("name"), "tags": tags_of(config)}
     run = wandb.init(project=project, name=folder.name, dir=run_dir, config=config, **settings)
     run.define_metric("env_steps")
     run.define_metric("*", step_metric="env_steps")
@@ -156,9 +157,45 @@ def main(run_dir: str, project: str, mode: str, close_timeout: str) -> None:
         if row["env_steps"] > progress.get(mode, -1):
             run.log({name: value for name, value in row.items() if value is not None}, row["env_steps"], commit=True)
             progress[mode] = row["env_steps"]
-            os.pwrite(file, f"{json.dumps(progress):120}\n".encode(), 0)
+            _keep(file, progress)
+    if (stamp := add_results(run, folder, wandb, progress.get(f"{mode}_results"))) is not None:
+        progress[f"{mode}_results"] = stamp
+        _keep(file, progress)
     signal.alarm(round(float(close_timeout)) + 1)  # whoever would end it may have been killed
     run.finish()
+
+
+def _keep(file: int, progress: Mapping[str, Any]) -> None:
+    os.pwrite(file, f"{json.dumps(progress):300}\n".encode(), 0)  # one call, which no signal divides
+
+
+def tags_of(config: Mapping[str, Any]) -> list[str]:
+    """What runs are filtered by: the game, the agent and the network; those of WANDB_TAGS beside them."""
+    parts = [config.get(section, {}) for section in ("env", "agent", "network")]
+    names = [str(part.get("id") or part.get("name") or "") for part in parts]
+    return [*filter(None, names), *filter(None, os.environ.get("WANDB_TAGS", "").split(","))]
+
+
+def add_results(run: Any, folder: Path, wandb: Any, sent: float | None) -> float | None:
+    """Put score, curve and newest film into the run's summary, where there is a score that was not `sent` yet.
+
+    Returns:
+        When the score was written, in seconds since 1970; None where there is nothing new.
+    """
+    path = folder / "evaluation.json"
+    if not path.exists() or (stamp := path.stat().st_mtime) == sent:
+        return None
+    scores = json.loads(path.read_text(encoding="utf-8"))
+    run.summary.update(
+        {f"evaluation/{name}": value for name, value in scores.items() if isinstance(value, int | float)}
+    )
+    if (folder / "curve.png").exists():
+        run.summary["curve"] = wandb.Image(str(folder / "curve.png"))
+    films = [path for path in folder.iterdir() if path.suffix in (".mp4", ".gif") and not path.name.startswith(".")]
+    if films:
+        newest = max(films, key=lambda path: path.stat().st_mtime)
+        run.summary["film"] = wandb.Video(str(newest), format=newest.suffix[1:])
+    return stamp
 
 
 if __name__ == "__main__":

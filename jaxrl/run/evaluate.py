@@ -24,6 +24,7 @@ from jaxrl.record.files import replace_json
 from jaxrl.record.meters import member_name
 from jaxrl.record.rundir import RunDir
 from jaxrl.record.video import Film, check_video_path, write_video
+from jaxrl.record.wandb import WandbSink, choose_mode
 from jaxrl.run.experiment import (
     EVALUATION_KEY,
     Experiment,
@@ -235,7 +236,7 @@ def finish(config: ExperimentConfig, run: RunDir) -> None:
     if trained is not None:
         lines.append(f"training    {trained:.2f} over the last 100 training episodes (acting policy)")
     if config.evaluation.episodes:
-        result = evaluate(run)
+        result = evaluate(run, video=run.path / "episode.mp4" if config.record.film else None)
         replace_json(run.path / "evaluation.json", result)
         label = f", {result['protocol']} protocol" if result["protocol"] else ""
         error = f" +- {result['standard_error']:.2f}" if result["games"] > 1 else ""  # of one game it is not known
@@ -255,3 +256,5 @@ def finish(config: ExperimentConfig, run: RunDir) -> None:
         f"next        {typed('evaluate', run, '--video', 'episode.gif')}",
     ]
     print("\n".join(lines), flush=True)
+    if config.record.wandb != "off" and choose_mode(config.record.wandb) == "online":
+        WandbSink(run.path, config.record.wandb_project, "online").close()  # score, curve and film

@@ -10,6 +10,7 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -23,9 +24,11 @@ from jaxrl.record.checkpoints import Checkpoints, Counters
 from jaxrl.record.console import typed
 from jaxrl.record.recorder import Recorder, Tally
 from jaxrl.record.rundir import RunDir
+from jaxrl.record.tensorboard import check_installed
 from jaxrl.record.versions import collect
+from jaxrl.record.video import check_video_path
 from jaxrl.run.evaluate import finish
-from jaxrl.run.experiment import Experiment, build
+from jaxrl.run.experiment import Experiment, build, make_evaluation_screen
 from jaxrl.run.resume import note, start
 from jaxrl.run.same_experiment import Resumed, by, other_settings, with_typed
 from jaxrl.run.signals import StopRequests, stop_requests
@@ -108,6 +111,7 @@ def run_training(config: ExperimentConfig, run: RunDir | None = None) -> tuple[i
 def _train_locked(config: ExperimentConfig, resumed: Resumed | None, held: ExitStack) -> tuple[int, RunDir]:
     """The status and the run folder, whose lock `held` keeps for what else is written there after the training."""
     experiment = build(config)
+    check_extras(experiment)
     runtime, counters = start(experiment, resumed, resuming=resumed is not None)
     if resumed is None:  # last, so that a setting that cannot work leaves no folder
         circumstances = {**collect(), "protocol": protocol_rules(experiment.env)}
@@ -117,6 +121,16 @@ def _train_locked(config: ExperimentConfig, resumed: Resumed | None, held: ExitS
         run = resumed.run
         note(resumed, counters)
     return _train_in(run, experiment, runtime, counters), run
+
+
+def check_extras(experiment: Experiment) -> None:
+    """What would fail only after the run folder was made or the training was over; raises `UserError`."""
+    record = experiment.config.record
+    if record.tensorboard:
+        check_installed()
+    if record.film:
+        check_video_path(Path("episode.mp4"))
+        make_evaluation_screen(experiment, 1).close()
 
 
 def _train_in(run: RunDir, experiment: Experiment, runtime: Runtime, counters: Counters) -> int:

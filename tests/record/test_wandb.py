@@ -19,7 +19,7 @@ import pytest
 
 from jaxrl.cli.commands import main
 from jaxrl.record.sinks import JsonlSink, ManySinks
-from jaxrl.record.wandb import WandbSink, choose_mode, follow, has_api_key
+from jaxrl.record.wandb import WandbSink, add_results, choose_mode, follow, has_api_key
 
 FAKE = """
 import json, os, pathlib, time
@@ -101,6 +101,8 @@ def test_reports_arrive_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         "config": {"seed": 1},
         "mode": "offline",
         "resume": None,
+        "group": None,
+        "tags": [],
     }
     assert others == [{"env_steps": step, "episode/return": step / 2} for step in range(50)]
     assert threading.active_count() == 1
@@ -290,3 +292,43 @@ def test_the_real_wandb_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     progress = json.loads((tmp_path / "wandb.json").read_text())
     assert progress["offline"] == 19 and len(list(tmp_path.glob(f"wandb/offline-run-*-{progress['id']}/*.wandb"))) == 2
     assert not (Path.cwd() / "wandb").exists()
+
+
+def test_game_agent_and_network_are_tags_and_runs_that_differ_in_seed_a_group(log, tmp_path, monkeypatch):
+    (tmp_path / "config.yaml").write_text(
+        "name: pong\nenv: {name: envpool, id: Pong-v5}\nagent: {name: casa}\nnetwork: {name: atari}\n"
+    )
+    fake_wandb(tmp_path, monkeypatch)
+    monkeypatch.setenv("WANDB_TAGS", "mine")
+    JsonlSink(tmp_path / "metrics.jsonl").close()
+    WandbSink(tmp_path, "project", "offline").close()
+    (settings,) = rows(log)
+    assert settings["group"] == "pong" and settings["tags"] == ["Pong-v5", "casa", "atari", "mine"]
+    monkeypatch.setenv("WANDB_RUN_GROUP", "a sweep")
+    WandbSink(tmp_path, "project", "offline").close()
+    assert rows(log)[-1]["group"] == "a sweep"
+
+
+def test_score_curve_and_film_are_sent_once_for_each_score(tmp_path):
+    class Summary(dict[str, Any]):
+        pass
+
+    class Media:
+        Image = staticmethod(lambda path: ("image", Path(path).name))
+        Video = staticmethod(lambda path, format: ("film", Path(path).name, format))
+
+    class Run:
+        summary = Summary()
+
+    assert add_results(Run, tmp_path, Media, None) is None
+    (tmp_path / "evaluation.json").write_text('{"mean_return": 18.5, "policy": "greedy", "episodes": 100}')
+    (tmp_path / "curve.png").touch()
+    (tmp_path / "episode.mp4").touch()
+    stamp = add_results(Run, tmp_path, Media, None)
+    assert Run.summary == {
+        "evaluation/mean_return": 18.5,
+        "evaluation/episodes": 100,
+        "curve": ("image", "curve.png"),
+        "film": ("film", "episode.mp4", "mp4"),
+    }
+    assert stamp is not None and add_results(Run, tmp_path, Media, stamp) is None

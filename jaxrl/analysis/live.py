@@ -1,0 +1,124 @@
+"""A page about one run, also while it trains: curves, newest film, score, config, log. For this machine only.
+
+/                 the page (live.html)
+/run              what there is now: state, score, config, log
+/metrics?from=N   reports from line N on
+/film             the newest film in the run folder
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from jaxrl.analysis.runs import read_env, read_record, read_settings
+from jaxrl.errors import ConfigError
+from jaxrl.record.metrics import METRICS
+from jaxrl.record.rundir import RunDir
+
+HOST = "127.0.0.1"
+FILMS = {".mp4": "video/mp4", ".gif": "image/gif", ".webp": "image/webp"}
+LOG_BYTES = 20_000  # of the end of a log
+# The page may load from this server only, whatever stands in a run folder.
+POLICY = "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; "
+POLICY += "img-src 'self'; media-src 'self'"
+
+
+def describe(run: RunDir) -> dict[str, Any]:
+    """State, score, config and log of a run, for the page."""
+    settings, film = read_settings(run), newest_film(run.path)
+    logs = [path for path in (run.path.parent / "output.log", run.path / "wandb.log") if path.exists()]
+    return {
+        "name": run.path.name,
+        "title": f"{read_env(run)}: {settings['name']}, seed {settings['seed']}",
+        "total": settings["env_steps"],
+        "running": bool(run.writer()),
+        "evaluation": read_record(run, "evaluation.json"),
+        "resumptions": _lines(run.resumptions),
+        "film": None if film is None else {"name": film.name, "stamp": film.stat().st_mtime_ns},
+        "config": run.config.read_text(encoding="utf-8"),
+        "log": "\n\n".join(f"{path.name}:\n{_tail(path)}" for path in logs),
+        "meanings": {name: f"{metric.meaning} [{metric.unit}]" for name, metric in METRICS.items()},
+    }
+
+
+def reports(run: RunDir, first: int) -> dict[str, Any]:
+    """The whole lines of metrics.jsonl from number `first` on; `next` is where to go on. One cut short is left out."""
+    lines = run.metrics.read_bytes().split(b"\n")[:-1] if run.metrics.exists() else []
+    return {"rows": [json.loads(line) for line in lines[first:] if line], "next": len(lines)}
+
+
+def newest_film(folder: Path) -> Path | None:
+    """The film in a run folder that was written last."""
+    films = [path for path in folder.iterdir() if path.suffix in FILMS and not path.name.startswith(".")]
+    return max(films, key=lambda path: path.stat().st_mtime_ns, default=None)
+
+
+def make_server(run: RunDir, port: int = 0) -> ThreadingHTTPServer:
+    """A server of the page, not yet serving; port 0 takes a free one.
+
+    Raises:
+        ConfigError: the port is taken.
+    """
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.headers.get("Host", "").partition(":")[0] not in (HOST, "localhost"):  # a name that was rebound
+                self.send_error(403)
+                return
+            answer(self, run)
+
+        def log_message(self, format: str, *args: Any) -> None: ...
+
+    try:
+        return ThreadingHTTPServer((HOST, port), Handler)
+    except OSError as error:
+        raise ConfigError(
+            f"--port {port} cannot be served: {error.strerror}; leave it out to take a free one"
+        ) from None
+
+
+def answer(request: BaseHTTPRequestHandler, run: RunDir) -> None:
+    """Answer one GET."""
+    address = urlsplit(request.path)
+    if address.path == "/":
+        _send(request, "text/html; charset=utf-8", Path(__file__).with_name("live.html").read_bytes())
+    elif address.path == "/run":
+        _send(request, "application/json", json.dumps(describe(run)).encode())
+    elif address.path == "/metrics":
+        first = parse_qs(address.query).get("from", ["0"])[0]
+        _send(request, "application/json", json.dumps(reports(run, int(first) if first.isdecimal() else 0)).encode())
+    elif address.path == "/film" and (film := newest_film(run.path)) is not None:
+        _send(request, FILMS[film.suffix], film.read_bytes())
+    else:
+        request.send_error(404)
+
+
+def watch_training(run: RunDir, port: int = 0, say: Callable[[str], None] = print) -> None:
+    """Serve the page until Ctrl-C."""
+    with make_server(run, port) as server:
+        say(f"http://{HOST}:{server.server_address[1]} shows {run}; Ctrl-C ends the page, and no training")
+        server.serve_forever()
+
+
+def _send(request: BaseHTTPRequestHandler, kind: str, content: bytes) -> None:
+    request.send_response(200)
+    headers = {"Content-Type": kind, "Content-Length": str(len(content)), "Cache-Control": "no-store"}
+    for name, value in {**headers, "Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff"}.items():
+        request.send_header(name, value)
+    request.end_headers()
+    request.wfile.write(content)
+
+
+def _lines(path: Path) -> int:
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+def _tail(path: Path) -> str:
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - LOG_BYTES))
+        return file.read().decode(errors="replace")
