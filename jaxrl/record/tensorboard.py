@@ -32,8 +32,8 @@ class TensorBoardSink:
 
     def __init__(self, run_dir: Path, resume_at: int | None = None):
         check_installed()
-        from tensorboard.compat.proto import event_pb2, summary_pb2
-        from tensorboard.summary.writer.event_file_writer import EventFileWriter
+        from tensorboard.compat.proto import event_pb2, summary_pb2  # pyright: ignore[reportMissingImports]
+        from tensorboard.summary.writer.event_file_writer import EventFileWriter  # pyright: ignore[reportMissingImports]
 
         self._event, self._summary, self._folder = event_pb2, summary_pb2, run_dir / "tensorboard"
         try:

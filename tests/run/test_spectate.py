@@ -35,3 +35,17 @@ def test_a_film(tmp_path, capsys):
 def test_without_a_terminal_nothing_is_played(capsys):
     assert main(["watch", "zoo:catch"]) == 2
     assert "there is no terminal to draw in" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "wrong"),
+    [
+        (["zoo:catch", "--port", "8000"], "--port says nothing about a game"),
+        (["zoo:catch", "--video", "x.gif", "--speed", "2"], "--speed says nothing about a film"),
+        (["runs/x", "--episodes", "2"], "--episodes says nothing about the page of a run; --play lets the agent play"),
+        (["runs/x", "--seed", "2"], "--seed says nothing about the page of a run"),
+    ],
+)
+def test_an_option_that_nothing_would_read(words, wrong, capsys):
+    assert main(["watch", *words]) == 2
+    assert wrong in capsys.readouterr().err
