@@ -3,20 +3,21 @@
 import signal
 import sys
 
-_HANDLER = signal.getsignal(signal.SIGINT)
-if _HANDLER is signal.default_int_handler:  # Ctrl-C while modules load, and when all is done, ends without a traceback
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C while modules load ends without a traceback
 
 
 def main() -> int:
     """Run the command line; returns the exit status."""
     from jaxrl.cli.commands import main
+    from jaxrl.run.signals import interrupt
 
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, interrupt)
     try:
-        signal.signal(signal.SIGINT, _HANDLER)
         return main()
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # and so it does when all is done
 
 
 if __name__ == "__main__":

@@ -66,7 +66,8 @@ def check(storm, runs, calm):
     assert not storm.two_writers and not storm.went_back
     for log in [storm._folder / "output.log", *storm.sweep.path.glob("runs/*/output.log")]:
         text = log.read_text(errors="replace") if log.exists() else ""
-        assert "Traceback" not in text, text[text.index("Traceback") - 500 :][:3000]
+        where = text.find("Traceback")
+        assert where < 0, text[max(0, where - 500) :][:3000]
     for run in runs:
         assert storm.sweep.state(run.id).status == "finished"
         (folder,) = [path for path in storm.sweep.of(run.id).iterdir() if path.is_dir()]
