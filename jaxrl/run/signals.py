@@ -64,7 +64,7 @@ def stop_requests() -> Iterator[StopRequests]:
 
 
 def interrupt(number: int, frame: FrameType | None) -> None:
-    """Handle Ctrl-C where nothing is to be saved: raise `KeyboardInterrupt`, but not where Python prints and drops it."""
+    """Handle Ctrl-C where nothing is to be saved: `KeyboardInterrupt`, but not where Python prints and drops it."""
     while frame is not None:
         if frame.f_code.co_name in DROPPED:
             threading.Timer(0.05, os.kill, (os.getpid(), number)).start()

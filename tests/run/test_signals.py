@@ -48,8 +48,8 @@ def test_ctrl_c_is_not_lost_in_a_function_whose_exceptions_python_drops():
     before = signal.signal(signal.SIGINT, interrupt)
     gc.callbacks.append(_xla_gc_callback)
     try:
-        gc.collect()
         with pytest.raises(KeyboardInterrupt):
+            gc.collect()
             time.sleep(30)
     finally:
         signal.signal(signal.SIGINT, before)
