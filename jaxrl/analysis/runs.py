@@ -14,6 +14,7 @@ import json
 import math
 import os
 import re
+import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from glob import glob
 from itertools import chain
@@ -134,7 +135,7 @@ def read_settings(run: Run) -> dict[str, Any]:
 def read_env(run: Run) -> str:
     """The environment's id, or where it has none its name."""
     settings = read_settings(run)
-    return str(setting(settings, "env.id") or setting(settings, "env.name"))
+    return str(setting(settings, "env.id") or setting(settings, "env.name") or "")
 
 
 def setting(settings: Mapping[str, Any], name: str) -> Any:
@@ -202,7 +203,8 @@ def evaluation_return(run: Run) -> float:
     """
     evaluation = read_evaluation(run)
     if evaluation is None:
-        raise RunDataError(f"{run} has no evaluation.json; make one: jaxrl evaluate {run} --json {run}/evaluation.json")
+        words = shlex.join(["jaxrl", "evaluate", str(run), "--json", f"{run}/evaluation.json"])
+        raise RunDataError(f"{run} has no evaluation.json; make one: {words}")
     return float(evaluation["mean_return"])
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 import jaxrl
 from jaxrl.cli import agents_at_hand, catalogue, game, machine, many_runs, one_run
 from jaxrl.cli.completion import completion
-from jaxrl.cli.output import replace_unprintable
+from jaxrl.cli.output import lost_output, prepare_output
 from jaxrl.cli.parser import nearest
 from jaxrl.errors import ConfigError, UserError
 from jaxrl.run.backend import check_flags, platform_fault
@@ -50,23 +51,42 @@ COMMANDS = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status: 0, 1 for a failure, 2 for a wrong command or config."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    name = words.pop(0) if words else ""
-    replace_unprintable()
+    prepare_output()
+    status, lost = 1, None
+    try:
+        status = _guarded(words.pop(0) if words else "", words)
+    except SystemExit as end:  # of `--help`
+        status = int(end.code or 0)
+    except OSError:
+        if not (lost := lost_output(suspected=True)):
+            raise
+    lost = lost or lost_output()
+    if lost and not isinstance(lost, BrokenPipeError):  # but for `jaxrl train --help | head`
+        _say(f"standard output or error cannot be written: {lost.strerror}")
+    return status or int(lost is not None)
+
+
+def _guarded(name: str, words: Sequence[str]) -> int:
+    """`_dispatch`, with a sentence where it raises what the user can put right."""
     try:
         return _dispatch(name, words)
     except UserError as error:
-        print(f"jaxrl: error: {error}", file=sys.stderr)
+        _say(str(error))
         return error.status or COMMANDS[name].failure
-    except BrokenPipeError:  # `jaxrl train --help | head`
-        sys.stderr.close()
-        return 1
+    except OSError:
+        raise
     except Exception as error:
         if not (fault := platform_fault(error)):
             raise
-        print(f"jaxrl: error: {fault}", file=sys.stderr)
+        _say(fault)
         return 2
     except KeyboardInterrupt:
         return 130
+
+
+def _say(error: str) -> None:
+    with suppress(OSError):
+        print(f"jaxrl: error: {error}", file=sys.stderr, flush=True)
 
 
 def _dispatch(name: str, words: Sequence[str]) -> int:

@@ -163,6 +163,7 @@ def _add_rules(parser: Parser) -> None:
 def _read_rules(options: argparse.Namespace) -> tuple[Any, Any]:
     """The rules, and the cards where they are not generated."""
     from jaxrl.envs.locm.cards import load_card_list
+    from jaxrl.envs.locm.deal import DRAFT_POOL
     from jaxrl.envs.locm.state import V12, VERSIONS
 
     version = VERSIONS[options.version]
@@ -173,9 +174,15 @@ def _read_rules(options: argparse.Namespace) -> tuple[Any, Any]:
     if not options.card_list:
         raise ConfigError("version 1.2 needs the competition's card list: --card_list FILE")
     try:
-        return version, load_card_list(options.card_list)[0]
+        cards, names = load_card_list(options.card_list)
     except (OSError, ValueError) as error:
         raise ConfigError(f"--card_list {options.card_list} cannot be read: {error}") from None
+    if len(names) < DRAFT_POOL:
+        raise ConfigError(
+            f"--card_list {options.card_list} holds {len(names)} cards, and a draft needs {DRAFT_POOL} different ones; "
+            "give the competition's whole list"
+        )
+    return version, cards
 
 
 def _make_players(options: argparse.Namespace, version: Any) -> tuple[Any, Any]:

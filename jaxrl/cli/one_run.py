@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
+import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,20 +41,46 @@ def train(arguments: Sequence[str]) -> int:
 
     with lasting_output():
         if options.resume is None:
-            return train(read_config(options.config, settings))
+            return train(_named(read_config(options.config, settings), options.config, settings))
         return resume(_launch(options.config, settings), options.config, settings, options.resume)
 
 
 def _launch(path: str, settings: Sequence[str]) -> ExperimentConfig:
     """What names the run that is resumed, where CONFIG and the settings fit; else what they need to be told so."""
     from jaxrl.config.parsing import read_config, typed_settings
+    from jaxrl.record.rundir import RunDir, RunDirError
 
     try:
-        return read_config(path, settings, recorded=True)
+        config = read_config(path, settings, recorded=True)
+        named = _named(config, path, settings)
+        with suppress(RunDirError):
+            RunDir.latest(named.record.runs_dir, named.name, named.seed)
+            return named
+        return config  # whose run has another game, and says so
     except ConfigError:  # another part, say: the run that it cannot have is named in what the user is told
         typed = typed_settings(path, settings).items()
         names = [f"--{name}={text}" for name, text in typed if name.startswith(("name", "seed", "record.", "hosts."))]
         return read_config(path, names, recorded=True)
+
+
+def _named(config: ExperimentConfig, path: str, settings: Sequence[str]) -> ExperimentConfig:
+    """`config` with the game in its name, where the command line names another one than the file, and no name."""
+    from jaxrl.config.parsing import read_config, typed_settings
+    from jaxrl.config.registry import env_title
+
+    typed = typed_settings(path, settings)
+    if "name" in typed or not {"env.id", "env.name"} & typed.keys():
+        return config
+    before = ""
+    with suppress(ConfigError):  # a file that says nothing without its command line
+        before = env_title(read_config(path, recorded=True).env)
+    old, new = (
+        re.sub(r"[^\w.+=-]+", "-", re.sub(r"-v\d+$", "", title.lower())) for title in (before, env_title(config.env))
+    )
+    if old == new:
+        return config
+    name = re.sub(re.escape(old), new, config.name, count=1, flags=re.IGNORECASE) if old else config.name
+    return dataclasses.replace(config, name=name if new in name.lower() else f"{name}-{new}")
 
 
 def _train_help(path: str | None, settings: Sequence[str]) -> str:
@@ -92,9 +121,11 @@ def evaluate(arguments: Sequence[str]) -> int:
     options, settings = parser.parse_with_settings(arguments)
     if options.json and options.json.exists() and not options.json.is_file():  # said before anything is played
         raise ConfigError(f"--json {options.json} is a folder or a device; name a file, such as scores.json")
-    from jaxrl.record.files import replace_json
+    from jaxrl.record.files import check_writable, replace_json
     from jaxrl.run.evaluate import evaluate
 
+    if options.json:
+        check_writable(options.json)
     result = evaluate(
         options.run,
         episodes=options.episodes,
@@ -103,9 +134,12 @@ def evaluate(arguments: Sequence[str]) -> int:
         video=options.video,
         overrides=settings,
     )
+    lost = result.pop("film_lost", "")
     _print_result(result)
     if options.json:
         replace_json(options.json, result)
+    if lost:
+        raise UserError(lost)
     return 0
 
 

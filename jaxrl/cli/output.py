@@ -38,8 +38,7 @@ class LastingStream:
 
     def _give_up(self, error: OSError) -> None:
         self._lost = True
-        with suppress(OSError), open(os.devnull, "wb") as nowhere:
-            os.dup2(nowhere.fileno(), self._stream.fileno())  # also for what is in the buffer, when Python ends
+        _to_nowhere(self._stream)
         with suppress(OSError):
             self._other.write(
                 f"jaxrl: warning: standard {self._name} cannot be written any more ({error.strerror or error}); "
@@ -61,8 +60,35 @@ def lasting_output() -> Iterator[None]:
         sys.stdout, sys.stderr = output, error
 
 
-def replace_unprintable() -> None:
-    """Print a question mark for what the encoding of a terminal has not."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
+def prepare_output() -> None:
+    """Print a question mark for what the encoding of a terminal has not, and to nowhere where there is no output."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by whoever started this
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115  (to the end of the process)
+        elif isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+
+
+def lost_output(*, suspected: bool = False) -> OSError | None:
+    """Flush standard output and error: why one of them could not be written, which from now on goes nowhere.
+
+    What a failed write held is gone, so that where that is `suspected` an empty line is tried.
+    """
+    lost = None
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+            if suspected and lost is None:
+                stream.write("\n")
+                stream.flush()
+        except OSError as error:
+            lost = lost or error
+            _to_nowhere(stream)
+    return lost
+
+
+def _to_nowhere(stream: TextIO) -> None:
+    """Also what is in its buffer, when Python ends."""
+    with suppress(OSError), open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), stream.fileno())

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from jaxrl.networks.heads import PolicyValueNetwork
     from jaxrl.types import EnvSpec
 
-SMALLEST_FRAME = {"nature": 36, "small": 13, "resnet": 8}
+SMALLEST_FRAME = {"nature": 36, "small": 17, "resnet": 1}  # of smaller ones the last convolution sees nothing
 
 
 @dataclass(frozen=True)

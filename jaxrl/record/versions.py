@@ -29,7 +29,10 @@ def package_versions() -> dict[str, str | None]:
 
 
 def git_state(source: Path = _SOURCE) -> dict[str, Any]:
-    """`commit` (None outside a checkout) and `dirty` (whether tracked or new files differ from it)."""
+    """`commit` (None outside a checkout) and `dirty` (whether the package's files differ from it).
+
+    What else lies in a checkout changes no run: films, figures, executed notebooks, and configs, which a run records.
+    """
 
     def git(*arguments: str) -> str | None:
         try:
@@ -45,7 +48,7 @@ def git_state(source: Path = _SOURCE) -> dict[str, Any]:
     if top is None or Path(top).resolve() != source.resolve():
         return {"commit": None, "dirty": None}
     commit = git("rev-parse", "--verify", "HEAD")
-    status = git("status", "--porcelain")
+    status = git("status", "--porcelain", "--", "jaxrl")
     return {"commit": commit, "dirty": None if status is None else bool(status)}
 
 

@@ -53,12 +53,17 @@ class Film:
         self._shape = (0, 0, 0)
         self._rows: list[tuple[bytes, str]] = []  # picture and caption; an Atari picture shrinks from 100 kB to about 2
         self.episode_return = 0.0
+        self.lost = ""  # why there is no film
 
     def __call__(self, action: np.ndarray | None, timestep: TimeStep) -> None:
         """Take the picture of `timestep`; `action` is None for the first."""
         if self._over:
             return
-        picture = self.screen.draw(timestep, action)
+        try:
+            picture = self.screen.draw(timestep, action)
+        except Exception as error:  # the episodes go on without it
+            self._over, self.lost = True, f"{error}"
+            return
         self.episode_return = float(timestep.episode_return[0])
         caption = f"{self._title}   return {self.episode_return:g}   step {int(timestep.episode_length[0])}"
         self._shape = picture.shape

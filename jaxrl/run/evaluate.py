@@ -18,9 +18,9 @@ from jaxrl.analysis.curves import RunDataError, read_metrics
 from jaxrl.config.registry import env_title
 from jaxrl.config.sections import EvaluationConfig, ExperimentConfig
 from jaxrl.envs.build import protocol_label, scored
-from jaxrl.errors import ConfigError
+from jaxrl.errors import ConfigError, UserError
 from jaxrl.record.console import program, typed
-from jaxrl.record.files import replace_json
+from jaxrl.record.files import check_writable, replace_json
 from jaxrl.record.meters import member_name
 from jaxrl.record.rundir import RunDir
 from jaxrl.record.video import Film, check_video_path, write_video
@@ -58,7 +58,8 @@ def evaluate(
             that has fewer than members counts as one each.
         greedy: take the most probable action instead of sampling.
         member: of a population; without it all members share the episodes.
-        video: a file for the film of one of the episodes; .gif, .webp or .mp4.
+        video: a file for the film of one of the episodes; .gif, .webp or .mp4. Where it cannot be made, the result has
+            the reason, `film_lost`.
         overrides: settings of `SCORED_UNDER` as on the command line, such as `--env.protocol paper`.
 
     Raises:
@@ -66,6 +67,7 @@ def evaluate(
     """
     if video is not None:
         check_video_path(video)
+        check_writable(video)
     name, experiment, state, counters, folder = restore(run, overrides)
     config = experiment.config
     greedy = config.evaluation.greedy if greedy is None else greedy
@@ -79,7 +81,7 @@ def evaluate(
         "updates": int(state.updates),
         "env_steps": counters.get("env_steps"),
     }
-    if (share := int(counters.get("env_steps", config.env_steps)) / config.env_steps) < 1:
+    if (share := int(counters.get("env_steps") or config.env_steps) / config.env_steps) < 1:
         result["trained_share"] = share
     label = f"{result['env']} {result['policy']}"
     states = member_states(experiment, state, member)
@@ -93,8 +95,7 @@ def evaluate(
     result |= summary(Played.together(played))
     if film is not None and video is not None:
         film.screen.close()
-        write_video(video, film, film.screen.fps)
-        result |= {"video": str(video), "video_return": film.episode_return}
+        result |= _write_film(video, film)
     if member is not None:
         result["member"] = member
     elif len(states) > 1:
@@ -145,6 +146,17 @@ def _num_envs(experiment: Experiment, episodes: int) -> int:
 
 def _start_film(experiment: Experiment, episodes: int, title: str) -> Film:
     return Film(make_evaluation_screen(experiment, _num_envs(experiment, episodes)), title)
+
+
+def _write_film(path: Path, film: Film) -> dict[str, Any]:
+    """What there is to say of the film; a score is not lost with it."""
+    try:
+        if film.lost:
+            raise UserError(f"--video {path}: there is no film, since {film.lost}; the score above is whole")
+        write_video(path, film, film.screen.fps)
+    except UserError as error:
+        return {"film_lost": str(error)}
+    return {"video": str(path), "video_return": film.episode_return}
 
 
 def _play(
@@ -230,31 +242,30 @@ def _verdict(distance: float | None, trained_share: float | None) -> str:
 
 
 def finish(config: ExperimentConfig, run: RunDir) -> None:
-    """Evaluate, draw the curve, and say where everything is and what to do next."""
-    lines = []
+    """Evaluate, draw the curve, and say where everything is and what to do next; each as soon as it is known."""
+    say = partial(print, flush=True)
     trained = training_return(run)
     if trained is not None:
-        lines.append(f"training    {trained:.2f} over the last 100 training episodes (acting policy)")
+        say(f"training    {trained:.2f} over the last 100 training episodes (acting policy)")
     if config.evaluation.episodes:
         result = evaluate(run, video=run.path / "episode.mp4" if config.record.film else None)
-        replace_json(run.path / "evaluation.json", result)
+        lost = result.pop("film_lost", "")
         label = f", {result['protocol']} protocol" if result["protocol"] else ""
         error = f" +- {result['standard_error']:.2f}" if result["games"] > 1 else ""  # of one game it is not known
-        lines.append(
+        say(
             f"return      {result['mean_return']:.2f}{error} over {_counted(result)} "
             f"({result['env']}{label}, {result['policy']} policy)"
         )
         if "random_return" in result:
-            distance = result.get("standard_errors_above_random")
-            lines.append(f"random      {result['random_return']:.2f}{_verdict(distance, result.get('trained_share'))}")
+            verdict = _verdict(result.get("standard_errors_above_random"), result.get("trained_share"))
+            say(f"random      {result['random_return']:.2f}{verdict}")
+        replace_json(run.path / "evaluation.json", result)
+        if lost:
+            print(f"jaxrl: warning: {lost}", file=sys.stderr, flush=True)
+    say(f"run folder  {run}")
     from jaxrl.analysis.figures.learning import plot_run  # matplotlib takes a second to load
 
-    curve: Path = plot_run(run.path)
-    lines += [
-        f"run folder  {run}",
-        f"curve       {curve}",
-        f"next        {typed('evaluate', run, '--video', 'episode.gif')}",
-    ]
-    print("\n".join(lines), flush=True)
+    say(f"curve       {plot_run(run.path)}")
+    say(f"next        {typed('evaluate', run, '--video', 'episode.gif')}")
     if config.record.wandb != "off" and choose_mode(config.record.wandb) == "online":
         WandbSink(run.path, config.record.wandb_project, "online").close()  # score, curve and film

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -96,7 +97,7 @@ class Attempt:
         log = folder.log(run.id)
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("a", encoding="utf-8") as file:
-            file.write(f"$ {subprocess.list2cmdline(words)}\n")
+            file.write(f"$ {shlex.join(words)}\n")
             file.flush()
             self._process = subprocess.Popen(  # its output goes to the file, so nobody needs to read it
                 words,

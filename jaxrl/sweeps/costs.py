@@ -1,15 +1,20 @@
-"""What a study will cost, before it starts: hours, disk, jobs, each from an assumption that is printed beside it."""
+"""What a study will cost, before it starts: disk and jobs, and hours where there is a measurement of its speed."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
+from typing import NamedTuple
 
 import jax
 
 from jaxrl.config.parsing import read_config
 from jaxrl.run.experiment import INIT_KEY, build
+from jaxrl.sweeps.attempt import run_folder
 from jaxrl.sweeps.expand import Run
+from jaxrl.sweeps.progress import last_row
+from jaxrl.sweeps.sweep_folder import SweepFolder
 
 METRICS_LINE = 1_200  # bytes of one report, from recorded runs
 EPISODE_LINE = 110  # bytes
@@ -23,12 +28,28 @@ class Costs:
 
     runs: int
     frames: float
-    hours: float  # of one device at a time
     gigabytes: float
+
+
+class Speed(NamedTuple):
+    """Frames/s of one run, and who measured it."""
+
     frames_per_second: float
+    source: str
 
 
-def estimate(runs: Sequence[Run], frames_per_second: float) -> Costs:
+def measured(folder: SweepFolder, runs: Sequence[Run]) -> Speed | None:
+    """The median over the runs of a study that have trained in `folder`; None where none has."""
+    rates = []
+    for run in runs:
+        made = run_folder(folder, run)
+        row = {} if made is None else last_row(made / "metrics.jsonl")
+        if row.get("progress/wall") and row.get("progress/frames"):
+            rates.append(row["progress/frames"] / row["progress/wall"])
+    return Speed(median(rates), f"the median of {len(rates)} runs so far") if rates else None
+
+
+def estimate(runs: Sequence[Run]) -> Costs:
     """Builds each agent once, without training or allocating it, for the size of its checkpoints."""
     frames, size = 0.0, 0.0
     per_run: dict[tuple[str, str], tuple[int, float]] = {}
@@ -39,17 +60,24 @@ def estimate(runs: Sequence[Run], frames_per_second: float) -> Costs:
         skip, stored = per_run[key]
         frames += skip * run.env_steps
         size += stored
-    return Costs(len(runs), frames, frames / frames_per_second / 3600, size / 1e9, frames_per_second)
+    return Costs(len(runs), frames, size / 1e9)
 
 
-def describe(costs: Costs, scale: str, device: str, at_a_time: int) -> str:
-    """The plan in words."""
-    days = costs.hours / 24 / max(1, at_a_time)
+def describe(costs: Costs, scale: str, device: str, at_a_time: int, speed: Speed | None) -> str:
+    """The plan in words; without a measured speed it has no hours."""
+    time = (
+        "not known: nothing was measured here; `jaxrl bench CONFIG --json FILE` measures, and --frames-per-second "
+        "takes the number"
+    )
+    if speed is not None:
+        hours = costs.frames / speed.frames_per_second / 3600
+        time = (
+            f"{hours:,.1f} {device}-hours at {speed.frames_per_second:,.0f} frames/s a run ({speed.source})\n"
+            f"         {hours / 24 / max(1, at_a_time):,.2f} days with {at_a_time} at a time"
+        )
     return (
         f"scale {scale}: {costs.runs} runs to do, {costs.frames / 1e6:,.1f}M frames\n"
-        f"  time   {costs.hours:,.1f} {device}-hours at {costs.frames_per_second:,.0f} frames/s a run, an assumption: "
-        "measure yours with `jaxrl bench CONFIG --json FILE` and give it with --frames-per-second\n"
-        f"         {days:,.2f} days with {at_a_time} at a time\n"
+        f"  time   {time}\n"
         f"  disk   {costs.gigabytes:,.2f} GB at most, checkpoints, metrics and episodes\n"
         f"  jobs   {costs.runs}"
     )

@@ -40,7 +40,7 @@ def read_progress(folder: SweepFolder, run: Run, metric: str = "episode/return")
     """The newest report of a run."""
     state = folder.state(run.id)
     made = run_folder(folder, run)
-    row = {} if made is None else _last_row(made / "metrics.jsonl")
+    row = {} if made is None else last_row(made / "metrics.jsonl")
     rate = float(row.get("rate/env_steps") or 0.0) if state.status == "running" else 0.0
     members = tuple(row.get(member_name(i, metric)) for i in range(len(run.members)))
     return Progress(run, state, int(row.get("env_steps", 0)), rate, row.get(metric), members)
@@ -55,7 +55,7 @@ def total_seconds_left(rows: Iterable[Progress]) -> float | None:
     return time_left(0.0, steps, rate)
 
 
-def _last_row(path: Path) -> dict:
+def last_row(path: Path) -> dict:
     """The last whole line of a file that may be written at this moment; that of a large population is long."""
     window, size = 16_384, path.stat().st_size if path.exists() else 0
     while True:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -231,7 +232,7 @@ def _circumstances(page: Page, command: str, results: Sequence[Result]) -> None:
     page.code(command)
     runs = [result.run for result in reversed(results)]
     examples = {(run.sweep, run.config, run.fixed): run for run in runs}  # the first run of every sweep file
-    page.code("\n".join(f"jaxrl train {run.config} {' '.join(run.words)}" for run in reversed(examples.values())))
+    page.code("\n".join(shlex.join(["jaxrl", "train", run.config, *run.words]) for run in reversed(examples.values())))
     versions = [read_record(result.folder, "versions.json") or {} for result in results if result.folder is not None]
     told: dict[str, Any] = {
         name: _different([version.get(name) for version in versions])

@@ -11,7 +11,7 @@ from jaxrl.analysis.archives import SUFFIX, is_archive, unpacked
 from jaxrl.config.shipped import shipped
 from jaxrl.errors import ConfigError
 from jaxrl.sweeps.board import listing
-from jaxrl.sweeps.costs import describe, estimate
+from jaxrl.sweeps.costs import Speed, describe, estimate, measured
 from jaxrl.sweeps.expand import Run, expand
 from jaxrl.sweeps.launcher import run_sweep
 from jaxrl.sweeps.report import collect, write_report
@@ -19,8 +19,6 @@ from jaxrl.sweeps.slots import make_slots, usable_cores, visible_gpus
 from jaxrl.sweeps.sweep_file import read_sweep
 from jaxrl.sweeps.sweep_folder import SweepFolder
 
-# Frames/s of one run that the plan assumes: two CPU cores with the CPU recipes, one data-centre GPU with a ResNet.
-ASSUMED = {"smoke": 2_000.0, "cpu": 5_000.0, "full": 20_000.0}
 ASKS = ("full",)
 METRIC = "episode/return"
 
@@ -33,12 +31,16 @@ def reproduce(options: argparse.Namespace, command: str) -> int:
     folder = SweepFolder(options.out or Path("reproduce") / name)
     source, runs = _recorded(options.recorded) if options.recorded else (folder, _planned(options.scale))
     if options.list:
+        if left := [run for run in runs if folder.state(run.id).status != "finished"]:
+            print(_plan(folder, runs, left, options))
         print(listing(folder, runs, METRIC))
         return 0
     report = folder.path / "report.html"
     with folder.locked():
         todo = [] if options.report_only else [run for run in runs if folder.state(run.id).status != "finished"]
-        if todo and not _agreed_to(todo, options):
+        if todo:
+            print(_plan(folder, runs, todo, options), flush=True)
+        if todo and not _agreed_to(options):
             return 2
         try:
             status = 0 if options.report_only else run_sweep(folder, runs, options, metric=METRIC)
@@ -59,11 +61,15 @@ def _recorded(path: Path) -> tuple[SweepFolder, list[Run]]:
     return folder, folder.plan()
 
 
-def _agreed_to(todo: Sequence[Run], options: argparse.Namespace) -> bool:
-    """Say what is planned; ask before a large study."""
-    rate = options.frames_per_second or ASSUMED[options.scale]
+def _plan(folder: SweepFolder, runs: Sequence[Run], todo: Sequence[Run], options: argparse.Namespace) -> str:
+    told = options.frames_per_second
+    speed = Speed(told, "as --frames-per-second says") if told else measured(folder, runs)
     device = "GPU" if options.gpus or options.scale == "full" or visible_gpus() else "CPU-slot"
-    print(describe(estimate(todo, rate), options.scale, device, _at_a_time(options)), flush=True)
+    return describe(estimate(todo), options.scale, device, _at_a_time(options), speed)
+
+
+def _agreed_to(options: argparse.Namespace) -> bool:
+    """Ask before a large study."""
     if options.scale not in ASKS:
         return True
     if options.on == "local" and not visible_gpus():
@@ -71,7 +77,7 @@ def _agreed_to(todo: Sequence[Run], options: argparse.Namespace) -> bool:
     if options.yes:
         return True
     if not sys.stdin.isatty():
-        print("this is large, and there is nobody to ask; say --yes to go on", file=sys.stderr)
+        print("this is large, and there is nobody to ask; say --yes to go on, or --list to plan", file=sys.stderr)
         return False
     return input("go on? [y/N] ").strip().lower() in ("y", "yes")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from jaxrl.analysis.curves import RunDataError
-from jaxrl.analysis.figures.learning import metrics_figure, plot_comparison
+from jaxrl.analysis.figures.learning import metrics_figure, plot_comparison, plot_run
 from jaxrl.analysis.runs import (
     VARIABLE,
     chosen_runs,
@@ -157,6 +157,22 @@ def test_points_of_a_sweep_are_no_seeds(tmp_path, monkeypatch):
         for i, (pools, envs) in enumerate([(2, 16), (1, 32), (1, 16)])
     ]
     assert list(map(len, group_by_experiment(spread).values())) == [2, 1]
+
+
+def test_pictures_say_which_game_was_played(tmp_path, monkeypatch):
+    """Also where a preset of one game was trained on another, and the folder has the preset's name."""
+    drawn = []
+    monkeypatch.setattr("jaxrl.analysis.figures.learning._save", lambda figure, path: drawn.append(figure) or path)
+    runs = [
+        record(tmp_path, f"pong-20260101-000000-s{seed}", [1.0, 2.0], seed=seed, env={"id": "Breakout-v5"})
+        for seed in (0, 1)
+    ]
+    plot_run(runs[0])
+    plot_comparison(runs, tmp_path / "a.png")
+    plot_comparison({"x": [record(tmp_path, "pong-20260101-000001-s0", [1.0, 2.0])]}, tmp_path / "a.png", "Pong, tuned")
+    one, several, named = drawn
+    assert one.get_suptitle() == "pong-20260101-000000-s0: Breakout-v5"
+    assert several.axes[0].get_title("left") == "Breakout-v5" and named.axes[0].get_title("left") == "Pong, tuned"
 
 
 def test_a_run_without_an_episode_or_with_a_damaged_evaluation(tmp_path):

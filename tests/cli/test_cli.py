@@ -108,6 +108,48 @@ def test_resume_with_another_part_is_for_the_run_to_refuse(config: Path, calls: 
     assert (launch.name, launch.seed, folder, typed) == ("catch", 3, "latest", words)
 
 
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        (["--env.id", "CartPole-v1", "--env.name", "envpool"], "cartpole-fast"),
+        (["--env.name=recall"], "recall-fast"),
+        (["--env.name=catch"], "catch-fast"),
+        (["--env.name=recall", "--name=mine"], "mine"),
+        (["--seed=3"], "catch-fast"),
+    ],
+)
+def test_a_run_has_the_name_of_the_game_that_it_plays(
+    config: Path, calls: list[Any], tmp_path: Path, words: list[str], name: str
+) -> None:
+    """A preset of another game gave it its own; `--resume` looks for both names, the new one first."""
+    config.write_text("name: catch-fast\nenv: {name: catch}\nagent: {name: casa}\n")
+    words = [*words, f"--record.runs_dir={tmp_path}"]
+    assert main(["train", str(config), *words]) == 0
+    assert main(["train", str(config), "--resume", *words]) == 0
+    seed = calls[0][1].seed
+    (tmp_path / f"{name}-20260101-000000-s{seed}").mkdir()
+    (tmp_path / f"{name}-20260101-000000-s{seed}" / "config.yaml").touch()
+    assert main(["train", str(config), "--resume", *words]) == 0
+    assert [call[1].name for call in calls] == [name, "mine" if name == "mine" else "catch-fast", name]
+
+
+def test_a_film_that_fails_costs_no_score(
+    calls: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = {"mean": 18.25, "film_lost": "cannot write a.gif: No space left on device"}
+    monkeypatch.setattr(sys.modules["jaxrl.run.evaluate"], "evaluate", lambda run, **options: dict(result))
+    out = tmp_path / "score.json"
+    assert main(["evaluate", "runs/a", "--video", "a.gif", "--json", str(out)]) == 1
+    shown = capsys.readouterr()
+    assert shown.out == "mean  18.25\n" and json.loads(out.read_text()) == {"mean": 18.25}
+    assert shown.err == "jaxrl: error: cannot write a.gif: No space left on device\n"
+
+
+def test_what_cannot_be_written_is_found_before_the_work(calls: list[Any], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", "runs/a", "--json", "/proc/no/score.json"]) == 1
+    assert "cannot write /proc/no/score.json" in capsys.readouterr().err and not calls
+
+
 def test_the_status_of_training_is_the_status_of_the_command(
     config: Path, calls: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from jaxrl.cli.commands import COMMANDS
 from jaxrl.record.console import ConsoleSink
 from jaxrl.sweeps.board import Board
 from jaxrl.sweeps.sweep_folder import SweepFolder
@@ -61,8 +63,60 @@ def test_nothing_is_left_to_say_it_on(tmp_path: Path) -> None:
     assert (tmp_path / "done").exists()
 
 
+# What every command prints, and the status that it then has: its own where it failed already.
+SHORT = {
+    "": 2, "--help": 1, "--version": 1, "nonsense": 2, **{f"{name} --help": 1 for name in COMMANDS}, "list": 1,
+    "plot nowhere": 1, "evaluate nowhere": 1, "train nowhere": 2,
+    "reproduce --scale x": 2,
+}  # fmt: skip
+EVERY_COMMAND = """
+import json, os, sys
+from jaxrl.cli.commands import main
+def lost(kind):
+    if kind == "full":
+        return os.open("/dev/full", os.O_WRONLY)
+    reader, writer = os.pipe()
+    os.close(reader)
+    return writer
+told = {}
+for words in json.loads(sys.argv[1]):
+    for kind in ("full", "pipe"):
+        os.dup2(lost(kind), 1)
+        sys.stdout = open(1, "w", closefd=False)
+        print(f"== {words} {kind}", file=sys.stderr, flush=True)
+        told[f"{words} {kind}"] = main(words.split())
+        sys.stdout.flush()
+print(json.dumps(told), file=sys.stderr, flush=True)
+"""
+
+
+def test_no_command_ends_with_a_traceback_where_its_output_cannot_be_written(tmp_path: Path) -> None:
+    done = run(["-c", EVERY_COMMAND, json.dumps(list(SHORT))], tmp_path, subprocess.DEVNULL)
+    *lines, last = done.stderr.decode().splitlines()
+    assert done.returncode == 0, done.stderr
+    assert json.loads(last) == {
+        f"{words} {kind}": status for words, status in SHORT.items() for kind in ("full", "pipe")
+    }
+    assert all(line.startswith(("== ", "jaxrl: error: ")) for line in lines), lines
+    said = "jaxrl: error: standard output or error cannot be written: No space left on device"
+    for words in ("--help", "train --help", "list"):
+        at = lines.index(f"== {words} full")
+        assert lines[at + 1 : at + 3] == [said, f"== {words} pipe"] and lines[at + 3].startswith("== "), lines[at:]
+
+
+@pytest.mark.parametrize("words", [["--help"], ["train", "nowhere"]])
+def test_nothing_is_said_when_python_ends(tmp_path: Path, words: list[str]) -> None:
+    with open("/dev/full", "wb") as full:
+        done = run(["-m", "jaxrl", *words], tmp_path, full.fileno())
+        assert (done.returncode, len(done.stderr.splitlines())) == (1 if words == ["--help"] else 2, 1), done.stderr
+        assert run(["-m", "jaxrl", *words], tmp_path, full.fileno(), full.fileno()).returncode == done.returncode
+    closed = f"{sys.executable} -m jaxrl {' '.join(words)} >&- 2>&-; echo $?"
+    status = subprocess.run(["bash", "-c", closed], cwd=ROOT, capture_output=True, text=True, timeout=200)
+    assert (status.stdout.strip(), status.stderr) == ("0" if words == ["--help"] else "2", "")
+
+
 def test_what_a_terminal_has_not_is_a_question_mark(tmp_path: Path) -> None:
-    code = "from jaxrl.cli.output import replace_unprintable as r; r(); print('\\u2581', flush=True)"
+    code = "from jaxrl.cli.output import prepare_output as r; r(); print('\\u2581', flush=True)"
     done = run(["-X", "utf8=0", "-c", f"import sys; sys.stdout.reconfigure(encoding='ascii'); {code}"], tmp_path, -1)
     assert (done.returncode, done.stdout) == (0, b"?\n")
 

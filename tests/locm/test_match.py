@@ -74,6 +74,25 @@ def test_what_cannot_be_played_is_refused_in_words(words, expected, capsys):
     assert said.startswith("jaxrl: error: ") and expected in said and len(said.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        (59, "holds 59 cards, and a draft needs 60 different ones; give the competition's whole list"),
+        (0, "holds 0 cards"),
+    ],
+)
+def test_a_card_list_that_cannot_make_a_draft_is_refused(tmp_path, capsys, lines, words):
+    path = tmp_path / "cards.txt"
+    path.write_text("".join(f"{i} ; A ; creature ; 1 ; 1 ; 1 ; ------ ; 0 ; 0 ; 0 ; text\n" for i in range(lines)))
+    rules = ["--version", "1.2", "--card_list", str(path)]
+    for command in (["play", "locm", "random", "random"], ["view", "locm", "random", "random"], ["bench", "locm"]):
+        assert main([*command, *rules]) == 2
+        assert words in capsys.readouterr().err
+    path.write_text(path.read_text() + "7 ; B ; creature ; 1 ; 1 ; 1 ; ------ ; 0 ; 0 ; 0 ; text\n" * 2)
+    assert main(["play", "locm", "random", "random", *rules]) == 2
+    assert "card 7 is listed twice" in capsys.readouterr().err
+
+
 def test_a_game_can_be_read_turn_by_turn(capsys):
     assert main(["view", "locm", "random", "random", "--seed", "3"]) == 0
     text = capsys.readouterr().out

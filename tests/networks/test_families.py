@@ -17,6 +17,7 @@ from jaxrl.networks import atari, mlp
 from jaxrl.networks.cpu import stacks
 from jaxrl.networks.family import FamilyConfig
 from jaxrl.networks.heads import NetworkOutput
+from jaxrl.networks.torsos import make_torso
 from jaxrl.types import ArraySpec, EnvSpec
 
 ATARI, CPU = EnvSpec(ArraySpec((4, 84, 84), "uint8"), 18, 4), EnvSpec(ArraySpec((4, 42, 42), "uint8"), 6, 4)
@@ -188,3 +189,20 @@ def test_smallest_and_odd_frames_work(torso: str, side: int) -> None:
     network, observation = atari.make(atari.Config((8,), torso=torso), spec), observations(spec, 2)  # type: ignore[arg-type]
     output = jax.jit(lambda key: network.apply(network.init(key, observation), observation))(jax.random.key(0))
     assert output.policy.shape == (2, 6)
+
+
+@pytest.mark.parametrize("torso", atari.SMALLEST_FRAME)
+def test_the_smallest_frame_is_the_smallest_that_works(torso):
+    """Of smaller ones nothing is left behind the convolutions, and the policy would not see what it is shown."""
+    features = {}
+    for side in range(1, 40):
+        frames = jax.ShapeDtypeStruct((2, 4, side, side + 3), jnp.uint8)
+        shape, _ = jax.eval_shape(make_torso(torso, (), "float32").init_with_output, jax.random.key(0), frames)
+        features[side] = shape.shape[1]
+    smallest = atari.SMALLEST_FRAME[torso]
+    assert min(side for side, count in features.items() if count) == smallest
+    make("network", atari.Config(torso=torso), EnvSpec(ArraySpec((4, smallest, smallest), "uint8"), 6, 4))
+    if smallest > 1:
+        small = EnvSpec(ArraySpec((4, smallest - 1, 84), "uint8"), 6, 4)
+        with pytest.raises(ConfigError, match=f"at least {smallest}x{smallest} pixels, not {smallest - 1}x84"):
+            make("network", atari.Config(torso=torso), small)

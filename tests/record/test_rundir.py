@@ -138,12 +138,18 @@ def test_git_state(tmp_path: Path) -> None:
     assert versions.git_state(tmp_path) == {"commit": None, "dirty": None}
     git("init")
     assert versions.git_state(tmp_path) == {"commit": None, "dirty": False}
-    (tmp_path / "file").write_text("1")
-    git("add", "file")
+    source = tmp_path / "jaxrl" / "file.py"
+    source.parent.mkdir()
+    for path in (source, tmp_path / "notebook.ipynb"):
+        path.write_text("1")
+    git("add", ".")
     git("commit", "-m", "first")
     clean = versions.git_state(tmp_path)
     assert len(clean["commit"]) == 40 and clean["dirty"] is False
-    (tmp_path / "file").write_text("2")
+    for name in ("notebook.ipynb", "episode.gif", "compare.png"):  # what a run leaves says nothing about the next one
+        (tmp_path / name).write_text("2")
+    assert versions.git_state(tmp_path) == clean
+    source.write_text("2")
     assert versions.git_state(tmp_path) == {"commit": clean["commit"], "dirty": True}
     (tmp_path / "inner").mkdir()  # an installation inside somebody else's checkout
     assert versions.git_state(tmp_path / "inner") == {"commit": None, "dirty": None}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from PIL import Image
 from jaxrl.cli.commands import main
 from jaxrl.config.parsing import read_config, write_config
 from jaxrl.config.sections import EvaluationConfig, PopulationConfig
+from jaxrl.envs.base import EnvError
 from jaxrl.envs.cartpole import CartPole
 from jaxrl.envs.envpool.emulators import EnvPool
 from jaxrl.errors import ConfigError
@@ -114,13 +116,16 @@ def test_other_rules_may_be_set(single):
 
 
 def test_a_full_disk_leaves_the_result_that_was_there(single, monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(evaluate, "evaluate", lambda run, **options: {"returns": list(range(1000))})
+    score = {"mean_return": 1.5, "standard_error": 0.1, "episodes": 5, "games": 5, "cut_episodes": 0}
+    score |= {"missing_episodes": 0, "env": "catch", "protocol": None, "policy": "greedy", "returns": list(range(1000))}
+    monkeypatch.setattr(evaluate, "evaluate", lambda run, **options: dict(score))
     there, asked = single.path / "evaluation.json", tmp_path / "result.json"
     for path in (there, asked):
         path.write_text('{"old": 1}')
     with files_of_at_most(2048):
         with pytest.raises(RunDirError, match=r"cannot write .*evaluation\.json"):
             evaluate.finish(replace(small_config(), evaluation=EvaluationConfig(5)), single)
+        assert "return      1.50 +- 0.10 over 5 episodes" in capsys.readouterr().out, "the score is said before"
         status = main(["evaluate", str(single), "--json", str(asked)])
     assert status == 1 and "cannot write" in capsys.readouterr().err
     assert all(json.loads(path.read_text()) == {"old": 1} for path in (there, asked))
@@ -144,6 +149,22 @@ def test_an_environment_of_vectors_is_filmed(tmp_path):
     with Image.open(tmp_path / "episode.gif") as film:
         assert film.n_frames > 1
     assert result["video_return"] == result["mean_return"]
+
+
+def test_a_film_that_cannot_be_drawn_or_written_costs_no_score(single, monkeypatch, tmp_path):
+    def refuse(*_):
+        raise EnvError("the emulator plays another game")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(evaluate.Film, "__iter__", refuse)  # as `write_video` raises where the disk is full
+        assert evaluate.evaluate(single, episodes=1, video=tmp_path / "a.gif")["film_lost"]
+    screen = evaluate.make_evaluation_screen(evaluate.restore(single)[0], 1)
+    monkeypatch.setattr(type(screen), "draw", refuse)
+    result = evaluate.evaluate(single, episodes=1, video=tmp_path / "a.gif")
+    assert result["episodes"] == 1 and "video" not in result and not list(tmp_path.iterdir())
+    assert "there is no film, since the emulator plays another game; the score" in result["film_lost"]
+    with pytest.raises(RunDirError, match=r"cannot write /proc/a\.gif"):
+        evaluate.evaluate("nothing is read before", video=Path("/proc/a.gif"))
 
 
 def test_a_policy_that_circles_ends_and_says_so(tmp_path, monkeypatch, capsys):

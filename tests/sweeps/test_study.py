@@ -14,7 +14,7 @@ from matplotlib.image import imread
 from jaxrl.analysis.scores import human_normalised, reference
 from jaxrl.cli.commands import main
 from jaxrl.sweeps import study as study_command
-from jaxrl.sweeps.costs import describe, estimate
+from jaxrl.sweeps.costs import Speed, describe, estimate, measured
 from jaxrl.sweeps.expand import Run
 from jaxrl.sweeps.report import by_env_and_agent, collect, scores_of, write_report
 from jaxrl.sweeps.sweep_folder import State, SweepFolder
@@ -160,11 +160,24 @@ def test_a_report_before_anything_has_finished(tmp_path):
 
 def test_costs_are_arithmetic():
     runs = [Run(str(seed), "a", "configs/catch.yaml", (), {}, "catch", seed, 200_000) for seed in range(3)]
-    costs = estimate(runs, frames_per_second=1000.0)
-    assert (costs.runs, costs.frames) == (3, 600_000.0) and costs.hours == pytest.approx(600 / 3600)
+    costs = estimate(runs)
+    assert (costs.runs, costs.frames) == (3, 600_000.0)
     assert 1e-4 < costs.gigabytes < 0.1
-    text = describe(costs, "smoke", "GPU", 2)
-    assert "3 runs to do, 0.6M frames" in text and "0.2 GPU-hours at 1,000 frames/s" in text and "jobs   3" in text
+    text = describe(costs, "smoke", "GPU", 2, Speed(1000.0, "measured"))
+    assert "3 runs to do, 0.6M frames" in text and "0.2 GPU-hours at 1,000 frames/s a run (measured)" in text
+    assert "0.00 days with 2 at a time" in text and "jobs   3" in text
+    unknown = describe(costs, "smoke", "GPU", 2, None)
+    assert "time   not known: nothing was measured here" in unknown and "hours" not in unknown
+
+
+def test_the_hours_of_a_study_are_those_of_its_own_runs(study):
+    sweep, runs = study
+    assert measured(sweep, runs[-2:]) is None
+    for run, wall in zip(runs[:3], (10.0, 20.0, 80.0), strict=True):
+        (made,) = sweep.of(run.id).glob("*-s?")
+        with (made / "metrics.jsonl").open("a") as file:
+            file.write(json.dumps({"env_steps": 1000, "progress/frames": 4000, "progress/wall": wall}) + "\n")
+    assert measured(sweep, runs) == Speed(200.0, "the median of 3 runs so far")
 
 
 def test_a_large_study_is_not_started_unasked(tmp_path, monkeypatch, capsys):
@@ -181,6 +194,9 @@ def test_a_large_study_is_not_started_unasked(tmp_path, monkeypatch, capsys):
     assert main(words) == 2 and not started
     shown = capsys.readouterr()
     assert "1 runs to do" in shown.out and "say --yes to go on" in shown.err
+    assert "time   not known" in shown.out
+    assert main([*words, "--list", "--frames-per-second", "1000"]) == 0, "planned without a terminal"
+    assert "GPU-hours at 1,000 frames/s a run (as --frames-per-second says)" in capsys.readouterr().out and not started
     assert main([*words, "--yes"]) == 0 and started
     assert (tmp_path / "out" / "report.html").exists()
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import cycle
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain, cycle
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,8 @@ from jaxrl.analysis.curves import (
     read_metrics,
 )
 from jaxrl.analysis.figures.style import COLOURS, GREY, TITLE, banded, canvas, count_env_steps, panels, style
-from jaxrl.analysis.runs import check_one_game, group_by_experiment, named_runs, one_protocol, seeds_in_words
-from jaxrl.record.files import replacing
+from jaxrl.analysis.runs import check_one_game, group_by_experiment, named_runs, one_protocol, read_env, seeds_in_words
+from jaxrl.record.files import check_writable, replacing
 from jaxrl.record.metrics import METRICS
 
 SUFFIXES = (".png", ".pdf", ".svg")
@@ -53,6 +53,9 @@ def plot(names: Sequence[str], out: Path | None = None) -> Path:
     `out` is curve.png beside a run unless given, curve.png here for one in an archive, compare.png here for several.
     Errors are those of `named_runs`, `plot_run` and `plot_comparison`.
     """
+    if out is not None:
+        _check_suffix(out)
+        check_writable(out)
     runs = [run for name in names for run in named_runs(name)]
     if len(runs) > 1:
         return plot_comparison(runs, out or Path("compare.png"))
@@ -73,7 +76,7 @@ def plot_run(run_dir: Run, out: str | Path | None = None) -> Path:
     metrics = read_metrics(folder)
     shown = [panel for panel in PANELS if any(_present(metrics, name) for name in panel[2])]
     rows = (len(shown) + 1) // 2
-    figure = canvas((10, 4.2 + 2.4 * rows), folder.resolve().name, one_protocol([folder]))
+    figure = canvas((10, 4.2 + 2.4 * rows), _with_game(folder.resolve().name, [folder]), one_protocol([folder]))
     grid = figure.add_gridspec(1 + rows, 2, height_ratios=[1.7] + [1.0] * rows)
     top = figure.add_subplot(grid[0, :])
     _return_panel(top, folder, metrics)
@@ -115,7 +118,7 @@ def plot_comparison(
     count_env_steps(axes)
     axes.set_xlabel("env steps")
     axes.set_ylabel(f"mean return of the last {window} episodes")
-    axes.set_title(title, loc="left", **TITLE)
+    axes.set_title(title or _with_game("", chain.from_iterable(groups.values())), loc="left", **TITLE)
     if len(groups) > 3:
         figure.set_figheight(5 + 0.22 * len(groups) / 2)
         figure.legend(frameon=False, loc="outside lower left", ncols=2, fontsize=9)
@@ -221,6 +224,21 @@ def _metric_panel(
     )  # fmt: skip
 
 
+def _with_game(title: str, runs: Iterable[Run]) -> str:
+    """A title that says which game was played, where all runs played the same, and it does not say so itself."""
+    games = {_game(run) for run in runs}
+    game = games.pop() if len(games) == 1 else ""
+    said = game.lower().partition("-v")[0] in title.lower()
+    return title if said else f"{title}: {game}".removeprefix(": ")
+
+
+def _game(run: Run) -> str:
+    try:
+        return read_env(run)
+    except RunDataError:  # a copy without its config
+        return ""
+
+
 def _present(metrics: Mapping[str, np.ndarray], name: str) -> bool:
     return name in metrics and bool(np.isfinite(metrics[name]).any())
 
@@ -247,8 +265,12 @@ def _end_label(axes: Axes, env_steps: np.ndarray, value: np.ndarray, colour: str
 
 
 def _save(figure: Figure, path: Path) -> Path:
-    if path.suffix.lower() not in SUFFIXES:
-        raise RunDataError(f"cannot draw {path}: a figure's name must end in one of {', '.join(SUFFIXES)}")
+    _check_suffix(path)
     with replacing(path) as scratch:
         figure.savefig(scratch, dpi=120)
     return path
+
+
+def _check_suffix(path: Path) -> None:
+    if path.suffix.lower() not in SUFFIXES:
+        raise RunDataError(f"cannot draw {path}: a figure's name must end in one of {', '.join(SUFFIXES)}")

@@ -103,14 +103,20 @@ def load_card_list(path: str | Path) -> tuple[Cards, list[str]]:
     """The card list of version 1.2 from the competition's file; fields `[160]` and the names.
 
     A line is `id ; name ; type ; cost ; attack ; defense ; keywords ; own ; opponent ; draw ; text`.
+
+    Raises:
+        OSError, ValueError: it cannot be read, or a line is no card.
     """
-    rows, names = [], []
+    rows, names, seen = [], [], set()
     for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), start=1):
         if not line.strip():
             continue
         columns = [column.strip() for column in line.split(";")]
         try:
-            _, name, kind, cost, attack, defense, letters, own, opponent, draw = columns[:10]
+            number_of_card, name, kind, cost, attack, defense, letters, own, opponent, draw = columns[:10]
+            if number_of_card in seen:
+                raise ValueError(f"card {number_of_card} is listed twice")
+            seen.add(number_of_card)
             numbers = [int(x) for x in (cost, attack, defense)]
             effects = [int(x) for x in (own, opponent, draw)]
             rows.append((LIST_TYPES[kind], *numbers, keyword_bits(letters), *effects, 0))

@@ -16,6 +16,7 @@ import gzip
 import math
 import runpy
 import sys
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -34,6 +35,7 @@ from jaxrl.envs.locm.notation import action_number, legal_names, parse_side, sta
 from jaxrl.envs.locm.state import DECK_SIZE, V12, V15, State, Version, empty_state
 from jaxrl.errors import ConfigError
 
+GZIP = b"\x1f\x8b"  # how a compressed file begins
 CARDS = 2 * DECK_SIZE
 # Batches are padded to a power of two of steps and to a multiple of games: few programs to compile.
 MIN_STEPS, LANES_BLOCK = 64, 8
@@ -90,6 +92,9 @@ def read_games(path: str | Path) -> Iterator[Game]:
     game: Game | None = None
     number, line = 0, ""
     try:
+        with open(path, "rb") as file:
+            if file.read(2) == GZIP and opener is open:
+                raise NotationError(f"{path} is compressed, and its name does not end in .gz; rename it")
         with opener(path, "rt", encoding="utf-8") as lines:
             for number, line in enumerate(map(str.rstrip, lines), start=1):
                 if line.startswith("G"):
@@ -102,10 +107,13 @@ def read_games(path: str | Path) -> Iterator[Game]:
                     add_line(game, line, number)
     except NotationError:
         raise
-    except (OSError, EOFError) as error:
-        raise NotationError(f"cannot read {path}: {error}") from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise NotationError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
+    except UnicodeDecodeError as error:
+        raise NotationError(f"{path} is no text in UTF-8 behind line {number} ({error.reason}); convert it") from error
     except (ValueError, IndexError) as error:
-        raise NotationError(f"{path}, line {number}: {error}: {line[:120]!r}") from error
+        reason = "words are missing" if isinstance(error, IndexError) else error
+        raise NotationError(f"{path}, line {number}, is no line of a record ({reason}): {line[:120]!r}") from error
     if game is None:
         raise NotationError(f"{path}: no games in this file")
     yield check_game(game)
@@ -148,11 +156,17 @@ def check_state(line: str) -> None:
 
 
 def check_game(game: Game) -> Game:
-    """Refuse a game without two whole decks or without states."""
+    """Refuse a game without two whole decks, whose cards cannot be, or that was cut."""
     if game.seats != [0] * DECK_SIZE + [1] * DECK_SIZE:
         raise NotationError(f"{game.file}, game {game.name}: not 30 cards of player 0 and 30 of 1")
     if not game.states:
         raise NotationError(f"{game.file}, game {game.name}: no states")
+    if game.winner is None:
+        raise NotationError(f"{game.file}, game {game.name}: no winner, so the recording was cut; fetch the whole file")
+    try:
+        from_rows(game.rows)
+    except ValueError as error:
+        raise NotationError(f"{game.file}, game {game.name}: {error}") from error
     return game
 
 
@@ -214,10 +228,10 @@ def compare_game(game: Game, trace: State, legal: np.ndarray, report: Report) ->
             names = legal_names(legal[index], state, game.ids)
             if sorted(line.split(";")[1:]) != sorted(names):
                 report.differ(game, number, "legal actions differ", line, ";".join(["L", *sorted(names)]))
-    if game.winner is not None:
-        winner = str(int(trace.winner[len(game.states) - 1]))
-        if winner != game.winner[1]:
-            report.differ(game, game.winner[0], "winner differs", game.winner[1], winner)
+    assert game.winner is not None  # `check_game`
+    winner = str(int(trace.winner[len(game.states) - 1]))
+    if winner != game.winner[1]:
+        report.differ(game, game.winner[0], "winner differs", game.winner[1], winner)
 
 
 def normal_state(line: str) -> list[list[str]]:

@@ -87,6 +87,35 @@ def test_a_damaged_file_is_refused(tmp_path, capsys, content):
     assert "games.txt.gz" in capsys.readouterr().err
 
 
+RENAMED = {
+    "misnamed": ("games.TXT.GZ", gzip.compress(b"G 0\n"), "is compressed, and its name does not end in .gz; rename it"),
+    "utf-16": ("games.txt", "G 0\n".encode("utf-16"), "is no text in UTF-8 behind line 0 (invalid start byte)"),
+    "no name": ("games.txt", b"G\n", "line 1, is no line of a record (words are missing): 'G'"),
+    "folder": (".", b"", "Is a directory"),
+}
+
+
+@pytest.mark.parametrize(("name", "content", "words"), RENAMED.values(), ids=RENAMED)
+def test_what_is_wrong_with_a_file_is_one_sentence(tmp_path, capsys, name, content, words):
+    if content:
+        (tmp_path / name).write_bytes(content)
+    assert main(["replay", "locm", str(tmp_path / name)]) == 2
+    (sentence,) = capsys.readouterr().err.splitlines()
+    assert words in sentence and str(tmp_path) in sentence
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_a_game_that_was_cut_between_two_lines_is_refused(tmp_path, capsys, path):
+    lines = first_game(path)
+    words = lines[1].split()
+    impossible = [lines[0], " ".join([*words[:5], "99", *words[6:]]), *lines[2:]]  # its cost
+    for text, words in ((lines[: len(lines) // 2], "no winner, so the recording was cut"), (impossible, "outside")):
+        (tmp_path / "games.txt").write_text("\n".join(text) + "\n")
+        assert main(["replay", "locm", str(tmp_path / "games.txt")]) == 2
+        (sentence,) = capsys.readouterr().err.splitlines()
+        assert words in sentence, sentence
+
+
 def test_the_older_spelling_says_the_same(tmp_path, capsys):
     """`python -m jaxrl.envs.locm.replay FILE...`"""
     good, bad = FILES[0], tmp_path / "games.txt"
