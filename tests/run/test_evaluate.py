@@ -158,7 +158,7 @@ def test_a_film_that_cannot_be_drawn_or_written_costs_no_score(single, monkeypat
     with monkeypatch.context() as patch:
         patch.setattr(evaluate.Film, "__iter__", refuse)  # as `write_video` raises where the disk is full
         assert evaluate.evaluate(single, episodes=1, video=tmp_path / "a.gif")["film_lost"]
-    screen = evaluate.make_evaluation_screen(evaluate.restore(single)[0], 1)
+    screen = evaluate.make_evaluation_screen(evaluate.restore(single)[1], 1)
     monkeypatch.setattr(type(screen), "draw", refuse)
     result = evaluate.evaluate(single, episodes=1, video=tmp_path / "a.gif")
     assert result["episodes"] == 1 and "video" not in result and not list(tmp_path.iterdir())
