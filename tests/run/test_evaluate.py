@@ -86,7 +86,7 @@ def test_no_distance_in_units_of_an_error_that_is_zero(single, constant, monkeyp
     against = ["--evaluation.against_random", "true"]
     result = evaluate.evaluate(single, episodes=5, overrides=against)
     assert result["random_return"] == 0 and "standard_errors_above_random" not in result
-    monkeypatch.setattr(evaluate, "evaluate", lambda run: result)
+    monkeypatch.setattr(evaluate, "evaluate", lambda run, **_: result)
     monkeypatch.setattr("jaxrl.analysis.figures.learning.plot_run", lambda run: run / "curve.png")
     evaluate.finish(replace(small_config(), evaluation=EvaluationConfig(5)), single)
     assert "random      0.00\n" in capsys.readouterr().out
@@ -200,7 +200,7 @@ def test_a_policy_that_is_not_trained_to_the_end_gets_no_verdict(single, monkeyp
     score = {"mean_return": 1.0, "standard_error": 0.1, "episodes": 5, "games": 5, "cut_episodes": 0, **share}
     compared = {"missing_episodes": 0, "random_return": 0.0, "standard_errors_above_random": 3.2}
     names = {"env": "catch", "protocol": None, "policy": "sampled"}
-    monkeypatch.setattr(evaluate, "evaluate", lambda run: {**score, **compared, **names})
+    monkeypatch.setattr(evaluate, "evaluate", lambda run, **_: {**score, **compared, **names})
     monkeypatch.setattr("jaxrl.analysis.figures.learning.plot_run", lambda run: run / "curve.png")
     evaluate.finish(replace(small_config(), evaluation=EvaluationConfig(5)), single)
     assert sentence in capsys.readouterr().out
