@@ -10,7 +10,7 @@ if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
 def main() -> int:
     """Run the command line; returns the exit status."""
     from jaxrl.cli.commands import main
-    from jaxrl.run.signals import interrupt
+    from jaxrl.cli.ending import interrupt
 
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
         signal.signal(signal.SIGINT, interrupt)

@@ -5,17 +5,14 @@ from __future__ import annotations
 import math
 import os
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import FrameType
 from typing import Any
 
 # Ctrl-C; SIGTERM, with which machines and schedulers end a process; SIGHUP, of a terminal that was closed; and what
 # schedulers send before a time limit, by choice of the job: `sbatch --signal=USR1@60`, submitit's USR2.
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
-DROPPED = ("_xla_gc_callback", "__del__")  # functions of which no exception comes out
 
 
 class StopRequests:
@@ -61,16 +58,6 @@ def stop_requests() -> Iterator[StopRequests]:
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
-
-
-def interrupt(number: int, frame: FrameType | None) -> None:
-    """Handle Ctrl-C where nothing is to be saved: `KeyboardInterrupt`, but not where Python prints and drops it."""
-    while frame is not None:
-        if frame.f_code.co_name in DROPPED:
-            threading.Timer(0.05, os.kill, (os.getpid(), number)).start()
-            return
-        frame = frame.f_back
-    raise KeyboardInterrupt
 
 
 def _interrupt() -> None:

@@ -70,6 +70,7 @@ def end_with_launcher(launcher: int) -> Callable[[], None]:
     prctl = getattr(ctypes.CDLL(None), "prctl", None)  # loaded here, because a child that was forked should not
 
     def ask() -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # until it catches it: Python, while it starts, would fail
         if prctl is not None:  # Linux
             prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() != launcher:  # it died just before

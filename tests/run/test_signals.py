@@ -1,6 +1,5 @@
 """One catcher of signals: the first is a request, a second Ctrl-C an order, and a terminal may go away."""
 
-import gc
 import os
 import pty
 import signal
@@ -9,7 +8,7 @@ import time
 
 import pytest
 
-from jaxrl.run.signals import STOP_SIGNALS, interrupt, stop_requests
+from jaxrl.run.signals import STOP_SIGNALS, stop_requests
 from jaxrl.sweeps import slurm
 from jaxrl.sweeps.expand import Run
 from jaxrl.sweeps.sweep_folder import State, SweepFolder
@@ -36,23 +35,6 @@ def test_a_second_ctrl_c_ends_at_once_unless_somebody_else_is_to_hear_it():
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGINT)
     assert stop.number == signal.SIGINT and time.monotonic() > stop.since + 1e9
-
-
-def test_ctrl_c_is_not_lost_in_a_function_whose_exceptions_python_drops():
-    """JAX has a callback of the garbage collector; a `KeyboardInterrupt` there is printed and forgotten."""
-
-    def _xla_gc_callback(phase, info):
-        gc.callbacks.remove(_xla_gc_callback)
-        signal.raise_signal(signal.SIGINT)
-
-    before = signal.signal(signal.SIGINT, interrupt)
-    gc.callbacks.append(_xla_gc_callback)
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            gc.collect()
-            time.sleep(30)
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def test_nohup_keeps_its_word():

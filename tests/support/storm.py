@@ -23,6 +23,7 @@ from jaxrl.sweeps.sweep_folder import SweepFolder
 ROOT = Path(__file__).parents[2]
 HANG_UPS = (signal.SIGKILL, signal.SIGHUP, signal.SIGTERM, signal.SIGINT)
 PREEMPTIONS = (signal.SIGKILL, signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2)
+YOUNG_S = 5.0  # Ctrl-C while Python itself starts is a traceback of Python's, whatever the program
 LOOK_S = 0.05
 ENDS_S = 300.0  # in which whatever was asked to end does so, on a busy machine
 
@@ -91,6 +92,7 @@ class Storm:
             self._hang_up()
         else:
             number = self._chance.choice(HANG_UPS)
+            self._watch(YOUNG_S if number == signal.SIGINT else 0.0, lambda: self._launcher.poll() is not None)
             self.happened[f"launcher {signal.Signals(number).name}"] += 1
             self._launcher.send_signal(number)
         if self._chance.random() < 0.5:
@@ -120,8 +122,8 @@ class Storm:
             words = ["evaluate", str(self._chance.choice(runs)), "--episodes=5"]
         self.happened[f"{kind} beside"] += 1
         number = self._chance.choice(HANG_UPS)
-        process = self._start(words)
-        self._beside.append((kind, process, time.monotonic() + self._chance.uniform(0.5, 20.0), number))
+        process, least = self._start(words), YOUNG_S if number == signal.SIGINT else 0.5
+        self._beside.append((kind, process, time.monotonic() + self._chance.uniform(least, 20.0), number))
 
     # Processes
 
