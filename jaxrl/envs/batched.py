@@ -59,7 +59,7 @@ class BatchedJaxEnv(BatchedEnv):
     def send(self, action: np.ndarray) -> None:
         action = check_action(action, self.num_envs, self.spec.num_actions)
         self._turn.send()
-        self._carry, self._timestep = self._step(self._carry, action)
+        self._carry, self._timestep = self._step(self._carry, jax.device_put(action, self._device))
 
     def recv(self) -> TimeStep:
         self._turn.recv()

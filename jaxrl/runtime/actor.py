@@ -40,6 +40,12 @@ def make_act(act: Callable[..., Any]) -> Act:
     return keyed_act
 
 
+def expected_transfer() -> Any:
+    """The few places where the loop sends host arrays as they are: everywhere else `device_put` and `device_get` say it,
+    so that `jax.transfer_guard("disallow")` finds what nobody meant."""
+    return jax.transfer_guard_host_to_device("allow")
+
+
 class Actor:
     """Steps several pools of environments with one policy.
 
@@ -85,8 +91,9 @@ class Actor:
                 start = time.perf_counter()
                 timestep = self._timesteps[p] if row == 0 else pool.recv()
                 received = time.perf_counter()
-                self._states[p], output = self._act(params, self._states[p], timestep, key, row, p)
-                action = np.asarray(output.action)
+                with expected_transfer():
+                    self._states[p], output = self._act(params, self._states[p], timestep, key, row, p)
+                action = jax.device_get(output.action)
                 inferred = time.perf_counter()
                 pool.send(action)
                 timesteps[p].append(timestep)
@@ -153,7 +160,9 @@ def actor_loop(
             start = time.perf_counter()
             version, params = store.get(index)
             waited = time.perf_counter() - start
-            trajectory, timings = actor.unroll(params[device], jax.random.fold_in(key, index))
+            with expected_transfer():
+                unroll_key = jax.random.fold_in(key, index)
+            trajectory, timings = actor.unroll(params[device], unroll_key)
             timings["parameter_wait"] = waited
             queue.put(Unroll(trajectory, actor_id, index, version, actor.snapshot(), timings))
     except Stopped:

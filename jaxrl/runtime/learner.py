@@ -77,9 +77,10 @@ def make_publish(agent: Agent, actor_devices: Sequence[Device]) -> Callable[[Tra
     of its parameters.
     """
     devices = tuple(dict.fromkeys(actor_devices))
+    params_of = jax.jit(agent.publish)  # its constants are on the device then, and not sent with every update
 
     def publish(state: TrainState) -> dict[Any, ActorParams]:
-        params = agent.publish(state)
+        params = params_of(state)
         return {device: copy_to(params, device) for device in devices}
 
     return publish

@@ -2,7 +2,9 @@
 
 import dataclasses
 import threading
+from contextlib import contextmanager
 
+import jax
 import pytest
 
 from jaxrl.run.experiment import make_actors
@@ -118,3 +120,24 @@ def test_stop_ends_the_iteration():
             if runtime.updates_done == 2:
                 runtime.signal.stop()
     assert runtime.updates_done == 2
+
+
+def test_the_loop_transfers_nothing_that_nobody_meant():
+    """All threads, with the guard on once everything is compiled; before, every update sent a constant."""
+    with make_sebulba(small_config()) as runtime:
+        updates = runtime.updates()
+        for _ in range(3):
+            next(updates)
+        with guarded_everywhere():
+            for _ in range(3):
+                next(updates)
+
+
+@contextmanager
+def guarded_everywhere():
+    """The guard of all threads, which the context manager of JAX's own name is not."""
+    jax.config.update("jax_transfer_guard", "disallow")
+    try:
+        yield
+    finally:
+        jax.config.update("jax_transfer_guard", "allow")
