@@ -53,7 +53,7 @@ def main(require: str | None = None) -> int:
     console = Console(soft_wrap=True, highlight=False)  # no colour where the output is piped
     counts = {"ok": 0, "warn": 0, "fail": 0}
     for check in CHECKS:
-        for finding in _guarded(check):
+        for finding in guarded(check):
             counts[finding.status] += 1
             line = Text.assemble((f"{finding.status:5}", STYLES[finding.status]), (f" {finding.subject:12}", "bold"))
             line.append(f" {finding.detail}")
@@ -207,7 +207,7 @@ def _warning_unless(good: bool, subject: str, detail: str, fix: str) -> Finding:
     return Finding("ok", subject, detail) if good else Finding("warn", subject, detail, fix)
 
 
-def _guarded(check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+def guarded(check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
     """A check that breaks is a finding too: the doctor is most needed where things are broken."""
     try:
         yield from check()

@@ -41,8 +41,10 @@ def make_act(act: Callable[..., Any]) -> Act:
 
 
 def expected_transfer() -> Any:
-    """The few places where the loop sends host arrays as they are: everywhere else `device_put` and `device_get` say it,
-    so that `jax.transfer_guard("disallow")` finds what nobody meant."""
+    """For the few calls that send host arrays as they are; everywhere else `device_put` and `device_get` say it.
+
+    So `jax.transfer_guard("disallow")` finds what nobody meant.
+    """
     return jax.transfer_guard_host_to_device("allow")
 
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import jax
 import numpy as np
 import pytest
 
-from jaxrl.bench.traffic import size_of, traffic
+from jaxrl.bench.traffic import size_of, table, traffic
 from jaxrl.config.parsing import read_config
 from jaxrl.run.experiment import build, make_actors
 from jaxrl.runtime.learner import make_publish
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_what_is_counted_is_what_an_unroll_is() -> None:
@@ -31,3 +36,11 @@ def test_what_is_counted_is_what_an_unroll_is() -> None:
 def test_anakin_sends_nothing() -> None:
     moved = traffic(build(read_config("configs/catch.yaml", ["--runtime.kind=anakin"])))
     assert moved.to_act == moved.to_learn == 0 < moved.back < 30
+
+
+def test_the_table_in_the_docs_is_what_the_command_prints() -> None:
+    text = (ROOT / "docs" / "accelerators.md").read_text(encoding="utf-8")
+    (printed,) = re.findall(r"<!-- jaxrl.bench.traffic -->\n(.*?)<!-- end -->", text, re.DOTALL)
+    names = re.findall(r"^\| `(\w+)`", printed, re.MULTILINE)
+    assert {"casa_h100", "casa_lstm_h100", "casa_workstation"} <= set(names)
+    assert table({name: traffic(build(read_config(name, []))) for name in names}) == printed

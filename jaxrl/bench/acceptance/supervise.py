@@ -1,0 +1,104 @@
+"""Runs the checks one after another, each in a process with a time limit, and keeps the report up to date.
+
+This process never starts JAX: the accelerator belongs to the check that runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+
+from jaxrl.bench.acceptance.checklist import CHECKS, FULL_MINUTES, GRACE_S, allowance
+from jaxrl.bench.acceptance.verdict import Outcome, read_findings, verdict, write_report
+
+SMOKE_MINUTES = 5.0  # where nothing else runs two cores need a third of it
+LOOK_EVERY_S = 2.0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Check this machine's accelerator; 0 where nothing failed, and a smoke test came to its end."""
+    parser = argparse.ArgumentParser(
+        prog="launch/accelerator_check.sh",
+        description="Whether jaxrl computes, learns and is fast on this accelerator: a report with a verdict.",
+    )
+    add = parser.add_argument
+    add("--minutes", type=float, metavar="M", help=f"for everything; default: {FULL_MINUTES:g}, smoke {SMOKE_MINUTES}")
+    add("--smoke", action="store_true", help="tiny sizes, on a CPU too: shows that everything runs, and no speed")
+    add("--out", type=Path, metavar="FOLDER", help="default: accelerator_check/DATE")
+    add("--only", choices=CHECKS, nargs="+", metavar="CHECK", help=f"some of: {', '.join(CHECKS)}")
+    options = parser.parse_args(arguments)
+    minutes = options.minutes or (SMOKE_MINUTES if options.smoke else FULL_MINUTES)
+    if minutes <= 0:
+        parser.error("--minutes must be above 0")
+    started = datetime.now().astimezone()
+    folder = options.out or Path("accelerator_check") / started.strftime("%Y%m%d-%H%M%S")
+    folder.mkdir(parents=True, exist_ok=True)
+    outcomes: list[Outcome] = []
+    begun = time.monotonic()
+    names = [name for name in CHECKS if options.only is None or name in options.only]
+    for i, name in enumerate(names):
+        seconds = allowance(names[i:], minutes, time.monotonic() - begun)
+        print(f"{CHECKS[name].title}: {seconds:.0f} s at most", flush=True)
+        outcomes.append(Outcome(name))
+        run(outcomes, folder, seconds, options.smoke, started)
+        for finding in outcomes[-1].findings:
+            print(f"  {finding.status:5} {finding.subject}: {finding.detail}", flush=True)
+    found = verdict(outcomes, names)
+    print(f"{found.sentence}\nwritten to {write_report(folder, outcomes, started, names)}")
+    return int(found.status == "fail" or (options.smoke and any(outcome.cut for outcome in outcomes)))
+
+
+def run(outcomes: list[Outcome], folder: Path, seconds: float, smoke: bool, started: datetime) -> None:
+    """Fill in the newest outcome: run its check, and write the report while it runs and when it ended."""
+    outcome, begun = outcomes[-1], time.monotonic()
+    words = [outcome.name, "--folder", str(folder), "--seconds", f"{seconds:.1f}", *["--smoke"] * smoke]
+    with (folder / f"{outcome.name}.log").open("w", encoding="utf-8") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "jaxrl.bench.acceptance.one_check", *words],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,  # so that its own children end with it
+        )
+        try:
+            while process.poll() is None:
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(LOOK_EVERY_S)
+                outcome.seconds = time.monotonic() - begun
+                outcome.findings = read_findings(folder / f"{outcome.name}.jsonl")
+                if outcome.seconds > seconds + GRACE_S:
+                    outcome.cut = True
+                    break
+                write_report(folder, outcomes, started)
+        finally:
+            end(process)
+    outcome.seconds = time.monotonic() - begun
+    outcome.findings = read_findings(folder / f"{outcome.name}.jsonl")
+    outcome.status = None if outcome.cut else process.returncode
+    write_report(folder, outcomes, started)
+
+
+def end(process: subprocess.Popen) -> None:
+    """End a check and all that it started, gently first."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, number)
+        except ProcessLookupError:
+            break
+        try:
+            process.wait(GRACE_S)
+        except subprocess.TimeoutExpired:
+            continue
+    process.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
