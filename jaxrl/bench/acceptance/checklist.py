@@ -27,9 +27,9 @@ CHECKS: dict[str, Check] = {
     "agreement": Check("The same numbers as on the CPU", "agreement:agree", 100),
     "loop": Check("The loop compiles and transfers nothing more", "steadiness:run_steadily", 60),
     "bits": Check("The same bits for the same seed", "steadiness:repeat", 45),
-    "learner": Check("The learner's speed against a matrix product", "speed:learn", 110),
-    "bench": Check("Every part of the loop: `jaxrl bench`", "speed:bench", 80),
-    "locm": Check("Random games of Legends of Code and Magic", "speed:play_cards", 40),
+    "learner": Check("The learner's speed against a matrix product", "rates:learn", 110),
+    "bench": Check("Every part of the loop: `jaxrl bench`", "rates:bench", 80),
+    "locm": Check("Random games of Legends of Code and Magic", "rates:play_cards", 40),
     "pong": Check("Learning Pong", "trainings:pong", None),
     "breakout": Check("Learning Breakout", "trainings:breakout", None),
 }
