@@ -72,6 +72,10 @@ class Actor:
         self._timesteps = [pool.load_state(s) for pool, s in zip(self._pools, snapshot.env_state, strict=True)]
         self._states = list(snapshot.actor_state)
 
+    def place(self, device: Device) -> None:
+        """Act on `device`: a state that is not held there would have `act` compiled for it, and again for the next."""
+        self._states = jax.device_put(self._states, device)
+
     def snapshot(self) -> Snapshot:
         """Where this actor stands, between two unrolls."""
         if not self._timesteps:
@@ -158,6 +162,7 @@ def actor_loop(
     """Body of an actor thread: unroll k with version `max(0, k - lag)`, until the run stops."""
     index = first_index
     try:
+        actor.place(device)
         for index in count(first_index):
             start = time.perf_counter()
             version, params = store.get(index)

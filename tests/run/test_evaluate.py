@@ -22,6 +22,7 @@ from jaxrl.record.rundir import RunDir, RunDirError
 from jaxrl.run import evaluate
 from jaxrl.run.experiment import INIT_KEY, build
 from jaxrl.run.trained import restore
+from jaxrl.runtime.actor import make_act
 from jaxrl.runtime.episodes import Played
 from tests.support.full_disk import files_of_at_most
 from tests.support.parts import small_config
@@ -56,6 +57,15 @@ def constant(monkeypatch):
         return Played(returns, np.full(episodes, 9, np.int32), np.arange(episodes))
 
     monkeypatch.setattr(evaluate, "_play", play)
+
+
+@pytest.mark.parametrize("greedy", [False, True])
+def test_an_evaluation_compiles_act_once(three, monkeypatch, greedy):
+    """For all members of a population, and for the state that `act` returns as for the first one."""
+    compiled = []
+    monkeypatch.setattr(evaluate, "make_act", lambda act: compiled.append(make_act(act)) or compiled[-1])
+    evaluate.evaluate(three, episodes=6, greedy=greedy)
+    assert [act._cache_size() for act in compiled] == [1]
 
 
 @pytest.mark.parametrize("episodes", [3, 7, 100])

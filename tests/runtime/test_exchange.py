@@ -52,7 +52,10 @@ class Loop:
     def start(self, first_index=0):
         actors = [
             SimpleNamespace(
-                unroll=lambda params, key, i=i: self._act(i, params), snapshot=lambda: None, close=lambda: None
+                place=lambda device: None,
+                unroll=lambda params, key, i=i: self._act(i, params),
+                snapshot=lambda: None,
+                close=lambda: None,
             )
             for i in range(self.num_actors)
         ]

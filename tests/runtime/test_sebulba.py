@@ -7,7 +7,9 @@ from contextlib import contextmanager
 import jax
 import pytest
 
+from jaxrl.config.sections import PopulationConfig
 from jaxrl.run.experiment import make_actors
+from jaxrl.runtime.actor import make_act
 from jaxrl.runtime.exchange import ActorFailed
 from tests.support.parts import (
     CARTPOLE,
@@ -36,6 +38,18 @@ def test_runs_are_bit_equal(env, lag):
     assert_same_bits(state_after(config, 8), first)
     sleepy = [SleepyActor(actor, seed) for seed, actor in enumerate(make_actors(experiment_of(config)))]
     assert_same_bits(state_after(config, 8, actors=sleepy), first)
+
+
+@pytest.mark.parametrize("members", [1, 2])
+def test_act_is_compiled_once_for_all_actors(members):
+    """Their first state is where `act` leaves the next ones, so that no second program is made for it."""
+    config = dataclasses.replace(small_config(), population=PopulationConfig(members))
+    act = make_act(experiment_of(config).agent.act)
+    actors = make_actors(experiment_of(config))
+    for actor in actors:
+        actor._act = act
+    state_after(config, 3, actors=actors)
+    assert act._cache_size() == 1  # type: ignore[attr-defined]
 
 
 def test_the_lag_and_the_seed_matter():
