@@ -5,12 +5,16 @@
 
 so that `sum_a pi(a) Q(a) = V` and `grad Q(a) = temperature * grad log pi(a)`: evaluation and improvement pull the same
 way, and regressing Q is an entropy-regularised improvement without an entropy term in the loss.
+
+Because both terms pull at one head, it does not settle at the advantage but, on policy, at
+`1 + policy_cost / (q_cost temperature)` times it, or `1 + policy_cost / q_cost` times with `temperature_factor`.
+`settled_q` undoes that for DR-Trace; docs/casa.md derives it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -18,10 +22,12 @@ import jax.numpy as jnp
 from jaxrl import ops
 from jaxrl.agents.actor_critic import Clip, OffPolicyConfig, OffPolicyHypers, make_agent
 from jaxrl.agents.exploration import Temperature
-from jaxrl.agents.losses import decayed_clip, read_rows
+from jaxrl.agents.losses import Rows, decayed_clip, read_rows
 from jaxrl.agents.unrolling import Network
 from jaxrl.config.ranges import HUGE, TINY, Between
-from jaxrl.types import Agent, EnvSpec, Metrics, Params, Trajectory
+from jaxrl.types import Agent, Array, EnvSpec, Metrics, Params, Trajectory
+
+MAX_LOG_RATIO = 15.0  # of pi/mu where it stands beside a probability: of an action that never acts it may be infinite
 
 
 @jax.tree_util.register_dataclass
@@ -59,9 +65,12 @@ class Config(OffPolicyConfig):
         temperature_factor: multiply the policy term by the temperature, which keeps it on the scale of Q's regression.
         value_transform: `identity`, or `rescale` to let the network predict h(V), about the root of V; A and Q stay in
             units of reward.
+        trace_q: what DR-Trace takes for Q: `settled`, the Q for which the head stands once it has settled, or `head`,
+            the head as it is, as published: a multiple of the advantage, with which the targets are biased.
     """
 
     hypers: Hypers = field(default_factory=Hypers)
+    trace_q: Literal["settled", "head"] = "settled"
 
 
 def q_values(advantages: jax.Array, logits: jax.Array, value: jax.Array) -> jax.Array:
@@ -69,6 +78,31 @@ def q_values(advantages: jax.Array, logits: jax.Array, value: jax.Array) -> jax.
     policy = jax.lax.stop_gradient(jnp.exp(logits))
     centred = advantages - jnp.sum(policy * advantages, axis=-1, keepdims=True)
     return centred + jax.lax.stop_gradient(value)[..., None]
+
+
+def settled_q(q: jax.Array, rows: Rows, behaviour_logits: Array, hypers: Hypers) -> jax.Array:
+    """Q^pi [T, B, A] by what the head says, `q` [T, B, A], once the loss has settled: a constant.
+
+    Where the expected gradient at every action's A vanishes, with `w = pi/mu` and `rho = min(w, rho_clip)`,
+
+        (alpha + rho beta / temperature) adv = (alpha + w entropy_cost / temperature^2) Abar + c w
+
+    with one c a state, that of `E_pi[adv] = 0`; the factor takes beta's temperature away. On policy c is 0.
+    """
+    policy, temperature = jnp.exp(rows.logits), rows.temperature[..., None]
+    ratio = jnp.exp(jnp.minimum(rows.logits - behaviour_logits, MAX_LOG_RATIO))
+    pull, hold = _pulls(ratio, temperature, rows, hypers)
+    value = rows.value[:-1, ..., None]
+    advantage, slack = hold * (q - value) / pull, ratio / pull
+    c = -jnp.sum(policy * advantage, -1, keepdims=True) / jnp.sum(policy * slack, -1, keepdims=True)
+    return jax.lax.stop_gradient(value + advantage + c * slack)
+
+
+def _pulls(ratio: jax.Array | float, temperature: jax.Array, rows: Rows, hypers: Hypers) -> tuple[Any, Any]:
+    """How hard the loss pulls A towards the advantage, and back to 0; their quotient is kappa where `ratio` is 1."""
+    policy_cost = hypers.policy_cost / (1 if rows.config.temperature_factor else temperature)
+    pull = hypers.q_cost + policy_cost * jnp.minimum(ratio, hypers.rho_clip)
+    return jnp.maximum(pull, 1e-12), hypers.q_cost + hypers.entropy_cost * ratio / temperature**2  # 1e-12: no costs
 
 
 def loss(
@@ -86,9 +120,10 @@ def loss(
     value, mask = rows.value[:-1], rows.mask
     q = q_values(rows.preferences, rows.logits, value)
     q_taken = ops.log_prob(q, trajectory.action)
+    settled = settled_q(q, rows, trajectory.behaviour_logits, hypers)
     target = ops.dr_trace(
         rows.value,
-        q_taken,
+        ops.log_prob(settled, trajectory.action) if config.trace_q == "settled" else q_taken,
         rows.reward,
         rows.discount,
         rows.ratio,
@@ -106,7 +141,9 @@ def loss(
         policy=(hypers.policy_cost, rows.policy_loss(jax.lax.stop_gradient(rho * (target.q_target - value)))),
         entropy=(hypers.entropy_cost, rows.entropy_loss()),
     )
-    return total, {**metrics, "advantage/std": jnp.sqrt(ops.masked_mean(jnp.var(q, axis=-1), mask))}
+    pull, hold = _pulls(1.0, rows.temperature, rows, hypers)
+    variance = jnp.var(q, axis=-1) * jnp.square(hold / pull)
+    return total, {**metrics, "advantage/std": jnp.sqrt(ops.masked_mean(variance, mask))}
 
 
 def make(config: Config, network: Network, spec: EnvSpec, num_updates: int) -> Agent:

@@ -1,7 +1,8 @@
-"""Settings as configs and run folders had them before environments and networks had names."""
+"""Settings as configs and run folders had them before environments and networks had names, and other settings came."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from jaxrl.errors import ConfigError
@@ -9,9 +10,15 @@ from jaxrl.errors import ConfigError
 # What was written for every environment, and means something for those of EnvPool only.
 OF_EMULATORS = ("protocol", "sticky_actions", "full_action_set", "noop_max", "frame_size")
 
+WHOLE = ("agent.temperature_factor", "hosts.process_id")  # of the config that a run folder has, and nobody types
+# What was meant before there was such a setting, where that is not its default, by agent.
+MEANT = {"casa": {"agent.trace_q": "head"}}
+
 
 def translate(settings: dict[str, Any]) -> None:
     """`env: {id: catch, backend: jax}` is `env: {name: catch}`, and `network: {torso: mlp}` is `network: {name: mlp}`.
+
+    A run folder's config that lacks a setting was written before there was one, and goes on without it.
 
     Args:
         settings: by dotted name, each with `value` and `where`; changed in place.
@@ -30,3 +37,7 @@ def translate(settings: dict[str, Any]) -> None:
     if getattr(settings.get("network.torso"), "value", None) == "mlp":
         torso = settings.pop("network.torso")
         settings.setdefault("network.name", torso)
+    agent = getattr(settings.get("agent.name"), "value", None)
+    if all(name in settings for name in WHOLE):
+        for name, value in MEANT.get(str(agent), {}).items():
+            settings.setdefault(name, replace(settings["agent.name"], name=name, value=value))

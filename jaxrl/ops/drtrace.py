@@ -34,9 +34,10 @@ def dr_trace(
         v_t = V_t + rho_t delta_t + gamma_t c_t (v_{t+1} - V_{t+1}),         v_T = V_T
         q_t = Q_t + delta_t + gamma_t (v_{t+1} - V_{t+1}) = r_t + gamma_t v_{t+1}
 
-    Where `E_pi[Q] = V`, the fixed point is `(Q^pi, V^pi)` of the target policy for every `rho_clip > 0`; V-trace's is
-    biased towards the behaviour. Special cases: `Q = V` gives V-trace, `rho_clip = c_clip` expected-form Retrace(1),
-    `w = pi(a)` tree backup, no clipping the doubly robust estimator. Keep `c_clip <= rho_clip`.
+    Where Q is regressed to `q_t` and `E_pi[Q] = V`, the fixed point is `(Q^pi, V^pi)` of the target policy for every
+    `rho_clip > 0`; V-trace's is biased towards the behaviour. A head that a policy gradient pulls too is not such a Q:
+    see `jaxrl.agents.casa.settled_q`. Special cases: `Q = V` gives V-trace, `rho_clip = c_clip` expected-form
+    Retrace(1), `w = pi(a)` tree backup, no clipping the doubly robust estimator. Keep `c_clip <= rho_clip`.
 
     Args:
         value: V, [T+1, ...].

@@ -42,7 +42,8 @@ METRICS: dict[str, Metric] = {
         "1/reward", "Its standard deviation over samples; 0 where the temperature is fixed."
     ),
     "advantage/std": Metric(
-        "reward", "Root of the mean over states of the variance over actions of CASA's advantage head."
+        "reward",
+        "Root of the mean over states of the variance over actions of CASA's advantage, the head over kappa (casa.md).",
     ),
     "value/mean": Metric("reward", "Mean predicted state value, in the learner's reward scale."),
     "trace/rho_mean": Metric("ratio", "Mean importance ratio pi/mu before clipping; 1 when on-policy."),

@@ -119,6 +119,16 @@ def test_populations_as_runs_recorded_them_before_are_read(read_text: Callable[.
     assert config.population.members == {"seed": [0, 4294967295]}
 
 
+def test_a_run_goes_on_with_what_was_meant_before_there_was_a_setting(tmp_path: Path) -> None:
+    config = read_config(CONFIGS / "catch.yaml")
+    assert config.agent.trace_q == "settled"  # a new run
+    text = write_config(config)
+    (tmp_path / "old.yaml").write_text(text.replace("  trace_q: settled\n", ""))
+    assert read_config(tmp_path / "old.yaml", recorded=True).agent.trace_q == "head"
+    (tmp_path / "new.yaml").write_text(text)
+    assert read_config(tmp_path / "new.yaml", recorded=True) == config
+
+
 def test_awkward_values_round_trip(pong: Path, tmp_path: Path) -> None:
     config = read_config(pong)
     for name in ["1e3", "null", "3", "true", "2026-01-01", "a: b", "é", "", "{x}", "-", "0x10", "#", "1_000", "~"]:

@@ -88,6 +88,23 @@ def test_dr_trace_finds_the_target_policy_and_vtrace_does_not(length, double):
         assert errors.max() < 1e-6 if clips[0] == np.inf else np.median(errors) > 0.01, (clips, errors)
 
 
+@pytest.mark.parametrize("temperature", [0.5, 2.0, 5.0])
+def test_the_fixed_point_does_not_move_with_the_temperature_that_acts(temperature, double):
+    """The behaviour is the target policy at another temperature: what is found is the target policy's all the same."""
+
+    def at_temperature(mdp: MDP) -> MDP:
+        weight = mdp.target ** (1 / temperature)
+        return mdp._replace(behaviour=weight / weight.sum(1, keepdims=True))
+
+    mdps = [at_temperature(mdp) for mdp in MDPS]
+    paths = stack([enumerate_paths(mdp, 1) for mdp in mdps])
+    tables = iterate(sweep, stack(mdps), paths, (1.05, 1.05), STATES + STATES * ACTIONS)
+    true_value = np.stack([solve(mdp, mdp.target)[1] for mdp in mdps])
+    np.testing.assert_allclose(tables[:, :STATES], true_value, rtol=0, atol=1e-6)
+    found = iterate(sweep_vtrace, stack(mdps), paths, (1.05, 1.05), STATES)
+    assert np.median(np.abs(found - true_value).max(1)) > 0.01  # as V-trace's does
+
+
 def test_without_re_centring_dr_trace_is_biased_too(double):
     """`E_pi Q = V` is what makes it exact: regress Q alone to stale values and V follows the error."""
     mdp = MDPS[0]

@@ -78,18 +78,39 @@ def entropy_direction(row: Row) -> np.ndarray:
     return -row.policy * (row.log_policy + entropy_of(row))
 
 
+def settled_q(row: Row, centred: np.ndarray, mu: np.ndarray, temperature: float, config: Any) -> np.ndarray:
+    """`Q^pi - V` [A] at which the expected gradient of a state's A vanishes, as one linear system in it and in c.
+
+    Every action has `mu (alpha (adv - Abar) + beta rho adv / temperature) - e pi Abar / temperature^2 = c pi`.
+    """
+    hypers, pi = config.hypers, row.policy
+    legal = pi > 0
+    pi, mu, centred = pi[legal], mu[legal], centred[legal]
+    policy_cost = hypers.policy_cost * (1.0 if config.temperature_factor else 1 / temperature)
+    system = np.zeros((len(pi) + 1, len(pi) + 1))
+    system[:-1, :-1] = np.diag(mu * hypers.q_cost + policy_cost * np.minimum(pi, hypers.rho_clip * mu))
+    system[:-1, -1], system[-1, :-1] = -pi, pi
+    known = mu * hypers.q_cost * centred + hypers.entropy_cost * pi * centred / temperature**2
+    advantage = np.zeros(len(legal))
+    advantage[legal] = np.linalg.solve(system, np.append(known, 0.0))[:-1]
+    return advantage
+
+
 def casa(head: np.ndarray, value_head: np.ndarray, trajectory: Any, config: Any) -> Loss:
     hypers, mask = config.hypers, ~trajectory.first[1:]
     value, compress = EXPAND[config.value_transform](value_head), COMPRESS[config.value_transform]
     advantages = hypers.advantage_scale * head
     rows, ratio = read_rows(advantages, trajectory)
-    q_taken = np.empty(mask.shape)
+    q_taken, settled = np.empty(mask.shape), np.empty(mask.shape)
     for t, b in np.ndindex(mask.shape):
-        centred = advantages[t, b] - rows[t][b].policy @ advantages[t, b]
-        q_taken[t, b] = centred[trajectory.action[t, b]] + value[t, b]
+        centred, action = advantages[t, b] - rows[t][b].policy @ advantages[t, b], trajectory.action[t, b]
+        q_taken[t, b] = centred[action] + value[t, b]
+        mu, temperature = np.exp(trajectory.behaviour_logits[t, b]), trajectory.extras.temperature[t, b]
+        settled[t, b] = settled_q(rows[t][b], centred, mu, temperature, config)[action] + value[t, b]
     reward = hypers.reward_scale * TRANSFORMS[config.reward_transform](trajectory.reward)
     discount = hypers.discount_factor * trajectory.discount
-    v, q = traces.columns(traces.dr_trace, value, q_taken, reward, discount, ratio, mask, **clips(hypers))
+    traced = settled if config.trace_q == "settled" else q_taken
+    v, q = traces.columns(traces.dr_trace, value, traced, reward, discount, ratio, mask, **clips(hypers))
     terms = dict.fromkeys(("loss/value", "loss/q", "loss/policy", "loss/entropy"), 0.0)
     head_gradient, value_gradient = np.zeros_like(head), np.zeros_like(value)
     for t, b in zip(*np.nonzero(mask), strict=True):
