@@ -178,14 +178,18 @@ class Saver:
 def _run(config: ExperimentConfig, runtime: Runtime, recorder: Recorder | Tally, saver: Saver | None) -> int:
     """Train; whatever ends it, the last complete update is saved. Returns the exit status."""
     failure, alone = None, jax.process_count() == 1
-    with stop_requests() as stop, hosts.watched(config.hosts.timeout_s) as step_made, runtime:
+    timeout_s = config.runtime.timeout_s
+    with stop_requests() as stop, hosts.watchdog(config.hosts.timeout_s, timeout_s) as watchdog, runtime:
         if alone:  # otherwise the hosts must agree on the last step
             stop.on_request = runtime.signal.stop
         try:
             if recorder.env_steps < config.env_steps and not (alone and stop.number):
-                _update(config, runtime, recorder, saver, stop, step_made)
+                _update(config, runtime, recorder, saver, stop, watchdog.step)
         except ActorFailed as error:
             failure = error
+            if alone:
+                hung = f"; saving took longer than {timeout_s:g} s too: a device hangs; what was saved before is kept"
+                watchdog.expect(timeout_s, f"{error}{hung}")
             if failure.__cause__ is not None:  # at once: saving may fail too
                 traceback.print_exception(failure.__cause__, file=sys.stderr)
         except (jax.errors.JaxRuntimeError, ValueError) as error:
@@ -208,9 +212,15 @@ def _update(
 ) -> None:
     """Updates until `env_steps` are done, a signal has come or the time is over, of which the hosts tell each other."""
     deadline = time.monotonic() + (60 * config.max_minutes or math.inf)
-    for update in runtime.updates():
-        late = time.monotonic() > deadline
-        steps, stopped, over = hosts.totals([update.env_steps, stop.number > 0, late])
+    sums: list[Callable[[], np.ndarray]] = []
+
+    def agree(env_steps: int) -> None:
+        sums.append(hosts.totals([env_steps, stop.number > 0, time.monotonic() > deadline]))
+
+    for update in runtime.updates() if jax.process_count() == 1 else runtime.updates(agree):
+        if not sums:
+            agree(update.env_steps)
+        steps, stopped, over = sums.pop()()
         step_made()
         recorder.add(update, int(steps))
         if recorder.env_steps >= config.env_steps or stopped:

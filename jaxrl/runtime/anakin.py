@@ -26,7 +26,7 @@ from jaxrl.envs import batched
 from jaxrl.envs.base import JaxEnv
 from jaxrl.runtime.exchange import StopSignal
 from jaxrl.runtime.learner import copy_to, make_learner_step, make_mesh, make_publish, place_batch, place_state
-from jaxrl.runtime.seam import describe
+from jaxrl.runtime.seam import Announce, describe, ignore
 from jaxrl.types import (
     ActorOutput,
     ActorParams,
@@ -202,7 +202,8 @@ class AnakinRuntime:
             for pool in line:
                 pool.close()
 
-    def updates(self) -> Iterator[Update]:
+    def updates(self, announce: Announce = ignore) -> Iterator[Update]:
+        del announce  # there is one host
         while not self.signal.stopped:
             batch = self._unroll()
             self.state, metrics = self._step(self.state, place_batch([batch], self._mesh))

@@ -16,6 +16,9 @@ from typing import Any
 
 from jaxrl.types import ActorParams, Unroll
 
+# Actors wait so many times longer for the learner than it waits for them: its first update is compiled before it runs,
+# and where both wait, the learner must be the one that gives up, for it knows which actor is missing.
+PATIENCE = 10
 SLICE_S = 0.5  # longest single wait on the condition, so that a stop from a signal handler is seen
 
 

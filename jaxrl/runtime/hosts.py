@@ -13,20 +13,24 @@ import re
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import cache
 
 import jax
 import numpy as np
 from jax._src import distributed  # the service's barrier has no public name
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxrl.config.sections import HostsConfig
 from jaxrl.errors import TRY_AGAIN, ConfigError
 from jaxrl.record.leaves import flatten, unflatten
+from jaxrl.runtime.exchange import PATIENCE
 from jaxrl.runtime.watchdog import Watchdog
 from jaxrl.types import PyTree
 
 PARTING_S = 10  # how long the hosts wait for each other at the end
+MEETING_S = 600  # and at their first update: Gloo waits for half a minute, in which a busy host has not compiled
 
 
 def join(config: HostsConfig) -> None:
@@ -101,16 +105,29 @@ def leave() -> None:
     signal.signal(signal.SIGABRT, signal.SIG_DFL)
 
 
-def totals(values: Sequence[float]) -> np.ndarray:
-    """float64 [N]: sums over the hosts, of which each must call this at the same point."""
-    if jax.process_count() == 1:
-        return np.asarray(values, np.float64)
-    from jax.experimental import multihost_utils
+def totals(values: Sequence[float]) -> Callable[[], np.ndarray]:
+    """Begin to sum `values` over the hosts, of which each must call this at the same point; what it gives waits for the
+    sums, float64 [N].
 
-    # Halves of 32 bits, which JAX carries exactly.
+    Between the two other work may be dispatched, of which this host's devices do what came first.
+    """
     whole = np.asarray(values, np.float64)
-    gathered = np.asarray(multihost_utils.process_allgather(whole.view(np.uint32)))
-    return np.ascontiguousarray(gathered).view(np.float64).reshape(jax.process_count(), -1).sum(0)
+    if jax.process_count() == 1:
+        return lambda: whole
+    apart, gather = _gathering()
+    # Halves of 32 bits, which JAX carries exactly.
+    gathered = gather(jax.make_array_from_process_local_data(apart, whole.view(np.uint32)[None])).addressable_data(0)
+    gathered.copy_to_host_async()
+    return lambda: np.asarray(gathered).copy().view(np.float64).sum(0)
+
+
+@cache
+def _gathering() -> tuple[NamedSharding, Callable[[jax.Array], jax.Array]]:
+    """How an array [hosts, ...] is spread, a row a host, and what brings it together on the first device of each."""
+    distributed.global_state.client.wait_at_barrier("jaxrl/first update", 1000 * MEETING_S)
+    mesh = Mesh([jax.local_devices(process_index=host)[0] for host in range(jax.process_count())], ("host",))
+    apart, everywhere = (NamedSharding(mesh, PartitionSpec(*axes)) for axes in (("host",), ()))
+    return apart, jax.jit(lambda x: x, out_shardings=everywhere)
 
 
 def from_first(tree: PyTree) -> PyTree:
@@ -128,18 +145,21 @@ def from_first(tree: PyTree) -> PyTree:
     return unflatten(tree, [leaf._replace(array=arrays.get(leaf.path, leaf.array)) for leaf in flat])
 
 
-@contextmanager
-def watched(timeout_s: float) -> Iterator[Callable[[], None]]:
-    """Ends the process with status `TRY_AGAIN` when the function it gives is not called for `timeout_s`.
+def watchdog(hosts_s: float, runtime_s: float) -> Watchdog:
+    """Ends the process where no update is made: of several hosts with `TRY_AGAIN` after `hosts_s`, else with 1 after
+    `PATIENCE` times `runtime_s`.
 
-    A host that died is noticed by the others' next collective operation; one that hangs while it lives may not be.
-    Nothing is watched where there is one host.
+    A host that died is noticed by the others' next collective operation; one that hangs while it lives may not be. And
+    where there is one host, nothing else ends a main thread that waits for a device.
     """
-    if jax.process_count() == 1:
-        yield lambda: None
-        return
-    with Watchdog(timeout_s, lost_sentence(f"no step for {timeout_s:g} s"), TRY_AGAIN) as watchdog:
-        yield watchdog.step
+    if jax.process_count() > 1:
+        return Watchdog(hosts_s, lost_sentence(f"no step for {hosts_s:g} s"), TRY_AGAIN)
+    seconds = PATIENCE * runtime_s
+    sentence = (
+        f"no update for {seconds:g} s ({PATIENCE} times runtime.timeout_s): a device or a disk hangs; what was saved "
+        f"is kept: start again with --resume (raise runtime.timeout_s if it is only slow)"
+    )
+    return Watchdog(seconds, sentence, status=1)
 
 
 def end_if_lost(error: Exception) -> None:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
 from jaxrl.runtime.exchange import StopSignal
 from jaxrl.types import Episode, Metrics, PyTree, TrainState, Trajectory, Update
+
+Announce = Callable[[int], None]
+
+
+def ignore(env_steps: int) -> None:
+    """Nobody waits for it."""
 
 
 class Runtime(Protocol):
@@ -25,8 +31,12 @@ class Runtime(Protocol):
         """After the last complete update."""
         ...
 
-    def updates(self) -> Iterator[Update]:
+    def updates(self, announce: Announce = ignore) -> Iterator[Update]:
         """One `Update` per learner step, without end; returns when `signal.stop()` was called.
+
+        Args:
+            announce: called with an update's env steps before its learner step is dispatched, so that what several
+                hosts must agree on does not stand in line behind it.
 
         Raises:
             ActorFailed: acting failed or hangs. `state` is then the one after the last complete update.
@@ -56,4 +66,9 @@ def describe(metrics: Metrics, trajectories: Sequence[Trajectory], lag: float, s
         for actor, t in enumerate(trajectories)
         for row, env in np.argwhere(t.last)
     ]
-    return Update(metrics, sum(int(t.mask.sum()) for t in trajectories), episodes, lag, seconds)
+    return Update(metrics, count_steps(trajectories), episodes, lag, seconds)
+
+
+def count_steps(trajectories: Sequence[Trajectory]) -> int:
+    """Env steps: rows without those of auto-resets."""
+    return sum(int(trajectory.mask.sum()) for trajectory in trajectories)

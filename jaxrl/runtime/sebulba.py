@@ -12,14 +12,10 @@ import jax
 
 from jaxrl.config.sections import RuntimeConfig
 from jaxrl.runtime.actor import Actor, actor_loop
-from jaxrl.runtime.exchange import ParameterStore, Stopped, StopSignal, TrajectoryQueue
+from jaxrl.runtime.exchange import PATIENCE, ParameterStore, Stopped, StopSignal, TrajectoryQueue
 from jaxrl.runtime.learner import copy_to, make_learner_step, make_mesh, make_publish, place_batch, place_state
-from jaxrl.runtime.seam import describe
+from jaxrl.runtime.seam import Announce, count_steps, describe, ignore
 from jaxrl.types import Agent, Device, Key, Snapshot, Standing, TrainState, Update
-
-# Actors wait so many times longer for the learner than it waits for them: its first update is compiled before it runs,
-# and where both wait, the learner must be the one that gives up, for it knows which actor is missing.
-PATIENCE = 10
 
 
 class Sebulba:
@@ -99,7 +95,7 @@ class Sebulba:
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
 
-    def updates(self) -> Iterator[Update]:
+    def updates(self, announce: Announce = ignore) -> Iterator[Update]:
         while True:
             start = time.perf_counter()
             try:
@@ -107,12 +103,13 @@ class Sebulba:
             except Stopped:
                 return
             waited = time.perf_counter() - start
-            batch = place_batch([unroll.trajectory for unroll in unrolls], self._mesh)
+            trajectories = [unroll.trajectory for unroll in unrolls]
+            announce(count_steps(trajectories))
+            batch = place_batch(trajectories, self._mesh)
             self.state, metrics = self._step(self.state, batch)
             self.updates_done += 1
             self._store.publish(self.updates_done, self._publish(self.state))
             self._snapshots = [unroll.snapshot for unroll in unrolls]
             seconds = {part: fmean(unroll.timings[part] for unroll in unrolls) for part in unrolls[0].timings}
             lag = fmean(self.updates_done - 1 - unroll.version for unroll in unrolls)
-            trajectories = [unroll.trajectory for unroll in unrolls]
             yield describe(metrics, trajectories, lag, {**seconds, "queue_wait": waited})

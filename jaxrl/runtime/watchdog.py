@@ -40,6 +40,11 @@ class Watchdog:
         """There was progress."""
         self._silent = 0.0
 
+    def expect(self, timeout_s: float, sentence: str) -> None:
+        """From now on another limit, and another sentence where it is not kept."""
+        self._timeout_s, self._sentence = timeout_s, sentence
+        self.step()
+
     def _wait(self) -> None:
         seconds = min(1.0, self._timeout_s / 4)
         while not self._over.wait(seconds):

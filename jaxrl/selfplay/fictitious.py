@@ -14,6 +14,7 @@ import numpy as np
 
 from jaxrl.config.sections import SelfPlayConfig
 from jaxrl.runtime.exchange import StopSignal
+from jaxrl.runtime.seam import Announce, ignore
 from jaxrl.selfplay.frozen import Pool
 from jaxrl.selfplay.games import TwoPlayerGame
 from jaxrl.selfplay.period import Carry, Ended, Period
@@ -96,7 +97,8 @@ class SelfPlay:
 
     def __exit__(self, *exc: Any) -> None: ...
 
-    def updates(self) -> Iterator[Update]:
+    def updates(self, announce: Announce = ignore) -> Iterator[Update]:
+        del announce  # there is one host
         while not self.signal.stopped:
             self._carry, (metrics, env_steps, ended) = self._update(self._carry)
             self.updates_done += 1

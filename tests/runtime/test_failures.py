@@ -132,6 +132,21 @@ def test_an_environment_that_hangs(tmp_path):
     assert counters(next(tmp_path.iterdir()))["updates"] >= 120
 
 
+@pytest.mark.parametrize(
+    ("fault", "sentence", "saved"),
+    [
+        ("hang-learning", r"no update for 20 s \(2 times runtime\.timeout_s\): a device or a disk hangs; .*", 20),
+        ("hang-saving", r"waited 10 s for .*; saving took longer than 10 s too: a device hangs; .*", 120),
+    ],
+)
+def test_a_main_thread_that_waits_for_a_device_in_vain(tmp_path, fault, sentence, saved):
+    """Nothing else could end it: it waits inside a library."""
+    status, _, err = Process(tmp_path, "--runtime.timeout_s", "10", fault=fault).end()
+    assert status == 1 and 18 <= time.time() - fault_time(err) < 20 + LIMIT_S
+    assert "Traceback" not in err and re.fullmatch(f"jaxrl: error: {sentence}", err.strip().splitlines()[-1]), err
+    assert counters(next(tmp_path.iterdir()))["updates"] == saved
+
+
 def test_an_evaluation_that_hangs(tmp_path):
     words = ("--env_steps", "2000", "--evaluation.episodes", "4", "--runtime.timeout_s", "20")
     status, out, err = Process(tmp_path, *words, fault="hang-scoring").end()

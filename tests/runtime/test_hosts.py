@@ -67,7 +67,7 @@ def two_processes(code: str) -> list[subprocess.Popen[str]]:
 def assert_many_are_one(tmp_path: Path, num_hosts: int, num_devices: int) -> None:
     """`num_hosts` with an actor each, beside one host with as many actors and devices in all."""
     statuses, outputs = finish(launch(tmp_path / "many", length(num_hosts), num_devices, num_hosts))
-    assert statuses == [0] * num_hosts, outputs
+    assert statuses == [0] * num_hosts, "\n".join(outputs)
     train_in_one_process(tmp_path / "one", num_hosts, num_devices)
     assert_same_end(tmp_path / "many", tmp_path / "one")
 
@@ -124,6 +124,24 @@ def test_a_host_that_is_late_at_the_end_is_waited_for(late):
     assert all("left" in output for output in outputs)
 
 
+def test_sums_do_not_stand_in_line_behind_what_came_later():
+    """Of which a learner step is one: the sums are there while the devices are at work on it."""
+    code = """
+import numpy as np
+slow = jax.jit(lambda x: jax.pure_callback(lambda x: (time.sleep(8), x)[1], x, x))
+hosts.totals([0])()  # compiled
+sums = hosts.totals([host + 0.5, 2**53 - 1.0 - host])
+step = slow(np.float32(1))
+start = time.monotonic()
+assert sums().tolist() == [2.0, 2**54 - 3.0]
+assert time.monotonic() - start < 6, "the sums waited for the step"
+step.block_until_ready()
+print("summed", flush=True); hosts.leave()
+"""
+    statuses, outputs = finish(two_processes(code))
+    assert statuses == [0, 0] and all("summed" in output for output in outputs), outputs
+
+
 def test_a_signal_to_one_host_ends_all_at_the_same_update(tmp_path):
     first, second = launch(tmp_path, ["--env_steps", "1_000_000_000"], 1, num_hosts=2)
     wait_for_line(first, "env steps (")
@@ -158,7 +176,7 @@ def test_settings_that_cannot_work():
 
 def test_alone_nothing_is_sent():
     hosts.join(HostsConfig())
-    assert hosts.totals([1, 2.5]).tolist() == [1, 2.5]
+    assert hosts.totals([1, 2.5])().tolist() == [1, 2.5]
     tree = {"a": object()}
     assert hosts.from_first(tree) is tree
     hosts.leave()

@@ -1,17 +1,23 @@
 """The command line with a fault in it: `python -m tests.support.driver FAULT train CONFIG ...`, for failure tests.
 
 FAULT is `raise` or `hang`: what the environment of actor 0 does in its step 1000; or `hang-scoring`: the environments
-of the evaluation hang in their step 5.
+of the evaluation hang in their step 5; or `hang-learning`: the device hangs in the 30th learner step, which is noticed
+after 2 and not 10 times the limit; or `hang-saving`: as `hang`, and what would be saved then never comes.
 """
 
 import sys
 import time
 
+import jax
+
 import jaxrl.run.experiment
+import jaxrl.run.train
+import jaxrl.runtime.hosts
+import jaxrl.runtime.sebulba
 from jaxrl.cli.commands import main
 from jaxrl.envs.build import make_env
 
-STEP, SCORING_STEP = 1000, 5
+STEP, SCORING_STEP, LEARNER_STEP = 1000, 5, 30
 
 
 class FaultyEnv:
@@ -37,6 +43,11 @@ class FaultyEnv:
         return getattr(self._env, name)
 
 
+def is_over(saver):
+    """Whether the run has failed: what is saved then is the last."""
+    return saver._runtime.updates_done >= STEP // 8 - 1
+
+
 def break_down(fault):
     """Where the traceback must point to."""
     if fault == "raise":
@@ -44,8 +55,41 @@ def break_down(fault):
     time.sleep(3600)
 
 
+def hang_on_the_device(make):
+    """`make_learner_step` with a step that the device never ends."""
+
+    def hang(updates):
+        print(f"fault at {time.time()}", file=sys.stderr, flush=True)
+        break_down("hang")
+        return updates
+
+    @jax.jit
+    def never(state):
+        late = jax.pure_callback(hang, jax.ShapeDtypeStruct((), "int32"), state.updates)
+        return jax.tree.map(lambda x: x + 0 * late.astype(x.dtype), state.params)
+
+    def make_step(agent, mesh):
+        step = make(agent, mesh)
+        made = iter(range(1, 10**9))
+
+        def hanging_step(state, batch):
+            state, metrics = step(state, batch)
+            return (state.replace(params=never(state)) if next(made) == LEARNER_STEP else state), metrics
+
+        return hanging_step
+
+    return make_step
+
+
 def run(fault, arguments):
-    """`jaxrl.cli.commands.main` with the fault in the first pool of actor 0, or in the evaluation."""
+    """`jaxrl.cli.commands.main` with the fault in the first pool of actor 0, in the evaluation, or in the learner."""
+    if fault == "hang-saving":
+        fault, save = "hang", jaxrl.run.train.Saver.save
+        jaxrl.run.train.Saver.save = lambda self: break_down("hang") if is_over(self) else save(self)
+    if fault == "hang-learning":
+        jaxrl.runtime.hosts.PATIENCE = 2
+        jaxrl.runtime.sebulba.make_learner_step = hang_on_the_device(jaxrl.runtime.sebulba.make_learner_step)
+        return main(arguments)
 
     def make_faulty_env(config, num_envs, *, stream, **options):
         env = make_env(config, num_envs, stream=stream, **options)
