@@ -25,7 +25,7 @@ HANG_UPS = (signal.SIGKILL, signal.SIGHUP, signal.SIGTERM, signal.SIGINT)
 PREEMPTIONS = (signal.SIGKILL, signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2)
 YOUNG_S = 5.0  # Ctrl-C while Python itself starts is a traceback of Python's, whatever the program
 LOOK_S = 0.05
-ENDS_S = 300.0  # in which whatever was asked to end does so, on a busy machine
+ENDS_S = 1200.0  # in which whatever was asked to end does so, on a busy machine
 
 
 class Storm:

@@ -12,7 +12,7 @@ from tests.support.small_runs import rows
 from tests.support.storm import ENDS_S, ROOT, Storm
 
 EVENTS = 100
-STEPS = 60_000
+STEPS = 30_000
 SWEEP = f"""
 program: jaxrl
 command: [python, -m, jaxrl, train, configs/catch.yaml, --runtime.num_actors=2, --runtime.envs_per_pool=2,
