@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -41,7 +42,16 @@ def train(arguments: Sequence[str]) -> int:
 
     with lasting_output():
         if options.resume is None:
-            return train(_named(read_config(options.config, settings), options.config, settings))
+            config = read_config(options.config, settings)
+            played = _played(config, options.config, settings)
+            if played.evaluation != config.evaluation:
+                print(
+                    f"{options.config} evaluates its own game greedily; this one is evaluated by sampling, unless you "
+                    "type --evaluation.greedy true",
+                    file=sys.stderr,
+                    flush=True,
+                )
+            return train(played)
         return resume(_launch(options.config, settings), options.config, settings, options.resume)
 
 
@@ -52,7 +62,7 @@ def _launch(path: str, settings: Sequence[str]) -> ExperimentConfig:
 
     try:
         config = read_config(path, settings, recorded=True)
-        named = _named(config, path, settings)
+        named = _played(config, path, settings)
         with suppress(RunDirError):
             RunDir.latest(named.record.runs_dir, named.name, named.seed)
             return named
@@ -63,24 +73,32 @@ def _launch(path: str, settings: Sequence[str]) -> ExperimentConfig:
         return read_config(path, names, recorded=True)
 
 
-def _named(config: ExperimentConfig, path: str, settings: Sequence[str]) -> ExperimentConfig:
-    """`config` with the game in its name, where the command line names another one than the file, and no name."""
+def _played(config: ExperimentConfig, path: str, settings: Sequence[str]) -> ExperimentConfig:
+    """`config` without what its file says of its own game, where the command line names another one.
+
+    The name of the run gets the game that is played, and a greedy evaluation, which suits some games only, is sampled;
+    what is typed stays.
+    """
     from jaxrl.config.parsing import read_config, typed_settings
     from jaxrl.config.registry import env_title
 
     typed = typed_settings(path, settings)
-    if "name" in typed or not {"env.id", "env.name"} & typed.keys():
+    if not {"env.id", "env.name"} & typed.keys():
         return config
     before = ""
     with suppress(ConfigError):  # a file that says nothing without its command line
         before = env_title(read_config(path, recorded=True).env)
-    old, new = (
-        re.sub(r"[^\w.+=-]+", "-", re.sub(r"-v\d+$", "", title.lower())) for title in (before, env_title(config.env))
-    )
+    titles = (re.sub(r"-v\d+$", "", title.lower()) for title in (before, env_title(config.env)))
+    old, new = (re.sub(r"[^\w.+=-]+", "-", title) for title in titles)
     if old == new:
         return config
-    name = re.sub(re.escape(old), new, config.name, count=1, flags=re.IGNORECASE) if old else config.name
-    return dataclasses.replace(config, name=name if new in name.lower() else f"{name}-{new}")
+    name, evaluation = config.name, config.evaluation
+    if "name" not in typed:
+        name = re.sub(re.escape(old), new, name, count=1, flags=re.IGNORECASE) if old else name
+        name = name if new in name.lower() else f"{name}-{new}"
+    if "evaluation.greedy" not in typed:
+        evaluation = dataclasses.replace(evaluation, greedy=False)
+    return dataclasses.replace(config, name=name, evaluation=evaluation)
 
 
 def _train_help(path: str | None, settings: Sequence[str]) -> str:

@@ -150,6 +150,28 @@ def test_what_cannot_be_written_is_found_before_the_work(calls: list[Any], capsy
     assert "cannot write /proc/no/score.json" in capsys.readouterr().err and not calls
 
 
+def test_a_preset_does_not_force_greedy_on_another_game(
+    config: Path, calls: list[Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    config.write_text("env: {name: catch}\nagent: {name: casa}\nevaluation: {greedy: true}\n")
+    told = "this one is evaluated by sampling, unless you type --evaluation.greedy true"
+    for words, greedy in (
+        ([], True),
+        (["--env.name=catch"], True),
+        (["--env.name=recall"], False),
+        (["--env.name=recall", "--name=mine"], False),
+        (["--env.name=recall", "--evaluation.greedy=true"], True),
+    ):
+        assert main(["train", str(config), *words]) == 0
+        assert calls[-1][1].evaluation.greedy is greedy
+        assert (told in capsys.readouterr().err) is not greedy
+
+
+def test_the_nearest_config_may_lie_in_the_same_folder(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", str(config.with_name("cath.yaml"))]) == 2
+    assert capsys.readouterr().err.endswith(f"the nearest is {config}\n")
+
+
 def test_the_status_of_training_is_the_status_of_the_command(
     config: Path, calls: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
