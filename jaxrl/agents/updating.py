@@ -103,7 +103,7 @@ def take_minibatch(trajectory: Trajectory, chosen: jax.Array) -> Trajectory:
     """
 
     def take(axis: int, x: jax.Array) -> jax.Array:
-        groups = x.reshape(*x.shape[:axis], len(chosen), -1, *x.shape[axis + 1 :])
+        groups = x.reshape(*x.shape[:axis], len(chosen), x.shape[axis] // len(chosen), *x.shape[axis + 1 :])
         place = chosen.reshape(*(1,) * axis, len(chosen), *(1,) * (groups.ndim - axis - 1))
         return jnp.take_along_axis(groups, place, axis + 1).squeeze(axis + 1)
 

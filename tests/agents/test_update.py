@@ -116,6 +116,8 @@ def test_a_minibatch_has_one_environment_of_each_group():
     for taken, whole in ((chosen.observation, trajectory.observation), (chosen.reward, trajectory.reward)):
         np.testing.assert_array_equal(taken, np.float32(whole[:, [2, 4]]))
     assert chosen.legal.shape == (8, 2, 4) and chosen.first.shape == (8, 2) and chosen.reward.shape == (7, 2)
+    nothing = trajectory._replace(actor_state=np.zeros((6, 0)))  # the memory of a core without units
+    assert take_minibatch(jax.tree.map(jnp.asarray, nothing), np.array([2, 1])).actor_state.shape == (2, 0)
 
 
 OPTIMISER = OptimiserConfig(beta1=0.9, beta2=0.98, epsilon=1e-6, max_grad_norm=0.5, warmup_updates=4, schedule="linear")
