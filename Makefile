@@ -27,6 +27,8 @@ help:
 	@echo 'make test-slurm  sweeps and trainings of several tasks on a real SLURM, started here; as root, installs slurm-wlm through apt'
 	@echo 'make test-oracle our statistics against those of rliable, in an environment of their own'
 	@echo 'make test-speech the tests that need the extra speech, in an environment of their own'
+	@echo 'make test-extras the tests of optional extras, in an environment of their own'
+	@echo 'make docs        build the docs site into .site/, in the same environment'
 	@echo 'make check       ruff, formatting, pyright, tests; CI adds the two lines above'
 	@echo 'make format      sort imports and format the code'
 	@echo 'make notebooks   execute the notebooks and save them with their outputs'
@@ -101,6 +103,21 @@ types: $(INSTALLED)
 format: $(INSTALLED)
 	$(BIN)/python -m ruff check --fix .
 	$(BIN)/python -m ruff format .
+
+# The site and optional parts of jaxrl bring packages that nothing else needs, so they have an environment of their own: it reads
+# those of .venv, and holds the extras `docs`, `tensorboard` and `search`.
+EXTRAS := .venv-extras
+$(EXTRAS)/.installed: $(INSTALLED) pyproject.toml
+	$(PYTHON) -m venv --clear $(EXTRAS)
+	$(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))" > "$$($(EXTRAS)/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/venv.pth"
+	$(EXTRAS)/bin/python -m pip --disable-pip-version-check install --quiet --constraint requirements.lock --editable '.[docs,tensorboard,search]'
+	@touch $@
+
+docs: $(EXTRAS)/.installed
+	$(EXTRAS)/bin/python -m mkdocs build --strict $(ARGS)
+
+test-extras: $(EXTRAS)/.installed
+	$(EXTRAS)/bin/python -m pytest tests/record/test_tensorboard.py $(ARGS)
 
 # JAXRL_RUNS says which runs they read: make notebooks ARGS=02 JAXRL_RUNS='runs/pong-*'
 notebooks: $(INSTALLED)

@@ -74,7 +74,7 @@ def make_population(config: ExperimentConfig, agent: Agent) -> Agent:
 
 
 def make_pools(experiment: Experiment, restart: int = 0) -> list[list[BatchedEnv]]:
-    """This host's environments [actor][pool]; `restart` counts resumptions, each with fresh seed streams."""
+    """This host's environments `[actor][pool]`; `restart` counts resumptions, each with fresh seed streams."""
     runtime = experiment.config.runtime
     pools: list[list[BatchedEnv]] = [[] for _ in range(runtime.num_actors)]
     try:

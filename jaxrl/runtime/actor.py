@@ -126,15 +126,15 @@ def stack(
     """One trajectory of the host from the records of every pool and row.
 
     Args:
-        timesteps: [pool][T+1]; row t is what action t saw.
-        outputs: [pool][T]; row t was computed from time step t.
+        timesteps: `[pool][T+1]`; row t is what action t saw.
+        outputs: `[pool][T]`; row t was computed from time step t.
         initial_state: [pool]; the actor state before row 0.
     """
     return align(join(timesteps), join(outputs), jax.tree.map(lambda *pools: np.concatenate(pools), *initial_state))
 
 
 def join(lines: Sequence[Sequence[Any]]) -> Any:
-    """Records [pool][row] with leaves [b, ...] become one record with leaves [row, all pools' b, ...]."""
+    """Records `[pool][row]` with leaves [b, ...] become one record with leaves [row, all pools' b, ...]."""
     num_rows = len(lines[0])
 
     def join_leaf(*leaves: np.ndarray) -> np.ndarray:

@@ -141,7 +141,7 @@ class AnakinRuntime:
     """A `Runtime` without threads: a jitted call acts and steps the environments, another one learns.
 
     Args:
-        pools: [actor][pool]; their environments start where the pools stand.
+        pools: `[actor][pool]`; their environments start where the pools stand.
         key: for acting.
         device: for everything.
     """
