@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jaxrl.run.policy import Policy
+from jaxrl.run.trained_policy import Policy
 
 PAGE = Path(__file__).parents[2] / "docs" / "python.md"
 
