@@ -2,7 +2,10 @@
 
     environment --TimeStep--> actor --Trajectory--> learner --ActorParams--> actor
 
-Shape letters: `T` unroll length, `B` environments, `A` actions.
+Shape letters: `T` unroll length, `B` environments, `A` actions, `D` components of a continuous action.
+
+An action is the number of one of A, int32 [B], or where `EnvSpec.bounds` is given float32 [B, D]. What its policy is
+made of (`behaviour_logits`) is then not A log-probabilities, but D means and D logarithms of standard deviations.
 
 **Alignment.** Row `t` of a trajectory saw `observation[t]`, did `action[t]`, then received `reward[t]` and
 `discount[t]`, and saw `observation[t + 1]`. The shift happens once, in `align`, and nowhere else.
@@ -23,6 +26,7 @@ from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import struct
 
 Array = Any  # a NumPy or a JAX array: records are filled by environments and read by learners
@@ -37,13 +41,31 @@ Memory = PyTree  # of a recurrent core, leaves [B, ...]; () for feed-forward net
 Metrics = Mapping[str, Array]  # scalars, named as in docs/metrics.md
 
 
+class Bounds(NamedTuple):
+    """Of a continuous action in the environment's units; an infinite one is none."""
+
+    low: tuple[float, ...]  # [D]
+    high: tuple[float, ...]
+
+    def stretch(self, action: Array) -> Array:
+        """Actions [..., D] in the environment's units: [-1, 1] becomes the whole range, and what is beyond its ends.
+
+        A component that is not bounded on both sides is in the environment's units already.
+        """
+        low, high = (np.asarray(ends, np.float32) for ends in self)
+        finite = np.isfinite(low) & np.isfinite(high)
+        middle, half = (np.where(finite, (high + sign * low) / 2, one) for sign, one in ((1, 0), (-1, 1)))
+        return (middle + half * action).clip(low, high).astype(np.float32)
+
+
 class EnvSpec(NamedTuple):
     """What an agent must know of an environment before it is built."""
 
     observation: PyTree  # of `ArraySpec`: what one environment shows, without B
-    num_actions: int
+    num_actions: int  # A; of a continuous action its components, D
     frame_skip: int  # frames per env step; 1 outside Atari
     masks_actions: bool = False  # `TimeStep.legal` is given
+    bounds: Bounds | None = None  # of a continuous action; None where one of `num_actions` is chosen
 
     def blank(self, num_envs: int) -> PyTree:
         """Observations of zeros, leaves [num_envs, ...]."""
@@ -71,8 +93,9 @@ class TimeStep(NamedTuple):
 class ActorOutput(NamedTuple):
     """What an agent's `act` returns beside its new state."""
 
-    action: Array  # int32 [B]
-    behaviour_logits: Array  # float32 [B, A], log mu(.|s): normalised, exactly what the action was drawn from
+    action: Array  # int32 [B]; continuous float32 [B, D]
+    # float32 [B, A], log mu(.|s): normalised, exactly what the action was drawn from; continuous [B, 2 D]
+    behaviour_logits: Array
     extras: PyTree  # the agent's own, leaves [B, ...]
 
 
@@ -82,8 +105,8 @@ class Trajectory(NamedTuple):
     observation: PyTree  # [T+1, B, ...]
     first: Array  # bool [T+1, B]
     legal: Array | None  # bool [T+1, B, A]
-    action: Array  # int32 [T, B], taken at observation[t]
-    behaviour_logits: Array  # float32 [T, B, A]
+    action: Array  # int32 [T, B], taken at observation[t]; continuous float32 [T, B, D]
+    behaviour_logits: Array  # float32 [T, B, A]; continuous [T, B, 2 D]
     reward: Array  # float32 [T, B], raw; it followed action[t]
     discount: Array  # float32 [T, B], of the state that followed, without the agent's discount factor
     last: Array  # bool [T, B], the observation that followed ended its episode
@@ -207,6 +230,6 @@ class Agent(NamedTuple):
     initial_actor_state: Callable[[int], ActorState]
     act: Callable[[ActorParams, ActorState, TimeStep, Key], tuple[ActorState, ActorOutput]]
     update: UpdateFn
-    # For people who look inside: what `act` prefers, [B, A], of which only differences mean something, and the value of
-    # the state, [B], in the learner's units of reward.
+    # For people who look inside: what `act` prefers, [B, A], of which only differences mean something (of a continuous
+    # action what its policy is made of), and the value of the state, [B], in the learner's units of reward.
     look: Callable[[ActorParams, ActorState, TimeStep], tuple[Array, Array]]

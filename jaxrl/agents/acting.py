@@ -48,7 +48,7 @@ def act(
     output = apply_network(network, behaviour.params, timestep.observation, timestep.first[:, None], acting.memory)
     drawn = exploration.redraw(family, behaviour.controller, behaviour.temperature, acting.drawn, timestep.first, key)
     logits = exploration.behave(family, behaviour.scale * output.policy, drawn, timestep.legal, behaviour.greedy)
-    return Acting(drawn, output.memory), ActorOutput(ops.sample(key, logits), logits, drawn)
+    return Acting(drawn, output.memory), ActorOutput(family.distribution.sample(key, logits), logits, drawn)
 
 
 def look(

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import jax
 import jax.numpy as jnp
 
+from jaxrl import ops
 from jaxrl.agents import exploration
 from jaxrl.agents.acting import Acting, Behaviour, act, look, preference_scale
 from jaxrl.agents.exploration import ExplorationConfig, Temperature, TemperatureFactor
@@ -127,7 +128,7 @@ def make_agent(
         estimate: of the arguments of `loss`, before the first gradient step of an update: what the loss finds in
             `trajectory.extras`, leaves [T, B, ...], where its targets do not follow the parameters from step to step.
     """
-    family = exploration.make_exploration(config.exploration)
+    family = exploration.make_exploration(config.exploration, ops.distribution_of(spec.bounds is not None))
 
     def init(key: Key) -> TrainState:
         observation = spec.blank(1)
@@ -164,7 +165,10 @@ def make_agent(
         controller = family.update(state.agent_state, trajectory.extras, trajectory.episode_return, trajectory.last)
         if not isinstance(state.progress, tuple):
             state = state.replace(progress=state.progress + trajectory.mask.mean(dtype=jnp.float32))
-        return state.replace(agent_state=controller), {**metrics, **exploration.exploration_metrics(trajectory)}
+        return state.replace(agent_state=controller), {
+            **metrics,
+            **exploration.exploration_metrics(trajectory, family.distribution),
+        }
 
     return Agent(
         init=jax.jit(init),  # one program: operation by operation it would take twice as long to compile

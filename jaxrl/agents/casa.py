@@ -25,6 +25,7 @@ from jaxrl.agents.exploration import Temperature
 from jaxrl.agents.losses import Rows, decayed_clip, read_rows
 from jaxrl.agents.unrolling import Network
 from jaxrl.config.ranges import HUGE, TINY, Between
+from jaxrl.errors import ConfigError
 from jaxrl.types import Agent, Array, EnvSpec, Metrics, Params, Trajectory
 
 MAX_LOG_RATIO = 15.0  # of pi/mu where it stands beside a probability: of an action that never acts it may be infinite
@@ -147,5 +148,14 @@ def loss(
 
 
 def make(config: Config, network: Network, spec: EnvSpec, num_updates: int) -> Agent:
-    """The agent; `num_updates` is the length of the learning-rate schedule."""
+    """The agent; `num_updates` is the length of the learning-rate schedule.
+
+    Raises:
+        ConfigError: actions are continuous.
+    """
+    if spec.bounds is not None:
+        raise ConfigError(
+            "agent.name casa needs discrete actions: its policy is the softmax of one advantage for each action, and "
+            "of a continuous one there are infinitely many; set agent.name ppo, impala or a2c"
+        )
     return make_agent(loss, config, network, spec, num_updates, burn_in=config.burn_in)

@@ -16,6 +16,9 @@ Chosen: what `jaxrl.ops.bandits` says of x, and one set of bandits per coordinat
 mixture is no softmax, so its samples are learnt at the temperature that agrees with it to first order in A,
 `1/temperature = epsilon/temperature_1 + (1 - epsilon)/temperature_2`; those of the ladder at the hypers' temperature.
 The ladder is Ape-X's (arXiv 1803.00933).
+
+Of a continuous action mu is a Gaussian, and `softmax(A / temperature)` stands for its density to the power
+1/temperature (`jaxrl.ops.gaussian`); a mixture and the ladder are of discrete actions only.
 """
 
 from __future__ import annotations
@@ -32,7 +35,8 @@ import numpy as np
 from jaxrl import ops
 from jaxrl.config.conditions import ReadIf
 from jaxrl.config.ranges import HUGE, AtLeast, Between
-from jaxrl.ops import bandits
+from jaxrl.errors import ConfigError
+from jaxrl.ops import Distribution, bandits
 from jaxrl.types import Key, Trajectory
 
 Controller = tuple[bandits.BanditState, ...]  # one per voted coordinate; () for families without
@@ -88,10 +92,12 @@ class Drawn(NamedTuple):
 class Exploration(NamedTuple):
     """A family: pure functions over arrays, made by `make_exploration`."""
 
+    distribution: Distribution
     num_coordinates: int
     init: Callable[[Key], Controller]
     draw: Callable[[Controller, jax.Array, int, Key], Drawn]  # (controller, hypers' temperature [], B, key)
-    log_policy: Callable[[jax.Array, Drawn, jax.Array | None], jax.Array]  # log mu [..., A] of preferences [..., A]
+    # Preferences [..., A] to mu as the distribution writes it: log mu [..., A], or means and logarithms of deviations.
+    log_policy: Callable[[jax.Array, Drawn, jax.Array | None], jax.Array]
     update: Callable[[Controller, Drawn, jax.Array, jax.Array], Controller]  # drawn, episode_return, last: all [T, B]
 
 
@@ -111,28 +117,35 @@ def mix(epsilon: jax.Array, first: jax.Array, second: jax.Array) -> jax.Array:
     return jnp.logaddexp(jnp.log(epsilon) + first, jnp.log1p(-epsilon) + second)
 
 
-def make_exploration(config: ExplorationConfig) -> Exploration:
-    """The family that `config` names.
+def make_exploration(config: ExplorationConfig, distribution: Distribution = ops.CATEGORICAL) -> Exploration:
+    """The family that `config` names, of policies in this distribution.
 
     Raises:
+        ConfigError: the family has no policy in it.
         ValueError: numbers that make no bandits, such as `num_candidates` above `num_blocks`.
     """
+    family = partial(_tempered_family, distribution)
     if config.family == "plain":
-        return _softmax_family(voted=(), choose=lambda temperature, voted: jnp.ones_like(temperature))
+        return family(voted=(), choose=lambda temperature, voted: jnp.ones_like(temperature))
     if config.family == "fixed":
-        return _softmax_family(voted=(), choose=lambda temperature, voted: temperature)
+        return family(voted=(), choose=lambda temperature, voted: temperature)
+    if distribution is not ops.CATEGORICAL and config.family != "bandit":
+        raise ConfigError(
+            f"agent.exploration.family {config.family} mixes probabilities of single actions, and the environment's "
+            "action is continuous; set it to plain, fixed or bandit"
+        )
     if config.family == "ladder":
         return _ladder(config)
     bandit = partial(bandits.BanditSpec, 0.0, num_bandits=config.num_bandits, ucb=config.ucb)
     coldest = float(np.log1p(config.max_inverse_temperature))
     temperature_range = bandit(coldest, config.num_blocks, num_candidates=config.num_candidates)
     if config.family == "bandit":
-        return _softmax_family(voted=(temperature_range,), choose=lambda temperature, voted: temperature_of(voted[0]))
+        return family(voted=(temperature_range,), choose=lambda temperature, voted: temperature_of(voted[0]))
     # Each coordinate has blocks of its own, so that as many candidates as the temperature allows may be too many here.
     epsilon_range = bandit(1.0, EPSILON_BLOCKS, num_candidates=min(config.num_candidates, EPSILON_BLOCKS))
-    return _softmax_family(
-        (epsilon_range, temperature_range, temperature_range), choose=_temperature_of_mixture
-    )._replace(log_policy=_log_mixture)
+    return family((epsilon_range, temperature_range, temperature_range), choose=_temperature_of_mixture)._replace(
+        log_policy=_log_mixture
+    )
 
 
 def initial_drawn(exploration: Exploration, num_envs: int) -> Drawn:
@@ -156,26 +169,29 @@ def redraw(
 def behave(
     exploration: Exploration, preferences: jax.Array, drawn: Drawn, legal: jax.Array | None, greedy: jax.Array
 ) -> jax.Array:
-    """`log mu` [B, A], exactly what acts: the family's policy, or where `greedy` [] the best action for evaluation."""
-    best = ops.softmax_policy(preferences, GREEDY_TEMPERATURE, legal)
+    """mu [B, ...], exactly what acts: the family's policy, or where `greedy` [] the best action for evaluation."""
+    best = exploration.distribution.policy(preferences, GREEDY_TEMPERATURE, legal)
     return jnp.where(greedy, best, exploration.log_policy(preferences, drawn, legal))
 
 
-def exploration_metrics(trajectory: Trajectory) -> dict[str, jax.Array]:
+def exploration_metrics(trajectory: Trajectory, distribution: Distribution) -> dict[str, jax.Array]:
     """Means over the rows that count: entropy of the behaviour, and 1/temperature with its spread over the samples."""
     mask, inverse = trajectory.mask, 1 / trajectory.extras.temperature
     average = ops.masked_mean(inverse, mask)
     return {
-        "behaviour/entropy": ops.masked_mean(ops.entropy(trajectory.behaviour_logits), mask),
+        "behaviour/entropy": ops.masked_mean(distribution.entropy(trajectory.behaviour_logits), mask),
         "behaviour/inverse_temperature": average,
         "behaviour/inverse_temperature_std": jnp.sqrt(ops.masked_mean(jnp.square(inverse - average), mask)),
     }
 
 
-def _softmax_family(
-    voted: tuple[bandits.BanditSpec, ...], choose: Callable[[jax.Array, tuple[jax.Array, ...]], jax.Array]
+def _tempered_family(
+    distribution: Distribution,
+    voted: tuple[bandits.BanditSpec, ...],
+    choose: Callable[[jax.Array, tuple[jax.Array, ...]], jax.Array],
 ) -> Exploration:
-    """`softmax(A / temperature)` with `temperature = choose(hypers' temperature [B], voted coordinates [B])`."""
+    """`softmax(A / temperature)`, or its like in another distribution, with
+    `temperature = choose(hypers' temperature [B], voted coordinates [B])`."""
 
     def init(key: Key) -> Controller:
         return tuple(bandits.init(spec, jax.random.fold_in(key, i)) for i, spec in enumerate(voted))
@@ -188,13 +204,13 @@ def _softmax_family(
         return Drawn(choose(jnp.full(num_envs, temperature), coordinates), coordinates)
 
     def log_policy(preferences: jax.Array, drawn: Drawn, legal: jax.Array | None) -> jax.Array:
-        return ops.softmax_policy(preferences, drawn.temperature, legal)
+        return distribution.policy(preferences, drawn.temperature, legal)
 
     def update(controller: Controller, drawn: Drawn, episode_return: jax.Array, last: jax.Array) -> Controller:
         rows = zip(voted, controller, drawn.coordinates, strict=True)
         return tuple(bandits.update_rows(spec, state, x, episode_return, last) for spec, state, x in rows)
 
-    return Exploration(len(voted), init, draw, log_policy, update)
+    return Exploration(distribution, len(voted), init, draw, log_policy, update)
 
 
 def _temperature_of_mixture(temperature: jax.Array, voted: tuple[jax.Array, ...]) -> jax.Array:
@@ -220,4 +236,7 @@ def _ladder(config: ExplorationConfig) -> Exploration:
         uniform = ops.softmax_policy(jnp.zeros_like(preferences), 1.0, legal)
         return mix(drawn.coordinates[0], uniform, ops.softmax_policy(preferences, GREEDY_TEMPERATURE, legal))
 
-    return Exploration(1, lambda key: (), draw, log_policy, lambda controller, drawn, episode_return, last: controller)
+    def update(controller: Controller, drawn: Drawn, episode_return: jax.Array, last: jax.Array) -> Controller:
+        return controller
+
+    return Exploration(ops.CATEGORICAL, 1, lambda key: (), draw, log_policy, update)

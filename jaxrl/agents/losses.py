@@ -22,8 +22,9 @@ class Rows:
     """A trajectory as a loss needs it, made by `read_rows`; and the parts of a loss over its unmasked rows."""
 
     config: ActorCriticConfig
+    distribution: ops.Distribution
     preferences: jax.Array  # [T, B, A]
-    logits: jax.Array  # [T, B, A], log pi
+    logits: jax.Array  # [T, B, A], log pi; of a continuous action what pi is made of
     log_pi: jax.Array  # [T, B], of the action taken
     log_mu: jax.Array  # [T, B], likewise, of the policy that acted
     value: jax.Array  # [T+1, B], in the learner's units of reward
@@ -53,7 +54,7 @@ class Rows:
 
     def entropy_loss(self) -> jax.Array:
         """Minus the mean entropy of the policy, in nats."""
-        return -ops.masked_mean(ops.entropy(self.logits), self.mask)
+        return -ops.masked_mean(self.distribution.entropy(self.logits), self.mask)
 
     def weigh(self, rho_clip: Any, **parts: tuple[jax.Array | float, jax.Array]) -> tuple[jax.Array, Metrics]:
         """The sum of `parts`, each a weight and a mean; and metrics: the parts, scale of values, off-policyness."""
@@ -61,8 +62,8 @@ class Rows:
         return total, {
             "loss/total": total,
             **{f"loss/{name}": part for name, (_, part) in parts.items()},
-            "policy/entropy": ops.masked_mean(ops.entropy(self.logits), self.mask),
-            "policy/max_probability": ops.masked_mean(jnp.exp(jnp.max(self.logits, axis=-1)), self.mask),
+            "policy/entropy": ops.masked_mean(self.distribution.entropy(self.logits), self.mask),
+            self.distribution.spread_name: ops.masked_mean(self.distribution.spread(self.logits), self.mask),
             "value/mean": ops.masked_mean(self.value[:-1], self.mask),
             "trace/rho_mean": ops.masked_mean(self.ratio, self.mask),
             "trace/rho_clipped": ops.masked_mean(self.ratio > rho_clip, self.mask),
@@ -78,18 +79,21 @@ def read_rows(params: Params, hypers: Any, trajectory: Trajectory, config: Actor
     head, value_head = unroll_network(network, params, trajectory)
     temperature, legal = trajectory.extras.temperature, trajectory.legal
     preferred = preference_scale(hypers) * head
-    logits = ops.softmax_policy(preferred, temperature, None if legal is None else legal[:-1])
+    distribution = ops.distribution_of(jnp.issubdtype(trajectory.action.dtype, jnp.floating))
+    logits = distribution.policy(preferred, temperature, None if legal is None else legal[:-1])
+    log_pi, log_mu = (distribution.log_prob(p, trajectory.action) for p in (logits, trajectory.behaviour_logits))
     return Rows(
         config=config,
+        distribution=distribution,
         preferences=preferred,
         logits=logits,
-        log_pi=ops.log_prob(logits, trajectory.action),
-        log_mu=ops.log_prob(trajectory.behaviour_logits, trajectory.action),
+        log_pi=log_pi,
+        log_mu=log_mu,
         value=ops.expand_value(value_head, config.value_transform),
         value_head=value_head,
         reward=ops.transform_reward(trajectory.reward, config.reward_transform, hypers.reward_scale),
         discount=hypers.discount_factor * trajectory.discount,
-        ratio=jax.lax.stop_gradient(ops.importance_ratio(logits, trajectory.behaviour_logits, trajectory.action)),
+        ratio=jax.lax.stop_gradient(jnp.exp(log_pi - log_mu)),
         temperature=temperature,
         mask=trajectory.mask,
     )

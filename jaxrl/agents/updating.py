@@ -76,11 +76,11 @@ def make_update(
 
 def check_trajectory(trajectory: Trajectory) -> None:
     """Assert the shapes that `jaxrl.types.Trajectory` promises; costs nothing in compiled code."""
-    time, batch = trajectory.action.shape
-    flags = (trajectory.reward, trajectory.discount, trajectory.last, trajectory.episode_return)
+    time, batch = trajectory.reward.shape
+    flags = (trajectory.discount, trajectory.last, trajectory.episode_return)
     chex.assert_shape(flags, (time, batch))
     chex.assert_shape(trajectory.first, (time + 1, batch))
-    chex.assert_shape(trajectory.behaviour_logits, (time, batch, None))
+    chex.assert_tree_shape_prefix((trajectory.action, trajectory.behaviour_logits), (time, batch))
     chex.assert_tree_shape_prefix(trajectory.observation, (time + 1, batch))
     chex.assert_tree_shape_prefix(trajectory.extras, (time, batch))
 

@@ -93,7 +93,7 @@ def _prepare(experiment: Experiment, seconds: float, stack: ExitStack) -> tuple[
     pools = make_pools(experiment, restart=1)
     for pool in chain.from_iterable(pools):
         stack.callback(pool.close)
-    environments = parts.Environments(pools, spec.num_actions, config.seed, runtime.timeout_s)
+    environments = parts.Environments(pools, spec, config.seed, runtime.timeout_s)
     try:
         trajectories = _first_unrolls(experiment, act, published, pools)
         timesteps = environments.record(runtime.unroll_length)

@@ -25,7 +25,7 @@ from jaxrl.run.runtimes import make_sebulba
 from jaxrl.runtime.actor import Act, Actor
 from jaxrl.runtime.exchange import ActorFailed
 from jaxrl.runtime.learner import make_learner_step, make_mesh, make_publish, place_batch, place_state
-from jaxrl.types import ActorParams, Key, TimeStep, Trajectory
+from jaxrl.types import ActorParams, EnvSpec, Key, TimeStep, Trajectory
 
 Device = Any  # a jax.Device, which is no type to type checkers
 Pools = list[list[BatchedEnv]]  # [actor][pool]
@@ -36,14 +36,17 @@ ACTION_ROWS = 256  # random actions, drawn beforehand and used again and again
 class Environments:
     """The pools of all actors under random actions, each actor's in a thread of its own that thinks no time at all."""
 
-    def __init__(self, pools: Pools, num_actions: int, seed: int, timeout_s: float) -> None:
+    def __init__(self, pools: Pools, spec: EnvSpec, seed: int, timeout_s: float) -> None:
         rng = np.random.default_rng(seed)
+
+        def draw(num_envs: int) -> np.ndarray:
+            if spec.bounds is not None:
+                return rng.uniform(-1, 1, (ACTION_ROWS, num_envs, spec.num_actions)).astype(np.float32)
+            return rng.integers(0, spec.num_actions, (ACTION_ROWS, num_envs), dtype=np.int32)
+
         self._pools = pools
         self._timeout_s = timeout_s
-        self._actions = [
-            [rng.integers(0, num_actions, (ACTION_ROWS, pool.num_envs), dtype=np.int32) for pool in line]
-            for line in pools
-        ]
+        self._actions = [[draw(pool.num_envs) for pool in line] for line in pools]
 
     def measure(self, seconds: float) -> Rate:
         """Env steps per second."""

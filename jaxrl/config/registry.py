@@ -26,6 +26,7 @@ from jaxrl.errors import ConfigError
 
 ENVS: dict[str, str] = {
     "envpool": "jaxrl.envs.envpool.emulators:EnvPool",
+    "gymnasium": "jaxrl.envs.gymnasium:Gymnasium",
     "cartpole": "jaxrl.envs.cartpole:CartPole",
     "catch": "jaxrl.envs.catch:Catch",
     "recall": "jaxrl.envs.recall:Recall",
@@ -33,7 +34,7 @@ ENVS: dict[str, str] = {
     "kuhn": "jaxrl.selfplay.kuhn:Kuhn",
     "locm": "jaxrl.locm.policy.card_game",
 }
-JAX_ENVS = tuple(name for name in ENVS if name != "envpool")  # which are stepped by no threads
+WITHOUT_THREADS = tuple(name for name in ENVS if name != "envpool")  # which step in no threads of their own
 NETWORKS: dict[str, str] = {
     "atari": "jaxrl.networks.atari",
     "mlp": "jaxrl.networks.mlp",

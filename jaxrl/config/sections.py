@@ -43,7 +43,7 @@ class RuntimeConfig:
     num_actors: Annotated[int, AtLeast(1), ALONE] = 1
     pools_per_actor: Annotated[int, AtLeast(1), ALONE] = 2
     envs_per_pool: Annotated[int, AtLeast(1)] = 16
-    threads_per_pool: Annotated[int, AtLeast(0), ReadUnless("env.name", *registry.JAX_ENVS)] = 1
+    threads_per_pool: Annotated[int, AtLeast(0), ReadUnless("env.name", *registry.WITHOUT_THREADS)] = 1
     unroll_length: Annotated[int, AtLeast(1)] = 16
     policy_lag: Annotated[int, AtLeast(0), ALONE] = 1
     actor_devices: Annotated[tuple[int, ...], ALONE] = (0,)

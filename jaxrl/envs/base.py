@@ -31,7 +31,11 @@ class BatchedEnv(Protocol):
         ...
 
     def send(self, action: np.ndarray) -> None:
-        """Begin one step with `action` int32 [B]; raises `EnvError` where it does not fit."""
+        """Begin one step with `action` int32 [B], or float32 [B, D] to be stretched to `spec.bounds`.
+
+        Raises:
+            EnvError: it does not fit.
+        """
         ...
 
     def recv(self) -> TimeStep:
@@ -89,7 +93,7 @@ class JaxEnv(Protocol):
         ...
 
     def step(self, state: PyTree, action: jax.Array, key: Key) -> PyTree:
-        """State after `action`; never called on a finished episode."""
+        """State after `action`, of a continuous one within its bounds; never called on a finished episode."""
         ...
 
     def timestep(self, state: PyTree) -> TimeStep:

@@ -57,7 +57,7 @@ class BatchedJaxEnv(BatchedEnv):
         return self._current()
 
     def send(self, action: np.ndarray) -> None:
-        action = check_action(action, self.num_envs, self.spec.num_actions)
+        action = check_action(action, self.num_envs, self.spec)
         self._turn.send()
         self._carry, self._timestep = self._step(self._carry, jax.device_put(action, self._device))
 
@@ -115,9 +115,11 @@ def begin(env: JaxEnv, num_envs: int, key: Key) -> tuple[Carry, TimeStep]:
 
 
 def step(env: JaxEnv, carry: Carry, action: jax.Array) -> tuple[Carry, TimeStep]:
-    """One step of every environment with `action` int32 [B]; finished ones start anew instead."""
+    """One step of every environment with `action` int32 [B], or float32 [B, D]; finished ones start anew instead."""
     key, now = jax.random.split(carry.key)
     finished = look(env, carry.state).last
+    if env.spec.bounds is not None:
+        action = env.spec.bounds.stretch(action)
 
     def step_one(finished: jax.Array, state: PyTree, action: jax.Array, key: Key) -> PyTree:
         step_key, reset_key = jax.random.split(key)

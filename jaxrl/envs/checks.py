@@ -8,16 +8,25 @@ from collections.abc import Iterable
 import numpy as np
 
 from jaxrl.envs.base import EnvError
+from jaxrl.types import EnvSpec
 
 
-def check_action(action: np.ndarray, num_envs: int, num_actions: int) -> np.ndarray:
-    """`action` as contiguous int32 [B]; raises `EnvError` on a wrong shape, dtype or range.
+def check_action(action: np.ndarray, num_envs: int, spec: EnvSpec) -> np.ndarray:
+    """`action` as contiguous int32 [B], or where it is continuous float32 [B, D], not stretched to its bounds.
 
     EnvPool accepts an action out of range silently and aborts the process on a short array.
+
+    Raises:
+        EnvError: a wrong shape, dtype or range; of a continuous action what is not finite.
     """
-    action = np.asarray(action)
-    if action.shape != (num_envs,):
-        raise EnvError(f"The action must have the shape ({num_envs},), one per environment, got {action.shape}.")
+    action, num_actions = np.asarray(action), spec.num_actions
+    shape = (num_envs,) if spec.bounds is None else (num_envs, num_actions)
+    if action.shape != shape:
+        raise EnvError(f"The action must have the shape {shape}, one per environment, got {action.shape}.")
+    if spec.bounds is not None:
+        if action.dtype.kind != "f" or not np.isfinite(action).all():
+            raise EnvError(f"The action must be an array of finite floats, got {action.dtype} {action.tolist()}.")
+        return np.ascontiguousarray(action, np.float32)
     if action.dtype.kind not in "iu":
         raise EnvError(f"The action must be an array of integers, got {action.dtype}.")
     if action.min() < 0 or action.max() >= num_actions:

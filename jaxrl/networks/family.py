@@ -39,22 +39,31 @@ class FamilyConfig:
 
 def one_array(config: FamilyConfig, spec: EnvSpec) -> ArraySpec:
     """The only array of an observation; raises a ConfigError of one sentence where the family cannot take it."""
-    array = spec.observation
-    if not hasattr(array, "shape"):
+    if not hasattr(spec.observation, "shape"):
         raise ConfigError(
             f"this network needs an observation of one array, but the environment's has several parts: "
-            f"{spec.describe()}; set network.name to one that takes them."
+            f"{spec.describe()}; set network.name to one that takes them, such as mlp."
         )
-    if config.input == "motion" and (len(array.shape) != 3 or array.dtype != "uint8"):
+    check_input(config, spec)
+    return spec.observation
+
+
+def check_input(config: FamilyConfig, spec: EnvSpec) -> None:
+    """Raises a ConfigError of one sentence where `network.input` cannot be made of the observation."""
+    array = spec.observation
+    if config.input == "motion" and (len(getattr(array, "shape", ())) != 3 or array.dtype != "uint8"):
         raise ConfigError(
             f"network.input motion needs stacked uint8 frames, but the environment's observation is "
             f"{spec.describe()}; use network.input plain."
         )
-    return array
 
 
-def complete(config: FamilyConfig, torso: Any, spec: EnvSpec) -> PolicyValueNetwork:
-    """The network: `torso` with what `config` wants before it, behind it and on top."""
+def complete(config: FamilyConfig, torso: Any, spec: EnvSpec, value_torso: Any = None) -> PolicyValueNetwork:
+    """The network: `torso` with what `config` wants before it, behind it and on top.
+
+    Raises:
+        ConfigError: a value with a torso of its own cannot have a memory.
+    """
     import jax.numpy as jnp
 
     from jaxrl.networks.heads import PolicyValueNetwork
@@ -62,4 +71,7 @@ def complete(config: FamilyConfig, torso: Any, spec: EnvSpec) -> PolicyValueNetw
 
     dtype = jnp.dtype(config.dtype)
     core = LSTM(config.core_size, dtype) if config.core == "lstm" else None
-    return PolicyValueNetwork(torso, spec.num_actions, config.input == "motion", core)
+    if core is not None and value_torso is not None:
+        raise ConfigError("network.separate_value gives the value no memory; set network.core none, or leave it out")
+    motion, continuous = config.input == "motion", spec.bounds is not None
+    return PolicyValueNetwork(torso, spec.num_actions, motion, core, continuous, value_torso)

@@ -23,7 +23,7 @@ def dense(features: int, gain: float, dtype: Any, name: str) -> nn.Dense:
 class NetworkOutput(NamedTuple):
     """Both heads, float32 whatever the network computes in, and what is remembered after the last row."""
 
-    policy: jax.Array  # [N, A]: logits for IMPALA, advantages before scaling for CASA
+    policy: jax.Array  # [N, A]: logits for IMPALA, advantages before scaling for CASA; continuous [N, 2 D]
     value: jax.Array  # [N]
     memory: Memory = ()
 
@@ -36,12 +36,17 @@ class PolicyValueNetwork(nn.Module):
         num_actions: A.
         motion: show the torso `motion_frames` instead of the plain ones.
         core: what remembers; it sees the torso's features and nothing else.
+        continuous: the policy is D means, and behind them D logarithms of standard deviations, parameters that start
+            at 0 and do not depend on the observation.
+        value_torso: what the value sees in place of the torso and the core.
     """
 
     torso: nn.Module
     num_actions: int
     motion: bool = False
     core: LSTM | None = None
+    continuous: bool = False
+    value_torso: nn.Module | None = None
 
     def initial_memory(self, num_envs: int) -> Memory:
         """Of environments that have seen nothing; () without a core."""
@@ -54,7 +59,8 @@ class PolicyValueNetwork(nn.Module):
         With a core the N rows are T rows of each of B environments, environment by environment, `first` is [B, T] and
         `memory` [B, ...]. Without these arguments every row is an episode of its own.
         """
-        features = self.torso(motion_frames(observation) if self.motion else observation)
+        seen = motion_frames(observation) if self.motion else observation
+        features = self.torso(seen)
         if self.core is not None:
             if first is None:
                 first, memory = jnp.ones((len(features), 1), bool), self.initial_memory(len(features))
@@ -63,5 +69,8 @@ class PolicyValueNetwork(nn.Module):
         # A small gain starts the policy close to uniform, so that nothing is ruled out before it was tried.
         # In float32 whatever the torso computes in: near 40 the neighbours of a bfloat16 are 0.25 away.
         policy = dense(self.num_actions, 0.01, jnp.float32, "policy")(features)
-        value = dense(1, 1.0, jnp.float32, "value")(features)
+        if self.continuous:
+            log_std = self.param("log_std", nn.initializers.zeros, (self.num_actions,))
+            policy = jnp.concatenate([policy, jnp.broadcast_to(log_std, policy.shape)], -1)
+        value = dense(1, 1.0, jnp.float32, "value")(features if self.value_torso is None else self.value_torso(seen))
         return NetworkOutput(policy, value[:, 0], memory)

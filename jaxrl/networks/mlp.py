@@ -1,4 +1,4 @@
-"""A multilayer perceptron for vectors, and for anything small enough to be flattened into one."""
+"""A multilayer perceptron for vectors, and for anything small enough to be flattened into one, of several parts too."""
 
 from __future__ import annotations
 
@@ -11,14 +11,20 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from jaxrl.errors import ConfigError
-from jaxrl.networks.family import FamilyConfig, complete, one_array
+from jaxrl.networks.family import FamilyConfig, check_input, complete
 from jaxrl.networks.heads import ROOT_TWO, PolicyValueNetwork, dense
-from jaxrl.types import EnvSpec
+from jaxrl.types import EnvSpec, PyTree
 
 
 @dataclass(frozen=True)
 class Config(FamilyConfig):
-    """Dense layers over the flattened observation, shared by policy and value."""
+    """Dense layers over the flattened observation.
+
+    Args:
+        separate_value: layers of its own for the value, of the same widths; otherwise policy and value share them.
+    """
+
+    separate_value: bool = False
 
 
 def make(config: Config, spec: EnvSpec) -> PolicyValueNetwork:
@@ -27,14 +33,15 @@ def make(config: Config, spec: EnvSpec) -> PolicyValueNetwork:
     Raises:
         ConfigError: a setting cannot work.
     """
-    one_array(config, spec)
+    check_input(config, spec)
     if not config.hidden_sizes:
         raise ConfigError("network.hidden_sizes is empty; network mlp needs at least one layer, as in [64, 64].")
-    return complete(config, MLPTorso(config.hidden_sizes, jnp.dtype(config.dtype)), spec)
+    torsos = (MLPTorso(config.hidden_sizes, jnp.dtype(config.dtype)) for _ in range(1 + config.separate_value))
+    return complete(config, next(torsos), spec, next(torsos, None))
 
 
 class MLPTorso(nn.Module):
-    """Dense layers over the flattened observation, [N, ...] -> [N, F].
+    """Dense layers over the flattened observation, whose arrays are [N, ...], -> [N, F].
 
     Args:
         hidden_sizes: widths.
@@ -47,9 +54,13 @@ class MLPTorso(nn.Module):
     activation: Callable[[jax.Array], jax.Array] = nn.tanh
 
     @nn.compact
-    def __call__(self, observation: jax.Array) -> jax.Array:
-        x = observation.reshape(observation.shape[0], -1)
-        x = x.astype(self.dtype) / 255 if x.dtype == jnp.uint8 else x.astype(self.dtype)
+    def __call__(self, observation: PyTree) -> jax.Array:
+        parts = [self._flat(part) for part in jax.tree.leaves(observation)]
+        x = parts[0] if len(parts) == 1 else jnp.concatenate(parts, -1)
         for i, size in enumerate(self.hidden_sizes):
             x = self.activation(dense(size, ROOT_TWO, self.dtype, f"dense_{i}")(x))
         return x
+
+    def _flat(self, part: jax.Array) -> jax.Array:
+        x = part.reshape(part.shape[0], -1)
+        return x.astype(self.dtype) / 255 if x.dtype == jnp.uint8 else x.astype(self.dtype)

@@ -1,6 +1,7 @@
 """Pure mathematics on sequences: no networks, no environments, no state."""
 
-from jaxrl.ops.categorical import entropy, importance_ratio, log_prob, sample, softmax_policy
+from jaxrl.ops.categorical import entropy, log_prob, sample, softmax_policy
+from jaxrl.ops.distributions import CATEGORICAL, GAUSSIAN, Distribution, distribution_of
 from jaxrl.ops.drtrace import DRTrace, dr_trace
 from jaxrl.ops.gae import generalised_advantage
 from jaxrl.ops.rewards import transform_reward
@@ -10,14 +11,17 @@ from jaxrl.ops.values import compress_value, expand_value
 from jaxrl.ops.vtrace import VTrace, vtrace
 
 __all__ = [
+    "CATEGORICAL",
+    "GAUSSIAN",
     "DRTrace",
+    "Distribution",
     "VTrace",
     "compress_value",
+    "distribution_of",
     "dr_trace",
     "entropy",
     "expand_value",
     "generalised_advantage",
-    "importance_ratio",
     "log_prob",
     "masked_mean",
     "sample",

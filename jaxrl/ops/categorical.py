@@ -36,9 +36,9 @@ def entropy(logits: jax.Array) -> jax.Array:
     return -jnp.sum(jnp.exp(logits) * logits, axis=-1)
 
 
-def importance_ratio(target_logits: jax.Array, behaviour_logits: jax.Array, action: jax.Array) -> jax.Array:
-    """`pi(action) / mu(action)` [...]."""
-    return jnp.exp(log_prob(target_logits, action) - log_prob(behaviour_logits, action))
+def max_probability(logits: jax.Array) -> jax.Array:
+    """Probability of the most probable action [...]."""
+    return jnp.exp(jnp.max(logits, axis=-1))
 
 
 def sample(key: jax.Array, logits: jax.Array) -> jax.Array:

@@ -34,6 +34,9 @@ METRICS: dict[str, Metric] = {
     "loss/entropy": Metric("nats", "Entropy part, before its weight: minus the mean entropy of the policy."),
     "policy/entropy": Metric("nats", "Mean entropy of the policy; log(number of actions) when it is uniform."),
     "policy/max_probability": Metric("0 to 1", "Mean probability of the most probable action."),
+    "policy/deviation": Metric(
+        "action", "Mean standard deviation of a continuous action's policy, where 2 is the whole range of the action."
+    ),
     "policy/kl": Metric("nats", "Estimated divergence of the policy from the one that acted, mean of PPO's steps."),
     "policy/clipped": Metric("0 to 1", "Share of the samples whose ratio is outside of PPO's clip range."),
     "behaviour/entropy": Metric("nats", "Mean entropy of the policy that acted, at the temperatures that acted."),

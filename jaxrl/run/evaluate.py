@@ -121,7 +121,7 @@ def _shares(config: ExperimentConfig, episodes: int | None, members: int) -> lis
 
 def _against_random(experiment: Experiment, episodes: int, result: dict[str, Any]) -> dict[str, float]:
     """What the random policy has, and how far above it `result` is where chance had a part in either."""
-    act = make_act(partial(act_randomly, num_actions=experiment.spec.num_actions))
+    act = make_act(partial(act_randomly, spec=experiment.spec))
     random = summary(_play(experiment, act, (), lambda num_envs: (), episodes, "random policy"))
     error = np.hypot(result["standard_error"], random["standard_error"])
     compared = {"random_return": random["mean_return"]}

@@ -7,6 +7,7 @@ import numpy as np
 
 from jaxrl.analysis.inspection import Inspection
 from jaxrl.config.registry import env_title
+from jaxrl.errors import ConfigError
 from jaxrl.record.rundir import RunDir
 from jaxrl.run.experiment import EVALUATION_KEY, make_evaluation_env, make_evaluation_screen
 from jaxrl.run.trained import member_states, restore
@@ -23,9 +24,12 @@ def inspect(run: RunDir | str, *, max_steps: int = 3000, greedy: bool = False, m
         member: of a population, which one; the first unless given.
 
     Raises:
-        UserError: the run has no checkpoint or `member` does not fit it, or there is no picture of its observations.
+        UserError: the run has no checkpoint or `member` does not fit it, its actions are continuous, or there is no
+            picture of its observations.
     """
     _, experiment, trained, *_ = restore(run)
+    if experiment.spec.bounds is not None:
+        raise ConfigError("an episode is shown from inside where actions are discrete; this run's are continuous")
     agent = experiment.member
     state = member_states(experiment, trained, member)[0]
     published = (agent.publish_greedy if greedy else agent.publish)(state)

@@ -17,7 +17,7 @@ from jaxrl.errors import ConfigError
 from jaxrl.record.checkpoints import CheckpointError, Checkpoints, Counters
 from jaxrl.record.rundir import RunDir
 from jaxrl.run.experiment import INIT_KEY, Experiment, build
-from jaxrl.types import EnvSpec, TrainState
+from jaxrl.types import TrainState
 from jaxrl.zoo.card import exported_file
 from jaxrl.zoo.exported import read_exported
 
@@ -104,8 +104,10 @@ def _changed(here: Any, there: Any, prefix: str = "") -> Iterator[str]:
 
 def _check_interface(experiment: Experiment, trained: Experiment) -> None:
     """Other rules must leave what the network sees and does; raises `ConfigError`."""
-    seen, actions = ([f(e.spec) for e in (trained, experiment)] for f in (EnvSpec.describe, lambda s: s.num_actions))
-    for what, (there, here) in {"the observation": seen, "the number of actions": actions}.items():
+    specs = [e.spec for e in (trained, experiment)]
+    seen, actions, bounds = zip(*((s.describe(), s.num_actions, s.bounds) for s in specs), strict=True)
+    compared = {"the observation": seen, "the number of actions": actions, "actions within": bounds}
+    for what, (there, here) in compared.items():
         if here != there:
             raise ConfigError(
                 f"the run was trained with {what} {there}, and these settings have {here}; "

@@ -13,7 +13,7 @@ import numpy as np
 from jaxrl import ops
 from jaxrl.envs.base import BatchedEnv
 from jaxrl.runtime.actor import Act
-from jaxrl.types import ActorOutput, ActorParams, ActorState, Key, TimeStep
+from jaxrl.types import ActorOutput, ActorParams, ActorState, EnvSpec, Key, TimeStep
 
 
 class Played(NamedTuple):
@@ -140,8 +140,12 @@ def summary(played: Played) -> dict[str, Any]:
 
 
 def act_randomly(
-    params: ActorParams, state: ActorState, timestep: TimeStep, key: Key, *, num_actions: int
+    params: ActorParams, state: ActorState, timestep: TimeStep, key: Key, *, spec: EnvSpec
 ) -> tuple[ActorState, ActorOutput]:
-    """An `act` that draws uniformly from the legal actions: the floor that a score is compared with."""
-    logits = ops.softmax_policy(jnp.zeros((*timestep.first.shape, num_actions)), 1.0, timestep.legal)
+    """An `act` that draws uniformly from what is legal, or within bounds: the floor that a score is compared with."""
+    shape = (*timestep.first.shape, spec.num_actions)
+    if spec.bounds is not None:
+        action = jax.random.uniform(key, shape, minval=-1.0, maxval=1.0)
+        return state, ActorOutput(action, jnp.zeros((*shape[:-1], 2 * shape[-1])), ())
+    logits = ops.softmax_policy(jnp.zeros(shape), 1.0, timestep.legal)
     return state, ActorOutput(ops.sample(key, logits), logits, ())

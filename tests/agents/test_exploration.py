@@ -117,7 +117,7 @@ def test_the_controller_learns_the_return_of_each_finished_episode(name):
 
 def test_metrics_are_of_the_rows_that_count():
     trajectory = unrolls_of("bandit")[0]
-    metrics = exploration.exploration_metrics(trajectory)
+    metrics = exploration.exploration_metrics(trajectory, ops.CATEGORICAL)
     inverse = 1 / trajectory.extras.temperature[trajectory.mask]
     entropy = ops.entropy(jnp.asarray(trajectory.behaviour_logits[trajectory.mask])).mean()
     np.testing.assert_allclose(metrics["behaviour/entropy"], entropy, rtol=1e-4)

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxrl import ops
 from jaxrl.agents import exploration, impala
 from jaxrl.agents.exploration import ExplorationConfig
 from jaxrl.agents.replay_buffer import ReplayConfig, empty, insert, look_up, unroll_like, with_replay
@@ -131,7 +132,7 @@ def test_only_fresh_unrolls_teach_the_bandits_and_describe_the_behaviour():
         state, metrics = update(state, trajectory)
         ended += trajectory.last.sum()
         assert_same(look_up(state.replay, jnp.int32(k % CAPACITY)), jax.tree.map(jnp.asarray, trajectory))
-        for name, value in exploration.exploration_metrics(trajectory).items():
+        for name, value in exploration.exploration_metrics(trajectory, ops.CATEGORICAL).items():
             np.testing.assert_allclose(metrics[name], value, rtol=1e-5)
         assert np.isfinite(metrics["loss/total"])
     (bandits,) = state.agent_state

@@ -17,8 +17,23 @@ def play(env: BatchedEnv, steps: int, seed: int = 0) -> list[TimeStep]:
     random = np.random.default_rng(seed)
     timesteps = [env.reset()]
     for _ in range(steps):
-        timesteps.append(env.step(random.integers(0, env.spec.num_actions, env.num_envs, dtype=np.int32)))
+        timesteps.append(env.step(draw_action(env, random)))
     return timesteps
+
+
+def draw_action(env: BatchedEnv, random: np.random.Generator) -> np.ndarray:
+    """One random action for each environment; a continuous one also beyond the bounds."""
+    if env.spec.bounds is not None:
+        return random.uniform(-1.5, 1.5, (env.num_envs, env.spec.num_actions)).astype(np.float32)
+    return random.integers(0, env.spec.num_actions, env.num_envs, dtype=np.int32)
+
+
+def no_action(env: BatchedEnv) -> np.ndarray:
+    """Zeros in the shape of an action."""
+    continuous = env.spec.bounds is not None
+    return (
+        np.zeros((env.num_envs, env.spec.num_actions), np.float32) if continuous else np.zeros(env.num_envs, np.int32)
+    )
 
 
 def stack(timesteps: list[TimeStep]) -> TimeStep:
@@ -52,7 +67,7 @@ def check_env(make: Callable[[], BatchedEnv], steps: int, *, ends: bool = True) 
 
 def check_order_of_calls(env: BatchedEnv) -> None:
     """Calls out of order are errors, never waits."""
-    action = np.zeros(env.num_envs, np.int32)
+    action = no_action(env)
     with pytest.raises(EnvError, match="before reset"):
         env.send(action)
     env.reset()
@@ -66,18 +81,17 @@ def check_order_of_calls(env: BatchedEnv) -> None:
 
 def check_bad_actions(env: BatchedEnv) -> None:
     """Wrong actions are refused before they reach the environment."""
-    good = np.zeros(env.num_envs, np.int32)
-    for action, reason in (
-        (good[:-1], "shape"),
-        (np.append(good, 0), "shape"),
-        (good[None], "shape"),
-        (good.astype(np.float32), "integers"),
-        (good - 1, "Actions must be"),
-        (good + env.spec.num_actions, "Actions must be"),
-    ):
+    good = no_action(env)
+    bad = [(good[:-1], "shape"), (np.concatenate([good, good[:1]]), "shape"), (good[None], "shape")]
+    if env.spec.bounds is None:
+        beyond = ((good - 1, "Actions must be"), (good + env.spec.num_actions, "Actions must be"))
+        bad += [(good.astype(np.float32), "integers"), *beyond]
+    else:
+        bad += [(good.astype(np.int32), "finite floats"), (good + np.float32(np.nan), "finite floats")]
+    for action, reason in bad:
         with pytest.raises(EnvError, match=reason):
             env.step(action)
-    env.step(good.astype(np.int64))
+    env.step(good.astype(np.int64 if env.spec.bounds is None else np.float64))
 
 
 def check_types(env: BatchedEnv, timestep: TimeStep) -> None:
@@ -119,14 +133,14 @@ def check_episodes(seen: TimeStep, ends: bool) -> None:
 
 def check_saving(env: BatchedEnv) -> None:
     """A saved state is played on bit for bit, or there is none and loading is an error."""
-    current = env.step(np.zeros(env.num_envs, np.int32))
+    current = env.step(no_action(env))
     saved = env.save_state()
     if saved is None:
         with pytest.raises(EnvError):
             env.load_state(None)
         return
     random = np.random.default_rng(1)
-    actions = random.integers(0, env.spec.num_actions, (40, env.num_envs), dtype=np.int32)
+    actions = [draw_action(env, random) for _ in range(40)]
     ahead = [env.step(action) for action in actions]
     assert_same(env.load_state(saved), current)
     for action, expected in zip(actions, ahead, strict=True):

@@ -11,6 +11,7 @@ from jaxrl.envs.base import EnvError
 from jaxrl.envs.build import make_env
 from jaxrl.envs.catch import Catch
 from jaxrl.envs.envpool.emulators import EnvPool
+from jaxrl.envs.gymnasium import Gymnasium
 from jaxrl.errors import ConfigError
 
 
@@ -19,9 +20,15 @@ from jaxrl.errors import ConfigError
     [
         (EnvPool(id="NoSuchGame-v5"), "no environment 'NoSuchGame-v5'; the nearest names are NameThisGame-v5"),
         (EnvPool(id="pong-v5"), "the nearest names are Pong-v5"),
-        (EnvPool(id="Pendulum-v1"), "Pendulum-v1 has the action space Box"),
+        (EnvPool(id="BinPack-v2"), "BinPack-v2 has the action space"),
         (EnvPool(id="TicTacToe-v1"), "TicTacToe-v1 has 2 players"),
-        (EnvPool(id="MiniGrid-Empty-5x5-v0"), "several parts"),
+        (EnvPool(id="CheetahRun-v1", parts=("speed",)), "no part 'speed'; env.parts may name position, velocity"),
+        (EnvPool(id="CartPole-v1", parts=("speed",)), "no part 'speed'; env.parts must be left out"),
+        (Gymnasium(id="CartPol-v1"), "Gymnasium has no environment 'CartPol-v1'; the nearest names are CartPole-v1"),
+        (Gymnasium(id="CartPole-v77"), "the nearest names are CartPole-v"),
+        (Gymnasium(id="CartPole-v1", options={"sides": 3}), "Gymnasium cannot make CartPole-v1: .*sides"),
+        (Gymnasium(id="no_such_module:Game-v0"), "Gymnasium cannot make no_such_module:Game-v0: "),
+        (Gymnasium(id="Blackjack-v1", parts=("3",)), "no part '3'; env.parts may name 0, 1, 2"),
     ],
 )
 def test_environments_nobody_can_play(config, message):

@@ -8,6 +8,7 @@ from jaxrl.envs.cartpole import CartPole
 from jaxrl.envs.catch import Catch
 from jaxrl.envs.envpool.emulators import EnvPool
 from jaxrl.envs.fork import Fork
+from jaxrl.envs.gymnasium import Gymnasium
 from jaxrl.envs.recall import Recall
 from tests.envs.contract import check_env, play, stack
 
@@ -19,6 +20,13 @@ CASES = {
     "catch-envpool-capped": (EnvPool(id="Catch-v0", max_episode_steps=4), 60),
     "frozen-lake-envpool-capped": (EnvPool(id="FrozenLake-v1", max_episode_steps=9), 250),
     "cliff-envpool-capped": (EnvPool(id="CliffWalking-v1", max_episode_steps=5), 60),
+    "pendulum-envpool": (EnvPool(id="Pendulum-v1"), 420),
+    "cheetah-of-several-parts-envpool": (EnvPool(id="CheetahRun-v1", max_episode_steps=9), 40),
+    "minigrid-envpool": (EnvPool(id="MiniGrid-Empty-5x5-v0", parts=("image", "direction")), 250),
+    "cartpole-gymnasium": (Gymnasium(), 300),
+    "cartpole-gymnasium-processes": (Gymnasium(max_episode_steps=9, processes=True), 40),
+    "pendulum-gymnasium": (Gymnasium(id="Pendulum-v1"), 420),
+    "blackjack-gymnasium": (Gymnasium(id="Blackjack-v1", options={"sab": True}), 30),
     "catch-jax": (Catch(), 60),
     "fork-jax": (Fork(), 30),
     "cartpole-jax": (CartPole(), 300),

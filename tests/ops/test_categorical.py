@@ -78,14 +78,6 @@ def test_entropy_grows_with_temperature_at_the_rate_of_the_variance(double):
     np.testing.assert_allclose(entropy(jnp.asarray(ROWS), 1e6), np.log(5), atol=1e-6)
 
 
-def test_importance_ratio(double):
-    target, behaviour = (softmax(np.random.default_rng(i).normal(size=(20, 3))) for i in (3, 4))
-    action = np.arange(20) % 3
-    rows = np.arange(20)
-    ratio = ops.importance_ratio(jnp.log(target), jnp.log(behaviour), action)
-    np.testing.assert_allclose(ratio, target[rows, action] / behaviour[rows, action], rtol=1e-12)
-
-
 def test_sample_frequencies():
     """100,000 draws; five standard errors, which a right sampler exceeds once in a million cells."""
     logits = ops.softmax_policy(jnp.asarray([[0.0, 1.0, 2.0, 0.5], [3.0, 0.0, 0.0, 0.0]]),

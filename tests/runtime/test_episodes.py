@@ -42,7 +42,7 @@ class Metronome:
 
 
 def act_uniformly(num_actions):
-    return partial(act_randomly, num_actions=num_actions)
+    return partial(act_randomly, spec=EnvSpec(None, num_actions, 1))
 
 
 @pytest.mark.parametrize(("episodes", "expected"), [(8, [2, 2, 2, 2]), (10, [3, 3, 2, 2]), (3, [1, 1, 1, 0])])
@@ -112,7 +112,7 @@ def test_a_perfect_policy_on_catch():
 def test_random_actions_are_legal():
     legal = jnp.asarray([[True, False, True, False]] * 500)
     timestep = TimeStep(*[jnp.zeros(500)] * 8)._replace(legal=legal, first=jnp.zeros(500, bool))
-    _, output = act_randomly((), (), timestep, jax.random.key(0), num_actions=4)
+    _, output = act_randomly((), (), timestep, jax.random.key(0), spec=EnvSpec(None, 4, 1))
     counts = np.bincount(output.action, minlength=4)
     assert counts[1] == counts[3] == 0 and 200 < counts[0] < 300
     np.testing.assert_allclose(np.exp(output.behaviour_logits[0]), [0.5, 0, 0.5, 0], atol=1e-6)

@@ -44,6 +44,7 @@ class EnvPool:
         max_episode_steps: cap in env steps, after which an episode is truncated, of any id; null keeps the preset's,
             and outside Atari the game's own.
         frame_size: side of the square frame in pixels; null keeps the preset's.
+        parts: the parts of an observation that the agent sees, of an id that shows several; all where there are none.
     """
 
     id: str = "Pong-v5"
@@ -53,6 +54,7 @@ class EnvPool:
     noop_max: Annotated[int, Between(1, MAX_INT32)] | None = None  # EnvPool crashes on 0
     max_episode_steps: Annotated[int, Between(1, MAX_INT32)] | None = None
     frame_size: Annotated[int, Between(1, MAX_FRAME_SIZE)] | None = None
+    parts: tuple[str, ...] = ()
 
     @property
     def spec(self) -> EnvSpec:

@@ -6,17 +6,16 @@ EnvPool ends the process on arguments it does not like, so everything is checked
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
-
-import numpy as np
 
 from jaxrl.envs.base import EnvError
 from jaxrl.envs.checks import unknown_id
 from jaxrl.envs.envpool.emulators import EnvPool
 from jaxrl.envs.envpool.protocols import overrides, resolve
+from jaxrl.envs.spaces import Observer, flatten, read_action
 from jaxrl.errors import ConfigError
-from jaxrl.types import ArraySpec, EnvSpec
+from jaxrl.types import EnvSpec
 
 SCREEN_HEIGHT, SCREEN_WIDTH = 210, 160  # of the console, in pixels
 
@@ -24,19 +23,27 @@ SCREEN_HEIGHT, SCREEN_WIDTH = 210, 160  # of the console, in pixels
 def envpool_spec(config: EnvPool) -> EnvSpec:
     """What an agent must know of `config.id`; raises `EnvError` where no agent here could play it."""
     spec = _pool_spec(config)
-    observation, one_hot = spec.state_array_spec["obs"], one_hot_table(spec)
-    shape = tuple(int(n) for n in observation.shape) if one_hot is None else one_hot.shape[1:]
-    dtype = "uint8" if observation.dtype == np.uint8 else "float32"
-    actions = int(spec.action_space.n)
-    return EnvSpec(
-        ArraySpec(shape, dtype), actions, frame_skip=resolve(config).frame_skip if is_atari(config.id) else 1
-    )
+    num_actions, bounds = read_action(_space(spec, "action_space"), config.id)
+    frame_skip = resolve(config).frame_skip if is_atari(config.id) else 1
+    return EnvSpec(make_observer(config, spec).spec, num_actions, frame_skip, bounds=bounds)
+
+
+def make_observer(config: EnvPool, spec: Any) -> Observer:
+    """What makes observations of EnvPool's arrays, by the names of `shown_keys`; raises `EnvError`."""
+    spaces = flatten(_space(spec, "observation_space"))
+    names = shown_keys(spec.state_array_spec).values()
+    shown = {name: spaces[name if name in spaces else ""] for name in names}  # the only array may have a name in keys
+    return Observer(shown, config.parts, config.id)
+
+
+def shown_keys(keys: Iterable[str]) -> dict[str, str]:
+    """The parts of an observation among EnvPool's `keys`, by key; "" where it has none."""
+    return {key: key[4:].replace(":", ".") for key in keys if key == "obs" or key.startswith("obs:")}
 
 
 def _pool_spec(config: EnvPool) -> Any:
     """EnvPool's own spec, after every check that can be made without starting a pool."""
     import envpool
-    from gymnasium.spaces import Discrete
 
     options = _options(config)
     try:
@@ -45,11 +52,6 @@ def _pool_spec(config: EnvPool) -> Any:
         raise EnvError(f"EnvPool cannot make {config.id}: {error}") from error
     if spec.config.max_num_players != 1:
         raise EnvError(f"{config.id} has {spec.config.max_num_players} players; choose an env.id with one.")
-    action_space = _space(spec, "action_space")
-    if not isinstance(action_space, Discrete) or action_space.start != 0:
-        raise EnvError(f"{config.id} has the action space {action_space}; choose an env.id with one discrete action.")
-    if "obs" not in spec.state_array_spec:
-        raise EnvError(f"{config.id} has an observation of several parts; choose an env.id with a single array.")
     return spec
 
 
@@ -111,14 +113,6 @@ def is_atari(env_id: str) -> bool:
     from envpool.registration import registry
 
     return env_id in registry.specs and registry.specs[env_id][0] == "envpool.atari"
-
-
-def one_hot_table(spec: Any) -> np.ndarray | None:
-    """float32 [N, N] where an observation is one of N numbers, else None."""
-    from gymnasium.spaces import Discrete
-
-    space = _space(spec, "observation_space")
-    return np.eye(int(space.start + space.n), dtype=np.float32) if isinstance(space, Discrete) else None
 
 
 def _space(spec: Any, name: str) -> Any:

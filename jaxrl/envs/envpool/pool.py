@@ -15,7 +15,8 @@ import numpy as np
 from jaxrl.envs.base import BatchedEnv, EnvError
 from jaxrl.envs.checks import Turn, check_action, check_num_envs
 from jaxrl.envs.envpool.emulators import EnvPool
-from jaxrl.envs.envpool.options import envpool_spec, is_atari, make_pool, one_hot_table
+from jaxrl.envs.envpool.options import envpool_spec, is_atari, make_observer, make_pool, shown_keys
+from jaxrl.envs.tally import Tally
 from jaxrl.types import PyTree, TimeStep
 
 
@@ -46,41 +47,41 @@ class EnvPoolEnv(BatchedEnv):
         self.num_envs = num_envs
         self._pool: Any = make_pool(config, num_envs, num_threads, seeds)
         keys = list(self._pool._state_keys)
-        self._observation, self._done, self._truncated = keys.index("obs"), keys.index("done"), keys.index("trunc")
+        self._observer = make_observer(config, self._pool.spec)
+        self._shown = {name: keys.index(key) for key, name in shown_keys(keys).items()}
+        self._done, self._truncated = keys.index("done"), keys.index("trunc")
         # Atari's plain reward may be clipped and its `trunc` hides a game over at the cap; `info` tells the truth.
         self._reward = keys.index("info:reward" if "info:reward" in keys else "reward")
         self._terminated = keys.index("info:terminated") if "info:terminated" in keys else None
-        self._one_hot = one_hot_table(self._pool.spec)
+        self._action_dtype = self._pool.spec.action_array_spec["action"].dtype
         self._ids = np.arange(num_envs, dtype=np.int32)
         self._turn = Turn()
         self._cap = None if is_atari(config.id) else config.max_episode_steps
-        self._capped = np.zeros(num_envs, bool)  # where our own cap ended the episode: EnvPool is to be told
+        self._tally = Tally(num_envs)  # where its cap ended an episode, EnvPool is to be told
         self._renewed: list[Any] = []
-        self._last = np.ones(num_envs, bool)
-        self._return = np.zeros(num_envs, np.float32)
-        self._length = np.zeros(num_envs, np.int32)
 
     def reset(self) -> TimeStep:
         if self._turn.sent:
             self.recv()
         self._turn.reset()
         self._pool._reset(self._ids)
-        self._last = np.ones(self.num_envs, bool)
-        self._capped = np.zeros(self.num_envs, bool)
+        self._tally.reset()
         return self._receive()
 
     def send(self, action: np.ndarray) -> None:
-        action = check_action(action, self.num_envs, self.spec.num_actions)
+        action = check_action(action, self.num_envs, self.spec)
+        if self.spec.bounds is not None:
+            action = self.spec.bounds.stretch(action).astype(self._action_dtype, copy=False)
         if not action.flags.writeable:  # such as a view of a JAX array, which EnvPool refuses
             action = action.copy()
         self._turn.send()
         # The underscored calls are what the public ones come down to; they skip 0.1 ms of rearranging per step.
-        if not self._capped.any():
+        if not self._tally.capped.any():
             self._pool._send([self._ids, self._ids, action])
             return
-        self._pool._reset(self._ids[self._capped])
+        self._pool._reset(self._ids[self._tally.capped])
         self._renewed = self._pool._recv()
-        on = self._ids[~self._capped]
+        on = self._ids[~self._tally.capped]
         if on.size:
             self._pool._send([on, on, action[on]])
 
@@ -98,7 +99,7 @@ class EnvPoolEnv(BatchedEnv):
 
     def close(self) -> None:
         if self._pool is not None:
-            if self._turn.sent and not self._capped.all():
+            if self._turn.sent and not self._tally.capped.all():
                 self._pool._recv()  # a pool must not be freed while it steps
             self._pool.close()
         self._turn.close()
@@ -106,44 +107,20 @@ class EnvPoolEnv(BatchedEnv):
 
     def _receive(self) -> TimeStep:
         values = self._values()
-        first = self._last  # the step after the last one is the reset
-        played = ~first
-        reward = values[self._reward] * played
         done, truncated = values[self._done], values[self._truncated]
-        last = (done | truncated) & played
         game_over = ~truncated if self._terminated is None else values[self._terminated] != 0
-        terminated = last & game_over
-        self._return = self._return * played + reward
-        self._length = (self._length + 1) * played
-        if self._cap is not None:
-            self._capped = ~last & (self._length >= self._cap)
-            last = last | self._capped
-        self._last = last
-        return TimeStep(
-            observation=self._observe(values[self._observation]),
-            reward=reward,
-            discount=(~terminated).astype(np.float32),
-            first=first,
-            last=last,
-            legal=None,
-            episode_return=self._return,
-            episode_length=self._length,
-        )
+        observation = self._observer({name: values[place] for name, place in self._shown.items()})
+        return self._tally.add(observation, values[self._reward], done | truncated, game_over, self._cap)
 
     def _values(self) -> list[Any]:
         """EnvPool's arrays of all environments, those that `send` had to begin anew among them."""
-        if not self._capped.any():
+        if not self._tally.capped.any():
             return self._pool._recv()
-        if self._capped.all():
+        if self._tally.capped.all():
             return self._renewed
         merged = []
         for new, stepped in zip(self._renewed, self._pool._recv(), strict=True):
             whole = np.empty((self.num_envs, *new.shape[1:]), new.dtype)
-            whole[self._capped], whole[~self._capped] = new, stepped
+            whole[self._tally.capped], whole[~self._tally.capped] = new, stepped
             merged.append(whole)
         return merged
-
-    def _observe(self, observation: np.ndarray) -> np.ndarray:
-        if self._one_hot is not None:
-            return self._one_hot[observation]
-        return observation if observation.dtype == np.uint8 else observation.astype(np.float32, copy=False)
