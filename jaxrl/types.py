@@ -54,7 +54,8 @@ class Bounds(NamedTuple):
         """
         low, high = (np.asarray(ends, np.float32) for ends in self)
         finite = np.isfinite(low) & np.isfinite(high)
-        middle, half = (np.where(finite, (high + sign * low) / 2, one) for sign, one in ((1, 0), (-1, 1)))
+        ends = np.where(finite, low, -1), np.where(finite, high, 1)
+        middle, half = (ends[1] + ends[0]) / 2, (ends[1] - ends[0]) / 2
         return (middle + half * action).clip(low, high).astype(np.float32)
 
 
@@ -166,6 +167,7 @@ class TrainState(struct.PyTreeNode):
     updates: jax.Array  # int32 []; also the version of the published parameters
     progress: PyTree = ()  # float32 []: env steps learnt from, in updates without auto-reset rows; () without schedule
     replay: PyTree = ()  # past unrolls: a `Trajectory` with one more leading axis, split over learner devices like one
+    moments: PyTree = ()  # of what is normalised, observations and returns; () where nothing is
 
 
 Learnt = tuple[TrainState, Metrics]  # what an update returns

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 
 from jaxrl import ops
 from jaxrl.agents import exploration
 from jaxrl.agents.exploration import Controller, Drawn, Exploration
 from jaxrl.agents.unrolling import Network, apply_network
+from jaxrl.ops import moments as moments_of
 from jaxrl.ops.values import ValueTransform
-from jaxrl.types import ActorOutput, Key, Memory, Params, TimeStep
+from jaxrl.types import ActorOutput, Key, Memory, Params, PyTree, TimeStep
 
 
 class Behaviour(NamedTuple):
@@ -22,6 +24,7 @@ class Behaviour(NamedTuple):
     temperature: jax.Array  # float32 [], the hypers'; only `fixed` and `ladder` read it
     controller: Controller
     greedy: jax.Array  # bool []
+    seen: PyTree = ()  # `ops.moments` of each array of an observation, where they are normalised
 
 
 class Acting(NamedTuple):
@@ -29,6 +32,7 @@ class Acting(NamedTuple):
 
     drawn: Drawn  # what the episode is played with
     memory: Memory = ()
+    discounted: PyTree = ()  # float32 [B], rewards of the episode so far, discounted, where they are normalised
 
 
 def preference_scale(hypers: Any) -> jax.Array | float:
@@ -41,19 +45,40 @@ def preference_scale(hypers: Any) -> jax.Array | float:
     return getattr(hypers, "advantage_scale", 1.0)
 
 
+def standardise(seen: PyTree, observation: PyTree) -> PyTree:
+    """An observation as the network sees it: with `seen`, every array in standard deviations from its mean."""
+    if isinstance(seen, tuple) and not seen:
+        return observation
+    return jax.tree.map(lambda x, moments: moments_of.standardise(moments, x), observation, seen)
+
+
 def act(
-    network: Network, family: Exploration, behaviour: Behaviour, acting: Acting, timestep: TimeStep, key: Key
+    network: Network,
+    family: Exploration,
+    discount_factor: float,
+    behaviour: Behaviour,
+    acting: Acting,
+    timestep: TimeStep,
+    key: Key,
 ) -> tuple[Acting, ActorOutput]:
     """Draw one action per environment, and the family's parameters where an episode starts."""
-    output = apply_network(network, behaviour.params, timestep.observation, timestep.first[:, None], acting.memory)
+    observation = standardise(behaviour.seen, timestep.observation)
+    output = apply_network(network, behaviour.params, observation, timestep.first[:, None], acting.memory)
     drawn = exploration.redraw(family, behaviour.controller, behaviour.temperature, acting.drawn, timestep.first, key)
     logits = exploration.behave(family, behaviour.scale * output.policy, drawn, timestep.legal, behaviour.greedy)
-    return Acting(drawn, output.memory), ActorOutput(family.distribution.sample(key, logits), logits, drawn)
+    discounted, extras = acting.discounted, drawn
+    if isinstance(discounted, jax.Array):
+        discounted = jnp.where(timestep.first, 0, discount_factor * discounted + timestep.reward)
+        extras = drawn._replace(discounted=discounted)
+    return Acting(drawn, output.memory, discounted), ActorOutput(
+        family.distribution.sample(key, logits), logits, extras
+    )
 
 
 def look(
     network: Network, transform: ValueTransform, behaviour: Behaviour, acting: Acting, timestep: TimeStep
 ) -> tuple[jax.Array, jax.Array]:
     """The preferences [B, A] that `act` would act on, and the value [B] in the learner's units of reward."""
-    output = apply_network(network, behaviour.params, timestep.observation, timestep.first[:, None], acting.memory)
+    observation = standardise(behaviour.seen, timestep.observation)
+    output = apply_network(network, behaviour.params, observation, timestep.first[:, None], acting.memory)
     return behaviour.scale * output.policy, ops.expand_value(output.value, transform)

@@ -5,23 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from jaxrl import ops
 from jaxrl.agents import exploration
-from jaxrl.agents.acting import Acting, Behaviour, act, look, preference_scale
+from jaxrl.agents.acting import Acting, Behaviour, act, look, preference_scale, standardise
 from jaxrl.agents.exploration import ExplorationConfig, Temperature, TemperatureFactor
 from jaxrl.agents.optimiser import OptimiserConfig
 from jaxrl.agents.replay_buffer import ReplayConfig
 from jaxrl.agents.unrolling import Network, warm_up
 from jaxrl.agents.updating import init_state, make_update, side_by_side
 from jaxrl.config.ranges import HUGE, TINY, AtLeast, Between
+from jaxrl.ops import moments
 from jaxrl.ops.rewards import RewardTransform
 from jaxrl.ops.values import ValueTransform
-from jaxrl.types import Agent, EnvSpec, Key, Learnt, Metrics, Params, TrainState, Trajectory
+from jaxrl.types import Agent, EnvSpec, Key, Learnt, Metrics, Params, PyTree, TrainState, Trajectory
 
 Clip = Annotated[float, AtLeast(TINY)]  # upper bound of an importance ratio
 
@@ -80,6 +81,10 @@ class ActorCriticConfig:
             at the logits for every temperature.
         exploration: see below.
         value_transform: `identity`, or `rescale` to let the network predict h(V), about the root of V.
+        normalise_observations: show the network each number in standard deviations from its mean, of all that was seen
+            before the update, at most 10.
+        normalise_rewards: divide rewards by the standard deviation of the discounted return so far, at most 10; it is
+            that of `hypers.discount_factor` as the config has it. Use it with `reward_transform: identity`.
     """
 
     hypers: Any
@@ -90,6 +95,15 @@ class ActorCriticConfig:
     temperature_factor: TemperatureFactor = False
     exploration: ExplorationConfig = field(default_factory=ExplorationConfig)
     value_transform: ValueTransform = "identity"
+    normalise_observations: bool = False
+    normalise_rewards: bool = False
+
+
+class Seen(NamedTuple):
+    """`TrainState.moments` of an agent that normalises; () what it leaves as it is."""
+
+    observation: PyTree = ()  # of `Moments`, one for each array
+    discounted: PyTree = ()  # `Moments` [] of the discounted return so far
 
 
 @dataclass(frozen=True)
@@ -128,22 +142,26 @@ def make_agent(
         estimate: of the arguments of `loss`, before the first gradient step of an update: what the loss finds in
             `trajectory.extras`, leaves [T, B, ...], where its targets do not follow the parameters from step to step.
     """
+    normalises = config.normalise_observations or config.normalise_rewards
     family = exploration.make_exploration(config.exploration, ops.distribution_of(spec.bounds is not None))
 
     def init(key: Key) -> TrainState:
         observation = spec.blank(1)
         state = init_state(network, config.optimiser, config.hypers, observation, key)
-        return state.replace(agent_state=family.init(jax.random.fold_in(key, exploration.DRAW_STREAM)))
+        state = state.replace(agent_state=family.init(jax.random.fold_in(key, exploration.DRAW_STREAM)))
+        return state.replace(moments=_nothing_seen(config, spec)) if normalises else state
 
     def publish(state: TrainState) -> Behaviour:
         scale = jnp.asarray(preference_scale(state.hypers), jnp.float32)
-        return Behaviour(state.params, scale, state.hypers.temperature, state.agent_state, jnp.asarray(False))
+        seen = state.moments.observation if normalises else ()
+        return Behaviour(state.params, scale, state.hypers.temperature, state.agent_state, jnp.asarray(False), seen)
 
     def publish_greedy(state: TrainState) -> Behaviour:
         return publish(state)._replace(greedy=jnp.asarray(True))
 
     def initial_actor_state(num_envs: int) -> Acting:
-        return Acting(exploration.initial_drawn(family, num_envs), network.initial_memory(num_envs))
+        discounted = jnp.zeros(num_envs) if config.normalise_rewards else ()
+        return Acting(exploration.initial_drawn(family, num_envs), network.initial_memory(num_envs), discounted)
 
     def loss_after_burn_in(params: Params, hypers: Any, trajectory: Trajectory) -> tuple[jax.Array, Metrics]:
         return loss(params, hypers, warm_up(network, params, trajectory, burn_in), config=config, network=network)
@@ -157,11 +175,16 @@ def make_agent(
     )
 
     def update(state: TrainState, trajectory: Trajectory, past: Sequence[Trajectory] = ()) -> Learnt:
-        batch = side_by_side((trajectory, *past), config.num_minibatches) if past else trajectory
+        if normalises:
+            state = state.replace(moments=_add_returns(state.moments, trajectory))
+        parts = [_normalised(state.moments, part) if normalises else part for part in (trajectory, *past)]
+        batch = side_by_side(parts, config.num_minibatches) if past else parts[0]
         if estimate is not None:
             extras = estimate(state.params, state.hypers, batch, config=config, network=network)
             batch = batch._replace(extras=jax.lax.stop_gradient(extras))
         state, metrics = improve(state, batch)
+        if normalises:  # only now: what acted saw with the moments of before, and so must what learns from it
+            state = state.replace(moments=_add_observations(state.moments, trajectory))
         controller = family.update(state.agent_state, trajectory.extras, trajectory.episode_return, trajectory.last)
         if not isinstance(state.progress, tuple):
             state = state.replace(progress=state.progress + trajectory.mask.mean(dtype=jnp.float32))
@@ -175,7 +198,39 @@ def make_agent(
         publish=publish,
         publish_greedy=publish_greedy,
         initial_actor_state=initial_actor_state,
-        act=partial(act, network, family),
+        act=partial(act, network, family, float(config.hypers.discount_factor)),
         update=update,
         look=partial(look, network, config.value_transform),
     )
+
+
+def _nothing_seen(config: ActorCriticConfig, spec: EnvSpec) -> Seen:
+    observation = moments.like(spec.observation) if config.normalise_observations else ()
+    return Seen(observation, moments.no_moments(()) if config.normalise_rewards else ())
+
+
+def _add_returns(seen: Seen, trajectory: Trajectory) -> Seen:
+    """With the discounted returns so far; the first observation of an episode has none."""
+    if not seen.discounted:
+        return seen
+    counted = ~trajectory.first[:-1]
+    return seen._replace(discounted=moments.add_rows(seen.discounted, trajectory.extras.discounted, counted))
+
+
+def _add_observations(seen: Seen, trajectory: Trajectory) -> Seen:
+    """With all observations but the last row's, which begins the next trajectory."""
+    if isinstance(seen.observation, tuple) and not seen.observation:
+        return seen
+    counted = jnp.ones_like(trajectory.first[:-1])
+
+    def add(rows: jax.Array, before: moments.Moments) -> moments.Moments:
+        return moments.add_rows(before, rows[:-1], counted)
+
+    return seen._replace(observation=jax.tree.map(add, trajectory.observation, seen.observation))
+
+
+def _normalised(seen: Seen, trajectory: Trajectory) -> Trajectory:
+    """The trajectory as the network and the loss see it."""
+    observation = standardise(seen.observation, trajectory.observation)
+    reward = moments.scale_down(seen.discounted, trajectory.reward) if seen.discounted else trajectory.reward
+    return trajectory._replace(observation=observation, reward=reward)

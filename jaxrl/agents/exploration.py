@@ -37,7 +37,7 @@ from jaxrl.config.conditions import ReadIf
 from jaxrl.config.ranges import HUGE, AtLeast, Between
 from jaxrl.errors import ConfigError
 from jaxrl.ops import Distribution, bandits
-from jaxrl.types import Key, Trajectory
+from jaxrl.types import Key, PyTree, Trajectory
 
 Controller = tuple[bandits.BanditState, ...]  # one per voted coordinate; () for families without
 Family = Literal["plain", "fixed", "bandit", "mixture", "ladder"]
@@ -87,6 +87,7 @@ class Drawn(NamedTuple):
 
     temperature: jax.Array  # float32, at which the sample is learnt
     coordinates: tuple[jax.Array, ...] = ()  # float32 each, what was drawn: (), (x,), (epsilon, x_1, x_2), (epsilon,)
+    discounted: PyTree = ()  # float32, in `extras` where rewards are normalised: what the episode has paid so far
 
 
 class Exploration(NamedTuple):

@@ -40,7 +40,16 @@ from jaxrl.types import (
 )
 
 Table = Mapping[str, Array]  # hyper-parameter to its value for each member, [P]
-_AXES: Any = {"params": 0, "opt_state": 0, "hypers": 0, "agent_state": 0, "key": 0, "updates": None, "progress": 0}
+_AXES: Any = {
+    "params": 0,
+    "opt_state": 0,
+    "hypers": 0,
+    "agent_state": 0,
+    "key": 0,
+    "updates": None,
+    "progress": 0,
+    "moments": 0,
+}
 PER_MEMBER: Any = TrainState(**_AXES)  # axes for vmap
 
 

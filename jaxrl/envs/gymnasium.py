@@ -15,13 +15,16 @@ from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 from jaxrl.config.ranges import AtLeast
 from jaxrl.envs.base import BatchedEnv, EnvError
 from jaxrl.envs.checks import Turn, check_action, check_num_envs, unknown_id
+from jaxrl.envs.screen import OTHER_FPS, Screen
 from jaxrl.envs.seeding import env_seeds
 from jaxrl.envs.spaces import Observer, arrays_of, flatten, read_action
 from jaxrl.envs.tally import Tally
 from jaxrl.types import EnvSpec, PyTree, TimeStep
 
 # What must be installed beside Gymnasium, by how an id or the module of its class begins.
-EXTRAS = {"MiniGrid-": "minigrid", "BabyAI-": "minigrid", "gymnasium.envs.box2d": "box2d"}
+EXTRAS = {"MiniGrid-": "minigrid", "BabyAI-": "minigrid"} | dict.fromkeys(
+    ("gymnasium.envs.box2d", "gymnasium.envs.classic_control", "gymnasium.envs.toy_text"), "gymnasium"
+)
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,10 @@ class Gymnasium:
         check_num_envs(num_envs)
         return GymnasiumEnv(self, env_seeds(seed, stream, num_envs))
 
+    def make_screen(self, num_envs: int, seed: int, stream: tuple[int, ...]) -> Screen:
+        """The environment's own picture of environment 0 of such a pool."""
+        return GymnasiumScreen(self, env_seeds(seed, stream, num_envs)[0])
+
     def make_one(self, **changes: Any) -> Any:
         """One environment of Gymnasium's own kind, with `changes` of what it is told; raises `EnvError`."""
         _import_for(self.id)
@@ -75,6 +82,34 @@ class Gymnasium:
             raise unknown_id(self.id, gymnasium.registry, "Gymnasium") from None
         except Exception as error:  # of the environment's own code, such as an unknown option
             raise EnvError(f"Gymnasium cannot make {self.id}: {_first_line(error)}") from error
+
+
+class GymnasiumScreen(Screen):
+    """What `render` draws of an environment that plays along."""
+
+    def __init__(self, config: Gymnasium, seed: int) -> None:
+        self._config, self._seed, self._bounds = config, seed, config.spec.bounds
+        self._env = config.make_one(render_mode="rgb_array")
+        self.fps = float(self._env.metadata.get("render_fps", OTHER_FPS))
+
+    def draw(self, timestep: TimeStep, action: np.ndarray | None = None) -> np.ndarray:
+        """As in `Screen`; raises `EnvError` where the two part, or the picture needs a package that is missing."""
+        if action is None:
+            self._env.reset(seed=self._seed)
+        elif timestep.first[0]:
+            self._env.reset()
+        else:
+            mine = action[0] if self._bounds is None else self._bounds.stretch(action[0])
+            _, reward, *_ = self._env.step(np.asarray(mine, self._env.action_space.dtype))
+            if np.float32(reward) != timestep.reward[0]:
+                raise EnvError(f"{self._config.id} drawn for the video no longer plays the same; leave --video out")
+        try:
+            return np.asarray(self._env.render(), np.uint8)
+        except gymnasium.error.DependencyNotInstalled as error:
+            raise _missing(self._config.id, _extra_of(str(self._env.spec.entry_point)), error) from None
+
+    def close(self) -> None:
+        self._env.close()
 
 
 class GymnasiumEnv(BatchedEnv):
