@@ -1,9 +1,9 @@
 """Pure mathematics on sequences: no networks, no environments, no state."""
 
 from jaxrl.ops.categorical import entropy, log_prob, sample, softmax_policy
-from jaxrl.ops.distributions import CATEGORICAL, GAUSSIAN, Distribution, distribution_of
 from jaxrl.ops.drtrace import DRTrace, dr_trace
 from jaxrl.ops.gae import generalised_advantage
+from jaxrl.ops.policies import CATEGORICAL, GAUSSIAN, Distribution, distribution_of
 from jaxrl.ops.rewards import transform_reward
 from jaxrl.ops.trace import masked_mean
 from jaxrl.ops.upgo import upgo_advantage

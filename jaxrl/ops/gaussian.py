@@ -6,12 +6,10 @@ environment (`jaxrl.types.Bounds.stretch`) and not here, so that the density of 
 
 from __future__ import annotations
 
-import math
-
 import jax
 import jax.numpy as jnp
 
-LOG_ROOT_TWO_PI = 0.5 * math.log(2 * math.pi)
+LOG_ROOT_TWO_PI = 0.9189385332046727  # log(2 pi) / 2
 
 
 def split(parameters: jax.Array) -> tuple[jax.Array, jax.Array]:
