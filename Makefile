@@ -117,7 +117,7 @@ docs: $(EXTRAS)/.installed
 	$(EXTRAS)/bin/python -m mkdocs build --strict $(ARGS)
 
 test-extras: $(EXTRAS)/.installed
-	$(EXTRAS)/bin/python -m pytest tests/record/test_tensorboard.py $(ARGS)
+	$(EXTRAS)/bin/python -m pytest tests/record/test_tensorboard.py tests/sweeps/test_search.py $(ARGS)
 
 # JAXRL_RUNS says which runs they read: make notebooks ARGS=02 JAXRL_RUNS='runs/pong-*'
 notebooks: $(INSTALLED)

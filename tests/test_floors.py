@@ -40,6 +40,7 @@ CORNERS = {
     "matplotlib": ("analysis/figures/", "analysis/page.py", "speech/gallery.py"),
     "rich": ("record/console.py", "run/evaluate.py", "bench/", "sweeps/", "speech/progress_bar.py"),
     "submitit": ("sweeps/slurm.py",),
+    "optuna": ("sweeps/search/proposals.py",),
     "tensorboard": ("record/tensorboard.py",),
 }
 WITHOUT_JAX = ("analysis/", "config/", "cli/", "errors.py")  # whoever reads runs or asks for help does not wait for it

@@ -92,6 +92,7 @@ class Attempt:
         self.run = run
         self._folder = folder
         self._asked = False
+        self._reason = ""  # why it was stopped early
         self._start = time.monotonic()
         before = folder.state(run.id)
         words = command(folder, run)
@@ -131,6 +132,11 @@ class Attempt:
             self._asked = True
             self._process.terminate()
 
+    def stop_early(self, reason: str) -> None:
+        """Ask it to save and end, and count it as finished: it is not gone on with."""
+        self._reason = reason
+        self.stop()
+
     def kill(self) -> None:
         """End it at once."""
         self._process.kill()
@@ -139,8 +145,11 @@ class Attempt:
         if self.state.status == "running":
             status = self._process.returncode
             seconds = round(self.state.seconds + time.monotonic() - self._start, 1)
-            lines = tail(self._folder.log(self.run.id)) if verdict(status) == "failed" else ()
-            self.state = State(verdict(status), self.state.attempts, status, seconds, self.state.job, lines)
+            found = verdict(status)
+            if self._reason and found == "interrupted":
+                found = "finished"
+            lines = tail(self._folder.log(self.run.id)) if found == "failed" else (self._reason,) * bool(self._reason)
+            self.state = State(found, self.state.attempts, status, seconds, self.state.job, lines)
             self._folder.set_state(self.run.id, self.state)
         return self.state
 

@@ -70,7 +70,7 @@ def expand(sweeps: Iterable[SweepFile], count: int | None = None, seed: int = 0)
     runs: dict[str, Run] = {}
     for sweep in sweeps:
         for settings in _combinations(sweep, count, seed):
-            run = _checked(sweep, settings)
+            run = checked_run(sweep, settings)
             if run.id in runs:
                 if sweep.method == "random":
                     continue  # few values, drawn again
@@ -132,7 +132,8 @@ def make_run(
     )
 
 
-def _checked(sweep: SweepFile, settings: Mapping[str, Any]) -> Run:
+def checked_run(sweep: SweepFile, settings: Mapping[str, Any]) -> Run:
+    """`make_run`, with the file in front of what is wrong."""
     try:
         return make_run(sweep.name, str(sweep.config), sweep.fixed, settings)
     except UserError as error:

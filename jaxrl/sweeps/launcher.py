@@ -14,6 +14,7 @@ from jaxrl.sweeps.board import Board, failures, listing
 from jaxrl.sweeps.expand import Run, expand
 from jaxrl.sweeps.local import run_local
 from jaxrl.sweeps.packing import begun, pack
+from jaxrl.sweeps.search.run_search import run_search
 from jaxrl.sweeps.slots import make_slots, usable_cores, visible_gpus
 from jaxrl.sweeps.slurm import run_slurm
 from jaxrl.sweeps.sweep_file import read_sweep
@@ -23,8 +24,10 @@ from jaxrl.sweeps.sweep_folder import SweepFolder
 def sweep(options: argparse.Namespace) -> int:
     """Returns the exit status: 0 if every run finished, 1 if one failed, 128 + signal number if interrupted."""
     sweeps = [read_sweep(path) for path in options.files]
-    runs = expand(sweeps, options.count, options.draw_seed)
     folder = SweepFolder(options.out or Path("sweeps") / sweeps[0].name)
+    if any(each.method == "bayes" or each.hyperband is not None for each in sweeps):
+        return run_search(folder, sweeps, options)
+    runs = expand(sweeps, options.count, options.draw_seed)
     if options.population:
         packing = pack(runs, options.population, begun(folder, options.population))
         runs = packing.runs

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
@@ -15,6 +15,7 @@ from jaxrl.sweeps.slots import Slot
 from jaxrl.sweeps.sweep_folder import SweepFolder
 
 TICK_S = 0.2
+JUDGE_S = 3.0  # between two looks at who is to be stopped early
 GRACE_S = 90.0  # for the runs to save after the first Ctrl-C; a compilation cannot be interrupted
 
 
@@ -24,6 +25,8 @@ def run_local(
     slots: Sequence[Slot],
     tick: Callable[[], None] = lambda: None,
     max_restarts: int = 20,
+    more: Callable[[], Run | None] = lambda: None,
+    verdict: Callable[[Run], str] = lambda run: "",
 ) -> int:
     """Run them all; each is in a slot of its own, and its state is in the manifest.
 
@@ -32,17 +35,25 @@ def run_local(
 
     Args:
         tick: called several times a second, for a display.
+        more: gives another run when a slot is free and none waits; None for no more.
+        verdict: why a run that goes on is to be stopped early; empty where it is not. Asked every few seconds.
 
     Returns:
         0 if all of them finished, 1 if one failed, 128 + signal number if interrupted.
     """
     waiting, free = deque(runs), deque(slots)
     active: dict[str, tuple[Attempt, Slot]] = {}
-    restarts, told = dict.fromkeys((run.id for run in runs), 0), set()
+    all_runs, looked = list(runs), time.monotonic()
+    restarts, told = Counter[str](), set[str]()
     with stop_requests() as stop:
         stop.on_insistence = stop.end_grace
         try:
-            while active or (waiting and not stop.number):
+            while True:
+                while len(waiting) < len(free) and not stop.number and (run := more()) is not None:
+                    waiting.append(run)
+                    all_runs.append(run)
+                if not active and (stop.number or not waiting):
+                    break
                 for _ in range(len(waiting)):
                     if not free or stop.number:
                         break
@@ -55,7 +66,11 @@ def run_local(
                         continue
                     slot = free.popleft()
                     active[run.id] = (_start(folder, run, slot), slot)
+                judging = time.monotonic() > looked + JUDGE_S
+                looked = time.monotonic() if judging else looked
                 for run_id, (attempt, slot) in list(active.items()):
+                    if judging and (reason := verdict(attempt.run)):
+                        attempt.stop_early(reason)
                     if stop.number:
                         attempt.stop()
                     if time.monotonic() > stop.since + GRACE_S:
@@ -76,7 +91,7 @@ def run_local(
                 attempt.wait()
     if stop.number:
         return 128 + stop.number
-    return 0 if all(folder.state(run.id).status == "finished" for run in runs) else 1
+    return 0 if all(folder.state(run.id).status == "finished" for run in all_runs) else 1
 
 
 def _start(folder: SweepFolder, run: Run, slot: Slot) -> Attempt:

@@ -27,10 +27,12 @@ from jaxrl.config import shipped
 from jaxrl.config.conversion import Loader
 from jaxrl.errors import ConfigError
 from jaxrl.sweeps.distributions import Parameter, read_parameter
+from jaxrl.sweeps.search.hyperband import Hyperband, read_hyperband
 
-Method = Literal["grid", "random"]
+Method = Literal["grid", "random", "bayes"]
 Goal = Literal["maximize", "minimize"]
 FIELDS = ("program", "command", "method", "metric", "parameters", "name", "description", "project", "entity", "run_cap")
+FIELDS += ("early_terminate",)
 EXAMPLE = '["${env}", "${interpreter}", -m, jaxrl, train, configs/catch.yaml, "${args}"]'
 
 
@@ -46,6 +48,8 @@ class SweepFile:
     parameters: Mapping[str, Parameter]  # by dotted name
     run_cap: int | None
     metric: str
+    goal: Goal
+    hyperband: Hyperband | None  # which runs are stopped early
 
 
 def read_sweep(path: str | Path) -> SweepFile:
@@ -53,15 +57,12 @@ def read_sweep(path: str | Path) -> SweepFile:
     path = shipped.find_config(path, of_sweeps=True)
     tree = _read_yaml(path)
     for key in tree:
-        if key == "early_terminate":
-            raise ConfigError(f"{path}: early_terminate is done by W&B's server; remove it, or start a `wandb agent`")
         if key not in FIELDS:
             near = get_close_matches(str(key), FIELDS, 1, cutoff=0)[0]
             raise ConfigError(f"{path}: a sweep has no field {key}; the nearest is {near}")
     method = tree.get("method")
     if method not in get_args(Method):
-        other = "; bayes is searched by W&B's server, with `wandb agent`" if method == "bayes" else ""
-        raise ConfigError(f"{path}: method must be grid or random, not {method!r}{other}")
+        raise ConfigError(f"{path}: method must be grid, random or bayes, not {method!r}")
     parameters = tree.get("parameters")
     if not isinstance(parameters, Mapping) or not parameters:
         raise ConfigError(f"{path}: parameters must map settings to what is tried, such as `seed: {{values: [0, 1]}}`")
@@ -69,10 +70,15 @@ def read_sweep(path: str | Path) -> SweepFile:
     cap = tree.get("run_cap")
     if cap is not None and (not isinstance(cap, int) or cap < 1):
         raise ConfigError(f"{path}: run_cap must be a whole number of at least 1, not {cap!r}")
-    metric = _metric(path, tree.get("metric"))
+    early = tree.get("early_terminate")
+    if tree.get("metric") is None and (method == "bayes" or early is not None):
+        what = "early_terminate" if early is not None else "method bayes"
+        raise ConfigError(f"{path}: {what} needs a metric, such as `{{name: episode/return, goal: maximize}}`")
+    metric, goal = _metric(path, tree.get("metric"))
+    hyperband = None if early is None else read_hyperband(str(path), early)
     read = {str(name): read_parameter(f"{path}: {name}", entry) for name, entry in parameters.items()}
     name = str(tree.get("name", path.stem))
-    return SweepFile(path, name, cast(Method, method), config, fixed, read, cap, metric)
+    return SweepFile(path, name, cast(Method, method), config, fixed, read, cap, metric, goal, hyperband)
 
 
 def _read_yaml(path: Path) -> dict[Any, Any]:
@@ -106,13 +112,13 @@ def _command(path: Path, command: Any) -> tuple[Path, tuple[str, ...]]:
     return Path(config), fixed
 
 
-def _metric(path: Path, metric: Any) -> str:
+def _metric(path: Path, metric: Any) -> tuple[str, Goal]:
     """Random and grid search do not need one; the board shows it, and W&B sorts by it."""
     if metric is None:
-        return "episode/return"
+        return "episode/return", "maximize"
     if not isinstance(metric, Mapping) or not isinstance(metric.get("name"), str):
         raise ConfigError(f"{path}: metric must be a mapping such as `{{name: episode/return, goal: maximize}}`")
     goal = metric.get("goal", "minimize")  # W&B's default
     if goal not in get_args(Goal):
         raise ConfigError(f"{path}: metric.goal must be maximize or minimize, not {goal!r}")
-    return metric["name"]
+    return metric["name"], cast(Goal, goal)

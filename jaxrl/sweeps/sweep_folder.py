@@ -44,7 +44,7 @@ class State:
     exit_status: int | None = None  # of the last attempt; negative for a signal
     seconds: float = 0.0  # over all attempts
     job: str | None = None  # of the scheduler
-    last_lines: tuple[str, ...] = ()  # of a failed one
+    last_lines: tuple[str, ...] = ()  # of a failed one; of a finished one why it was stopped early
 
 
 @dataclass(frozen=True)

@@ -98,11 +98,10 @@ def test_the_agent_of_wandb_writes_the_same_command(name, value):
             "method: grid\nparameters: {env.name: {value: envpool}, env.id: {values: [CartPole-v1, Pendulum-v1]}}\n",
             "Pendulum-v1 has the action space",
         ),
-        ("method: bayes\nparameters: {seed: {values: [1]}}\n", "bayes is searched by W&B's server"),
+        ("method: anneal\nparameters: {seed: {values: [1]}}\n", "method must be grid, random or bayes"),
         ("method: random\nparameters: {seed: {values: [1]}}\n", "method random has no end; write run_cap"),
         ("method: grid\nparameters: {}\n", "parameters must map settings"),
         ("method: grid\nmetrc: {}\nparameters: {seed: {value: 1}}\n", "no field metrc; the nearest is metric"),
-        ("method: grid\nearly_terminate: {}\nparameters: {seed: {value: 1}}\n", "done by W&B's server"),
         ("method: grid\nrun_cap: 0\nparameters: {seed: {value: 1}}\n", "run_cap must be a whole number"),
     ],
 )

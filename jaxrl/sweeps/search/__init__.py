@@ -1,0 +1,1 @@
+"""Sweeps whose runs depend on the ones before: what is tried next, what is stopped early, and what was learnt."""

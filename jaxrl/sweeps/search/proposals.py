@@ -1,0 +1,128 @@
+"""`method: bayes`: what is tried next follows from what was reached so far, by Optuna's TPE (extra `search`).
+
+Nothing of the search is kept but the runs themselves: their settings and values, from the sweep's folder, are told to a
+new study whenever something is proposed, so that a sweep goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from importlib.util import find_spec
+from typing import Any
+
+from jaxrl.errors import ConfigError
+from jaxrl.sweeps.distributions import Parameter
+from jaxrl.sweeps.expand import Run, checked_run
+from jaxrl.sweeps.progress import read_progress
+from jaxrl.sweeps.sweep_file import SweepFile
+from jaxrl.sweeps.sweep_folder import SweepError, SweepFolder
+
+TRIES = 100  # proposals that were run already, before the search counts as exhausted
+
+
+class Proposals:
+    """Gives one run after another until the cap.
+
+    Args:
+        sweep: the file.
+        folder: its runs so far are what the next ones are proposed from.
+        cap: how many runs there may be.
+        seed: of the proposals.
+
+    Raises:
+        ConfigError: Optuna is not installed, or there is no cap.
+    """
+
+    def __init__(self, sweep: SweepFile, folder: SweepFolder, cap: int | None, seed: int) -> None:
+        if find_spec("optuna") is None:
+            raise ConfigError("method bayes needs Optuna: pip install 'jaxrl[search]', or write `method: random`")
+        if cap is None:
+            raise ConfigError(f"{sweep.path}: method bayes has no end; write run_cap, or give --count")
+        if weighted := [name for name, entry in sweep.parameters.items() if entry.weights is not None]:
+            raise ConfigError(f"{sweep.path}: {weighted[0]}: method bayes does not read probabilities; leave them out")
+        self._sweep, self._folder, self._cap, self._seed = sweep, folder, cap, seed
+        try:
+            self.runs = folder.plan()  # grows; others may hold it
+        except SweepError:
+            self.runs = []
+
+    def next(self) -> Run | None:
+        """Another run, which is in the plan from now on; None when all were given."""
+        if len(self.runs) >= self._cap:
+            return None
+        known = {run.id for run in self.runs}
+        study = self._study()
+        for _ in range(TRIES):
+            trial = study.ask(self._spaces())
+            run = checked_run(self._sweep, self._settings(trial.params))
+            if run.id not in known:
+                self.runs.append(run)
+                self._folder.write_plan(self.runs)
+                return run
+        self._cap = len(self.runs)  # few values, and all of them tried
+        return None
+
+    def _study(self) -> Any:
+        """What has been tried: finished runs with their values, failed ones as such, others as still running."""
+        import optuna  # pyright: ignore[reportMissingImports]
+        from optuna.trial import TrialState, create_trial  # pyright: ignore[reportMissingImports]
+
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        sampler = optuna.samplers.TPESampler(seed=self._seed + len(self.runs), constant_liar=True, multivariate=True)
+        study = optuna.create_study(direction=self._sweep.goal, sampler=sampler)
+        for run in self.runs:
+            status, value = self._folder.state(run.id).status, self._value(run)
+            given = {"params": self._params(run), "distributions": self._spaces()}
+            if status == "finished" and value is not None:
+                study.add_trial(create_trial(**given, value=value))
+            else:
+                state = TrialState.FAIL if status in ("failed", "finished") else TrialState.RUNNING
+                study.add_trial(create_trial(**given, state=state))
+        return study
+
+    def _value(self, run: Run) -> float | None:
+        value = read_progress(self._folder, run, self._sweep.metric).value
+        return value if value is not None and math.isfinite(value) else None
+
+    def _spaces(self) -> dict[str, Any]:
+        return {name: space(entry) for name, entry in self._sweep.parameters.items()}
+
+    def _settings(self, params: dict[str, Any]) -> dict[str, Any]:
+        """A listed value goes by its index, since Optuna takes no lists."""
+        entries = self._sweep.parameters
+        return {name: entries[name].values[value] if entries[name].values else value for name, value in params.items()}
+
+    def _params(self, run: Run) -> dict[str, Any]:
+        entries: dict[str, Parameter] = dict(self._sweep.parameters)
+        try:
+            return {
+                name: list(entry.values).index(run.settings[name]) if entry.values else run.settings[name]
+                for name, entry in entries.items()
+            }
+        except (KeyError, ValueError):
+            raise ConfigError(
+                f"{self._sweep.path} sweeps other settings than {self._folder.path} has; choose another --out"
+            ) from None
+
+
+def space(entry: Parameter) -> Any:
+    """Optuna's distribution for one parameter."""
+    from optuna.distributions import (  # pyright: ignore[reportMissingImports]
+        CategoricalDistribution,
+        FloatDistribution,
+        IntDistribution,
+    )
+
+    if entry.values:
+        return CategoricalDistribution(range(len(entry.values)))
+    low, high = entry.numbers["min"], entry.numbers["max"]
+    if entry.distribution == "int_uniform":
+        return IntDistribution(int(low), int(high))
+    return FloatDistribution(low, high, log=entry.distribution == "log_uniform_values")
+
+
+def history(rows: Sequence[dict[str, Any]], metric: str) -> list[float]:
+    """The values of a metric, one a report that has it."""
+    values = (row.get(metric) for row in rows)
+    return [float(value) for value in values if value is not None]
