@@ -55,12 +55,17 @@ def make_plan(config: ExperimentConfig, num_hosts: int = 1) -> Plan:
 def _plan_selfplay(config: ExperimentConfig, num_hosts: int) -> Plan:
     """Samples are the learning seats' rows, and nothing else of the actor/learner split is read."""
     runtime, games = config.runtime, config.runtime.envs_per_pool
-    table, rows = make_table(config.selfplay, games), unroll_rows(config.selfplay, config.runtime.unroll_length)
+    devices, rows = len(runtime.learner_devices), unroll_rows(config.selfplay, runtime.unroll_length)
+    _check_devices(runtime)
+    if games % devices:
+        raise ConfigError(
+            f"{games} games (runtime.envs_per_pool) do not divide into {devices} learner devices; change one of them"
+        )
+    table = make_table(config.selfplay, games // devices)
     for setting, what in (
         ("population.size", config.population.size > 1),
         ("agent.replay.capacity", getattr(getattr(config.agent, "replay", None), "capacity", 0) > 0),
         ("hosts.coordinator", num_hosts > 1),
-        ("runtime.learner_devices", len(runtime.learner_devices) != 1),
         ("evaluation.episodes", config.evaluation.episodes > 0),
     ):
         if what:
@@ -68,13 +73,13 @@ def _plan_selfplay(config: ExperimentConfig, num_hosts: int) -> Plan:
             raise ConfigError(f"runtime.kind selfplay cannot use {setting} as it is set; it must be {one}")
     if table.num_columns % _minibatches(config):
         raise ConfigError(
-            f"{table.num_columns} learning seats of {games} games (runtime.envs_per_pool) do not divide into "
+            f"{table.num_columns} learning seats of {games // devices} games on a device do not divide into "
             f"{_minibatches(config)} minibatches (agent.num_minibatches); change runtime.envs_per_pool"
         )
     _check_sequences(config, num_hosts)
     _check_exploration(config)
-    samples = rows * table.num_columns
-    return Plan(games, table.num_columns, samples, math.ceil(config.env_steps / samples))
+    samples = rows * table.num_columns * devices
+    return Plan(games, table.num_columns * devices, samples, math.ceil(config.env_steps / samples))
 
 
 def _check_devices(runtime: RuntimeConfig) -> None:

@@ -90,12 +90,14 @@ def make_selfplay(experiment: Experiment, restart: int = 0) -> SelfPlay:
                 raise ConfigError(
                     f"selfplay.{setting} names {name}, and {env_title(config.env)} has {', '.join(game.scripts)}"
                 )
-    (device,) = choose_devices(config.runtime.learner_devices, 1, "runtime.learner_devices")
-    table = make_table(config.selfplay, config.runtime.envs_per_pool)
-    steps = config.runtime.unroll_length
-    period = make_period(experiment.agent, game, config.selfplay, table, steps, unroll_rows(config.selfplay, steps))
+    indices, steps = config.runtime.learner_devices, config.runtime.unroll_length
+    devices = choose_devices(indices, len(indices), "runtime.learner_devices")
+    table = make_table(config.selfplay, config.runtime.envs_per_pool // len(devices))
+    period = make_period(
+        experiment.agent, game, config.selfplay, table, steps, unroll_rows(config.selfplay, steps), devices
+    )
     keys = experiment.key(INIT_KEY), stream_key(config.seed, (TRAINING,)), experiment.key(ACTOR_KEY)
-    return SelfPlay(experiment.agent, game, period, config.selfplay, keys, device=device)
+    return SelfPlay(experiment.agent, game, period, config.selfplay, keys)
 
 
 RUNTIMES: dict[str, Callable[[Experiment, int], Runtime]] = {

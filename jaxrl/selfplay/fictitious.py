@@ -20,7 +20,7 @@ from jaxrl.selfplay.games import TwoPlayerGame
 from jaxrl.selfplay.period import Carry, Ended, Period
 from jaxrl.selfplay.scripted import make_contest
 from jaxrl.selfplay.seats import Play
-from jaxrl.types import Agent, Array, Device, Episode, Key, TrainState, Update
+from jaxrl.types import Agent, Array, Episode, Key, TrainState, Update
 
 CONTEST_STREAM = 0x636F_6E74
 
@@ -36,7 +36,7 @@ class SelfPlayStanding(NamedTuple):
 
 
 class SelfPlay:
-    """A `Runtime` of one program on one device.
+    """A `Runtime` of one program, on one device or several.
 
     Args:
         agent: see `make_period`.
@@ -44,7 +44,6 @@ class SelfPlay:
         period: as made by `make_period`.
         config: which matches are played beside the training.
         keys: of the agent, the games and the actors.
-        device: for everything.
     """
 
     def __init__(
@@ -54,10 +53,8 @@ class SelfPlay:
         period: Period,
         config: SelfPlayConfig,
         keys: tuple[Key, Key, Key],
-        *,
-        device: Device,
     ) -> None:
-        self._config, self._device = config, device
+        self._config = config
         self._key = jax.random.fold_in(keys[2], CONTEST_STREAM)
         self._update = jax.jit(period.update, donate_argnums=0)
         names = config.evaluate if config.evaluate_every else ()
@@ -66,7 +63,7 @@ class SelfPlay:
         }
         self._scores = {name: np.float32(0.5) for name in names}
         self.signal = StopSignal()
-        self._carry: Carry = jax.device_put(jax.jit(period.init)(*keys), device)
+        self._carry: Carry = period.init(*keys)
         self.updates_done = 0
 
     @property
@@ -85,7 +82,8 @@ class SelfPlay:
         if standing is not None:
             carry = Carry(state, standing.play, standing.pool, standing.met, standing.key)
             self._scores = {name: np.float32(score) for name, score in standing.scores.items()}
-        self._carry = jax.device_put(jax.tree.map(lambda x: x.copy(), carry), self._device)
+        places = jax.tree.map(lambda x: x.sharding, self._carry)
+        self._carry = jax.device_put(jax.tree.map(lambda x: x.copy(), carry), places)
         self.updates_done = int(state.updates)
 
     def standing(self) -> SelfPlayStanding:
