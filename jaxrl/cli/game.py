@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxrl.cli.parser import Parser, positive_float, positive_int
+from jaxrl.cli.parser import Parser, nearest, positive_float, positive_int
 from jaxrl.errors import ConfigError
 
 GAMES = {"locm": "Legends of Code and Magic"}
+TRAINED = ("champion", "latest")  # policies that are no files of the user's
 
 
 def is_meant(word: str) -> bool:
@@ -28,6 +29,7 @@ def play(arguments: Sequence[str]) -> int:
     _add_player(parser, "first", "A")
     _add_player(parser, "second", "B", nargs="?")
     _add_rules(parser)
+    _add_sampled(parser)
     add = parser.add_argument
     add("--games", type=positive_int, metavar="N", help="in mirrored pairs; default: 2000, against a COMMAND 200")
     add("--seed", type=int, default=0)
@@ -55,10 +57,10 @@ def _play_against(options: argparse.Namespace) -> int:
     if options.batch is not None:
         raise ConfigError("play locm: games against a COMMAND are played one by one; leave --batch out")
     version, cards = _read_rules(options)
-    from jaxrl.locm.outside import match_outside, player_choosers
-    from jaxrl.locm.players import PLAYERS
+    from jaxrl.locm.outside import match_outside, pair_choosers
+    from jaxrl.run.contenders import make_chooser
 
-    choosers = player_choosers(PLAYERS[options.first](version), version, options.seed)
+    choosers = pair_choosers(make_chooser(options.first, version, options.sampled), version, options.seed)
     rules = (version, options.games or 200, options.seed, cards, options.time_factor or 1.0, options.old_ids)
     before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
@@ -75,15 +77,16 @@ def bot(arguments: Sequence[str]) -> int:
     parser = Parser("bot locm", "A player on the referee's protocol, on standard input and output: one game.")
     _add_player(parser, "player", "PLAYER")
     parser.add_argument("--version", choices=["1.5", "1.2"], default="1.5", help="of the referee")
+    _add_sampled(parser)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(words)
     os.environ.setdefault("JAX_PLATFORMS", "cpu")  # no accelerator starts as fast, and one game needs none
     from jaxrl.envs.locm.state import VERSIONS
     from jaxrl.locm.bot import run
-    from jaxrl.locm.players import PLAYERS
+    from jaxrl.run.contenders import make_chooser
 
     version = VERSIONS[options.version]
-    run(PLAYERS[options.player](version), version, options.seed)
+    run(lambda: make_chooser(options.player, version, options.sampled), version, options.seed)
     return 0
 
 
@@ -94,6 +97,7 @@ def view(arguments: Sequence[str]) -> int:
     _add_player(parser, "first", "A")
     _add_player(parser, "second", "B")
     _add_rules(parser)
+    _add_sampled(parser)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(words)
     version, cards = _read_rules(options)
@@ -151,8 +155,20 @@ def _after_game(command: str, description: str, arguments: Sequence[str]) -> Seq
 def _add_player(parser: Parser, name: str, metavar: str, nargs: str | None = None) -> None:
     from jaxrl.locm.players import PLAYERS
 
-    words = f"one of {', '.join(PLAYERS)}"
-    parser.add_argument(name, metavar=metavar, choices=PLAYERS, help=words, nargs=nargs)
+    def player(word: str) -> str:
+        if word in (*PLAYERS, *TRAINED) or word.startswith("zoo:") or Path(word).exists():
+            return word
+        all_ = f"{', '.join(PLAYERS)}, champion, or a run folder"
+        raise argparse.ArgumentTypeError(
+            f"there is no {word!r}; the nearest is {nearest(word, PLAYERS)}, and all are {all_}"
+        )
+
+    words = f"{', '.join(PLAYERS)}, champion, a run folder, latest, zoo:NAME or a file of `jaxrl export`"
+    parser.add_argument(name, metavar=metavar, help=words, nargs=nargs, type=player)
+
+
+def _add_sampled(parser: Parser) -> None:
+    parser.add_argument("--sampled", action="store_true", help="trained policies draw actions, not take the likeliest")
 
 
 def _add_rules(parser: Parser) -> None:
@@ -186,6 +202,6 @@ def _read_rules(options: argparse.Namespace) -> tuple[Any, Any]:
 
 
 def _make_players(options: argparse.Namespace, version: Any) -> tuple[Any, Any]:
-    from jaxrl.locm.players import PLAYERS
+    from jaxrl.run.contenders import make_player
 
-    return PLAYERS[options.first](version), PLAYERS[options.second](version)
+    return tuple(make_player(word, version, options.sampled) for word in (options.first, options.second))  # pyright: ignore[reportReturnType]

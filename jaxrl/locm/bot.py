@@ -9,6 +9,7 @@ import os
 import re
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TextIO
 
@@ -38,6 +39,14 @@ class Chooser(Protocol):
         The state has no batch axes and nothing hidden in it: `observe(state, version)` is what a policy
         was trained on.
         """
+        ...
+
+
+class Restarts(Chooser, Protocol):
+    """A chooser that can begin another game."""
+
+    def restart(self, seed: int) -> None:
+        """Forget the last game and its random numbers."""
         ...
 
 
@@ -159,9 +168,10 @@ def keep_compiled() -> None:
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
-def run(player: Player, version: Version, seed: int = 0) -> None:
+def run(make_chooser: Callable[[], Restarts], version: Version, seed: int = 0) -> None:
     """Play one game on standard input and output."""
     keep_compiled()
-    chooser = PlayerChooser(player, seed)
+    chooser = make_chooser()
     warm_up(chooser, version)
+    chooser.restart(seed)
     serve(Bot(chooser, version), sys.stdin, sys.stdout, sys.stderr)

@@ -20,7 +20,7 @@ from jaxrl.envs.locm.deal import new_game
 from jaxrl.envs.locm.deck_stage import pick
 from jaxrl.envs.locm.env import MAX_BATTLE_STEPS
 from jaxrl.envs.locm.state import DECK_SIZE, State, Version, finished
-from jaxrl.locm.players import Player
+from jaxrl.locm.players import Memory, Player
 
 Z95 = 1.959964
 
@@ -93,21 +93,26 @@ def mirrored_games(key: Array, version: Version, pairs: int, card_list: Cards | 
     return state._replace(place=jnp.where(mirrored, jnp.flip(state.place, 0), state.place))
 
 
-def twice(key: Array, choose, state: State) -> Array:
-    """A player's choices for games `[2 * pairs]`, drawn alike in both games of a pair.
-
-    The halves are asked one after the other with the same key, as a random player draws by position.
+def twice(player: Player, key: Array, state: State, memory: Memory) -> tuple[Array, Memory]:
+    """A player's cards for games `[2 * pairs]`, drawn alike in both games of a pair: it is asked for both halves with
+    one key, as a random player draws by position.
     """
-    halves = state.winner.shape[-1] // 2
-    parts = (
-        jax.tree.map(lambda x: x[..., :halves], state),
-        jax.tree.map(lambda x: x[..., halves:], state),
-    )
-    return jnp.concatenate([choose(key, part) for part in parts])
+
+    def choose(state: State, memory: Memory) -> tuple[Array, Memory]:
+        return player.act(key, state, memory, "deck")
+
+    pairs = state.winner.shape[-1] // 2
+    halves = jax.tree.map(lambda x: x.reshape(*x.shape[:-1], 2, pairs), state)
+    kept = jax.tree.map(lambda x: x.reshape(2, pairs, *x.shape[1:]), memory)
+    card, kept = jax.vmap(choose, in_axes=(jax.tree.map(lambda x: x.ndim - 2, halves), 0))(halves, kept)
+    return card.reshape(-1), jax.tree.map(lambda x: x.reshape(2 * pairs, *x.shape[2:]), kept)
 
 
-def build_decks(state: State, players: tuple[Player, Player], key: Array, version: Version) -> State:
-    """The 60 picks. The first player has seat 0 in the first half of the games, seat 1 in the second.
+def build_decks(
+    state: State, players: tuple[Player, Player], key: Array, version: Version
+) -> tuple[State, tuple[Memory, Memory]]:
+    """The 60 picks, and what the players remember of them. The first one has seat 0 in the first half of the games,
+    seat 1 in the second.
 
     In each of 30 rounds a player uses one key wherever it sits, so its deck in both games of a pair
     is the same.
@@ -115,36 +120,67 @@ def build_decks(state: State, players: tuple[Player, Player], key: Array, versio
     games = state.winner.shape[-1]
     swapped = jnp.arange(games) >= games // 2
 
-    def round_of_picks(state: State, key: Array):
-        keys = jax.random.split(key)
-        for seat in (0, 1):
-            choices = [twice(k, player.choose_card, state) for k, player in zip(keys, players, strict=True)]
-            of_first = swapped if seat == 1 else ~swapped
-            state = pick(state, jnp.where(of_first, choices[0], choices[1]), version)
-        return state, None
+    def one_pick(carry: tuple, now: tuple[Array, Array]):
+        state, memories = carry
+        key, seat = now
+        first = swapped == (seat == 1)
+        asked = [twice(p, k, state, m) for p, k, m in zip(players, jax.random.split(key), memories, strict=True)]
+        (a, after_a), (b, after_b) = asked
+        memories = keep(first, after_a, memories[0]), keep(~first, after_b, memories[1])
+        return (pick(state, jnp.where(first, a, b), version), memories), None
 
-    return lax.scan(round_of_picks, state, jax.random.split(key, DECK_SIZE))[0]
+    keys = jnp.repeat(jax.random.split(key, DECK_SIZE), 2)
+    memories = players[0].initial(games), players[1].initial(games)
+    return lax.scan(one_pick, (state, memories), (keys, jnp.tile(jnp.arange(2), DECK_SIZE)))[0]
 
 
-def battle(state: State, players: tuple[Player, Player], key: Array, version: Version) -> tuple[State, Array]:
+def keep(mine: Array, new: Memory, old: Memory) -> Memory:
+    """The new memory in the games in which the player has moved."""
+    return jax.tree.map(lambda a, b: jnp.where(mine.reshape(-1, *(1,) * (a.ndim - 1)), a, b), new, old)
+
+
+def battle(
+    state: State, players: tuple[Player, Player], key: Array, version: Version, memories: tuple[Memory, Memory]
+) -> tuple[State, Array]:
     """Play to the end; returns the last states and the number of actions int32 `[B]`."""
     games = state.winner.shape[-1]
     first_seat = (jnp.arange(games) >= games // 2).astype(jnp.int16)
 
     def going(carry) -> Array:
-        state, _, step = carry
+        state, _, step, _ = carry
         return ~finished(state).all() & (step < MAX_BATTLE_STEPS)
 
     def turn(carry):
-        state, actions, step = carry
+        state, actions, step, memories = carry
         keys = jax.random.split(jax.random.fold_in(key, step))
-        a, b = (player.choose_action(k, state) for k, player in zip(keys, players, strict=True))
-        action = jnp.where(state.player == first_seat, a, b)
+        asked = [p.act(k, state, m, "battle") for p, k, m in zip(players, keys, memories, strict=True)]
+        (a, after_a), (b, after_b) = asked
+        first = state.player == first_seat
+        memories = keep(first, after_a, memories[0]), keep(~first, after_b, memories[1])
         counted = actions + (~finished(state)).astype(jnp.int32)
-        return act(state, action, version), counted, step + 1
+        return act(state, jnp.where(first, a, b), version), counted, step + 1, memories
 
-    state, actions, _ = lax.while_loop(going, turn, (state, jnp.zeros(games, jnp.int32), jnp.int32(0)))
+    state, actions, *_ = lax.while_loop(going, turn, (state, jnp.zeros(games, jnp.int32), jnp.int32(0), memories))
     return state, actions
+
+
+def play_pairs(
+    key: Array, players: tuple[Player, Player], version: Version, pairs: int, card_list: Cards | None
+) -> tuple[Array, Array]:
+    """So many mirrored pairs from deal to end: winner int16 `[2 * pairs]` and battle actions int32 `[2 * pairs]`."""
+    deal_key, deck_key, battle_key = jax.random.split(key, 3)
+    state = mirrored_games(deal_key, version, pairs, card_list)
+    state, memories = build_decks(state, players, deck_key, version)
+    state, actions = battle(state, players, battle_key, version, memories)
+    return state.winner, actions
+
+
+def scores(winner: np.ndarray, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of `play_pairs` the first player's score `[pairs, 2]` by its seat, 0.5 where not decided, and the actions."""
+    as_first, as_second = np.split(winner, 2)
+    won = np.stack([as_first == 0, as_second == 1], axis=1)
+    undecided = np.stack([as_first < 0, as_second < 0], axis=1)
+    return np.where(undecided, 0.5, won.astype(np.float64)), np.stack(np.split(actions, 2), axis=1)
 
 
 def match(
@@ -160,23 +196,10 @@ def match(
     pairs = -(-games // 2)
     chunk = min(max(batch // 2, 1), pairs)
 
-    @jax.jit
-    def play(key: Array):
-        deal_key, deck_key, battle_key = jax.random.split(key, 3)
-        state = mirrored_games(deal_key, version, chunk, card_list)
-        state = build_decks(state, players, deck_key, version)
-        state, actions = battle(state, players, battle_key, version)
-        return state.winner, actions
-
-    root = jax.random.key(seed)
-    wins, lengths = [], []
-    for number in range(-(-pairs // chunk)):
-        winner, actions = jax.device_get(play(jax.random.fold_in(root, number)))
-        as_first, as_second = winner[:chunk], winner[chunk:]
-        won = np.stack([as_first == 0, as_second == 1], axis=1)
-        undecided = np.stack([as_first < 0, as_second < 0], axis=1)
-        wins.append(np.where(undecided, 0.5, won.astype(np.float64)))
-        lengths.append(np.stack([actions[:chunk], actions[chunk:]], axis=1))
+    play = jax.jit(lambda key: play_pairs(key, players, version, chunk, card_list))
+    root, rounds = jax.random.key(seed), range(-(-pairs // chunk))
+    played = [scores(*jax.device_get(play(jax.random.fold_in(root, number)))) for number in rounds]
+    wins, lengths = zip(*played, strict=True)
     all_wins, all_lengths = np.concatenate(wins)[:pairs], np.concatenate(lengths)[:pairs]
     return Match(
         players=(players[0].name, players[1].name),

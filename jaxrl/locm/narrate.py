@@ -1,13 +1,16 @@
 """A game in words, turn by turn: `jaxrl view locm A B --seed N`.
 
 Cards go by their number in the pool, `#17`; the copy of an area summon is `#17'`. A creature is shown
-as `#17 4/5 BG!`: attack/defense, its keywords, and `!` if it may attack now.
+as `#17 4/5 BG!`: attack/defense, its keywords, and `!` if it may attack now. A trained policy's actions come with the
+value of the state to it, from -1 (lost) to 1 (won), and with the probabilities of its likeliest actions.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import jax
 import numpy as np
+from jax import Array
 
 from jaxrl.envs.locm.actions import ATTACK_START, ATTACK_TARGETS, PASS, SUMMON_START, USE_START, USE_TARGETS
 from jaxrl.envs.locm.battle import act
@@ -19,6 +22,7 @@ from jaxrl.locm.match import build_decks
 from jaxrl.locm.players import Player
 
 AREAS = ("", "in the whole lane", "in both lanes")
+LEAST_SHARE = 0.01  # of an action that is told
 COPIES = ("", "with a copy beside it", "with a copy in the other lane")
 
 
@@ -123,6 +127,14 @@ def outcome_text(before: State, after: State) -> str:
     return f"  ({', '.join(words)})" if words else ""
 
 
+def thoughts(probabilities: Array, value: Array, state: State, cards: Cards) -> str:
+    """What a policy thinks of its state: the value, and its likeliest actions; probabilities [145, 1], value [1]."""
+    shares = np.asarray(probabilities)[:, 0]
+    likely = [int(k) for k in np.argsort(-shares, kind="stable")[:3] if shares[k] >= LEAST_SHARE]
+    words = "; ".join(f"{shares[k]:.0%} {action_text(k, state, cards)}" for k in likely)
+    return f"    value {float(np.asarray(value)[0]):+.2f}: {words}"
+
+
 def narrate(
     players: tuple[Player, Player], version: Version, seed: int, card_list: Cards | None = None
 ) -> Iterator[str]:
@@ -131,8 +143,9 @@ def narrate(
     # Two games are dealt, as matches come in pairs; the first is shown.
     state = new_game(deal_key, version, (1,), card_list)
     doubled = jax.tree.map(lambda x: np.concatenate([x, x], axis=-1), jax.device_get(state))
-    built = jax.jit(lambda s, k: build_decks(s, players, k, version))(doubled, deck_key)
+    built, remembered = jax.jit(lambda s, k: build_decks(s, players, k, version))(doubled, deck_key)
     single = jax.tree.map(lambda x: np.asarray(x[..., 0]), built)
+    memories = [jax.tree.map(lambda x: x[:1], memory) for memory in remembered]
     cards = jax.tree.map(np.asarray, unpack(single.pool))
     names = [f"P{seat} {player.name}" for seat, player in enumerate(players)]
     for seat, name in enumerate(names):
@@ -140,7 +153,8 @@ def narrate(
         for number in sorted(int(card) for card in single.deck[seat]):
             yield f"    {card_text(cards, number)}"
 
-    choosers = [jax.jit(player.choose_action) for player in players]
+    choosers = [jax.jit(partial(player.act, stage="battle")) for player in players]
+    minds = [jax.jit(player.mind.look) if player.mind else None for player in players]
     advance = jax.jit(lambda s, action: act(s, action, version))
     turn = -1
     for step in range(MAX_BATTLE_STEPS):
@@ -152,7 +166,13 @@ def narrate(
             yield ""
             yield f"Turn {turn + 1} (round {turn // 2 + 1}), {names[player]} to move"
             yield from board_text(single, names, cards, version)
-        action = int(choosers[player](jax.random.fold_in(key, step), single))
+        alone = jax.tree.map(lambda x: x[..., None], single)
+        mind = minds[player]
+        if mind:
+            probabilities, value = mind(alone, memories[player])
+            yield thoughts(probabilities, value, single, cards)
+        chosen, memories[player] = choosers[player](jax.random.fold_in(key, step), alone, memories[player])
+        action = int(chosen[0])
         after = jax.device_get(advance(single, np.int16(action)))
         outcome = outcome_text(single, after) if action != PASS else ""
         yield f"  > {action_text(action, single, cards)}{outcome}"

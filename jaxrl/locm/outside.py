@@ -23,10 +23,9 @@ import numpy as np
 from jaxrl.envs.locm.cards import Cards
 from jaxrl.envs.locm.state import State, Version
 from jaxrl.errors import UserError
-from jaxrl.locm.bot import Bot, Chooser, PlayerChooser, warm_up
+from jaxrl.locm.bot import Bot, Chooser, Restarts, warm_up
 from jaxrl.locm.contest import Late, Outcome, conduct
 from jaxrl.locm.match import Match, mirrored_games
-from jaxrl.locm.players import Player
 from jaxrl.locm.referee import Referee, game_bases
 from jaxrl.locm.wire import Message, message_lines
 
@@ -226,9 +225,8 @@ def match_outside(
     return result, faults
 
 
-def player_choosers(player: Player, version: Version, seed: int = 0) -> Callable[[int], Chooser]:
-    """The choosers of a player: compiled once, with other random numbers for each pair."""
-    chooser = PlayerChooser(player)
+def pair_choosers(chooser: Restarts, version: Version, seed: int = 0) -> Callable[[int], Chooser]:
+    """The chooser of each pair of games: compiled once, with other random numbers for each pair."""
     warm_up(chooser, version)
 
     def make(pair: int) -> Chooser:

@@ -6,7 +6,7 @@ look ahead try out only actions whose outcome holds no hidden information (all b
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jax import Array
 
@@ -20,12 +20,34 @@ from jaxrl.locm.scored import scored_action, scored_card
 Choice = Callable[[Array, State], Array]
 
 
+Memory = Any  # leaves [B, ...]; () of players that remember nothing
+
+
+class Mind(NamedTuple):
+    """What a trained policy has beside its choices; for B games, in both stages."""
+
+    initial: Callable[[int], Memory]  # of B games that have not begun
+    act: Callable[[Array, State, Memory], tuple[Array, Memory]]  # key, state, memory -> action int16 [B], new memory
+    look: Callable[[State, Memory], tuple[Array, Array]]  # probabilities [145, B] and values [B] of the seat to move
+
+
 class Player(NamedTuple):
     """A deck builder and a battle player; both `(key, state) -> int16 [*batch]`."""
 
     name: str
     choose_card: Choice
     choose_action: Choice
+    mind: Mind | None = None  # used instead of both where it is given
+
+    def initial(self, games: int) -> Memory:
+        """What it remembers of games that have not begun."""
+        return self.mind.initial(games) if self.mind else ()
+
+    def act(self, key: Array, state: State, memory: Memory, stage: str) -> tuple[Array, Memory]:
+        """Its choice in the `deck` or the `battle` stage, and what it remembers then."""
+        if self.mind:
+            return self.mind.act(key, state, memory)
+        return (self.choose_card if stage == "deck" else self.choose_action)(key, state), memory
 
 
 def random_player(version: Version) -> Player:

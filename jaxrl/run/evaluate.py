@@ -55,8 +55,8 @@ def evaluate(
     Args:
         run: a run folder, `latest`, a file that `jaxrl export` wrote, or `zoo:NAME`.
         episodes: how many, at least one for each member of a population; 100 where the config has none. A config
-            that has fewer than members counts as one each.
-        greedy: take the most probable action instead of sampling.
+            that has fewer than members counts as one each. In a game of two players: against each script (`climb`).
+        greedy: take the most probable action instead of sampling; always in games of two players unless False.
         member: of a population; without it all members share the episodes.
         video: a file for the film of one of the episodes; .gif, .webp or .mp4. Where it cannot be made, the result has
             the reason, `film_lost`.
@@ -68,9 +68,20 @@ def evaluate(
     if video is not None:
         check_video_path(video)
         check_writable(video)
-    name, experiment, state, counters, folder = restore(run, overrides)
+    trained, asked = restore(run, overrides), greedy
+    name, experiment, state, counters, folder = trained
     config = experiment.config
     greedy = config.evaluation.greedy if greedy is None else greedy
+    if hasattr(experiment.env, "make_games"):
+        for option, value in (("video", video), ("member", member)):
+            if value is not None:
+                raise ConfigError(
+                    f"--{option} is not for games of two players, such as {env_title(config.env)}; leave it out"
+                )
+        from jaxrl.run.ladder import climb  # and with it the games themselves
+
+        about = {"run": name, "env": env_title(config.env), "updates": int(state.updates)}
+        return about | {"env_steps": counters.get("env_steps")} | climb(trained, episodes, asked is not False)
     agent = experiment.member
     publish = agent.publish_greedy if greedy else agent.publish
     result: dict[str, Any] = {
@@ -100,9 +111,9 @@ def evaluate(
         result["member"] = member
     elif len(states) > 1:
         result["member_returns"] = [float(part.returns.mean()) for part in played]
-    trained = None if folder is None else training_return(folder, member)
-    if trained is not None:
-        result["training_return"] = trained
+    curve = None if folder is None else training_return(folder, member)
+    if curve is not None:
+        result["training_return"] = curve
     if config.evaluation.against_random:
         result |= _against_random(experiment, sum(shares), result)
     return result

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxrl import ops
 from jaxrl.agents import casa, impala
 from tests.reference import losses
 from tests.support.linear import LinearNetwork, chain, draw_params, draw_trajectory, outputs
@@ -153,6 +154,24 @@ def test_illegal_actions_have_no_gradient(double):
         trajectory.legal[:-1, :, 0] = True
         _, gradient = compiled(config)(draw_params(0), config.hypers, trajectory)
         assert not np.any(gradient["policy"][:, 3]) and np.all(gradient["policy"][:, 0])
+
+
+@pytest.mark.parametrize("name", ["casa", "casa as published"])
+def test_what_the_head_says_of_illegal_actions_changes_nothing(name, double):
+    """They carry no probability and do not enter `E_pi[A]`: loss and gradient are the same whatever their advantage."""
+    config, trajectory = CONFIGS[name], draw_trajectory(2, legality=True)
+    trajectory.legal[:-1, :, 3] = False
+    trajectory.legal[:-1, :, 0] = True
+    trajectory = trajectory._replace(action=np.where(trajectory.action == 3, 0, trajectory.action))
+    params = draw_params(0)
+    wild = {**params, "bias": params["bias"] + 1e4 * (np.arange(len(params["bias"])) == 3)}
+    before, after = (compiled(config)(p, config.hypers, trajectory) for p in (params, wild))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12), before[0][0], after[0][0])
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12), before[1], after[1])
+    advantages, legal = np.array([[3.0, -1.0, 1e4, 0.5]]), np.array([[True, True, False, True]])
+    logits = ops.softmax_policy(advantages, 1.0, legal)
+    q = casa.q_values(advantages, logits, np.array([0.25]))
+    assert float((np.exp(logits) * q)[legal].sum()) == pytest.approx(0.25) and not np.exp(logits)[~legal].any()
 
 
 def test_advantage_scale_changes_no_objective(double):

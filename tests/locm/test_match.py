@@ -17,7 +17,7 @@ GREEDY, RANDOM = greedy_player(V15), random_player(V15)
 def test_both_games_of_a_pair_have_the_same_decks_in_the_same_order():
     players = (RANDOM, GREEDY)
     state = mirrored_games(jax.random.key(0), V15, 5, None)
-    state = jax.jit(lambda s: build_decks(s, players, jax.random.key(1), V15))(state)
+    state = jax.jit(lambda s: build_decks(s, players, jax.random.key(1), V15)[0])(state)
     deck, pool = np.asarray(state.deck), np.asarray(state.pool)
     assert np.array_equal(pool[..., :5], pool[..., 5:])
     assert np.array_equal(deck[0, :, :5], deck[1, :, 5:])  # the first player's deck

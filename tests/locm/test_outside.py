@@ -9,7 +9,8 @@ import pytest
 from jaxrl.cli.commands import main
 from jaxrl.envs.locm.state import V15
 from jaxrl.locm import outside
-from jaxrl.locm.outside import Gone, Outside, match_outside, player_choosers
+from jaxrl.locm.bot import PlayerChooser
+from jaxrl.locm.outside import Gone, Outside, match_outside, pair_choosers
 from jaxrl.locm.players import random_player
 from tests.support import recorded_protocol
 
@@ -19,7 +20,7 @@ SLOW = 20  # many tests may run beside this one
 
 @pytest.fixture(scope="module")
 def choosers():
-    return player_choosers(random_player(V15), V15)
+    return pair_choosers(PlayerChooser(random_player(V15)), V15)
 
 
 def command(*mode: str) -> str:

@@ -31,7 +31,7 @@ def turn_of(state) -> list[int]:
 def test_decks_are_cheap_and_in_pairs():
     players = (scored_player(V15), scored_player(V15))
     state = mirrored_games(jax.random.key(0), V15, 32, None)
-    state = jax.jit(lambda s: build_decks(s, players, jax.random.key(1), V15))(state)
+    state = jax.jit(lambda s: build_decks(s, players, jax.random.key(1), V15)[0])(state)
     copies, cost = np.asarray(state.copies[0]), np.asarray(unpack(state.pool).cost)
     assert 0.3 < (copies * cost).sum() / copies.sum() < 2.4
     assert set(copies.flat) == {0, 2}

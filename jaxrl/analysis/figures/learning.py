@@ -23,12 +23,21 @@ from jaxrl.analysis.curves import (
     metric_curve,
     read_metrics,
 )
-from jaxrl.analysis.figures.style import COLOURS, GREY, TITLE, banded, canvas, count_env_steps, panels, style
+from jaxrl.analysis.figures.style import (
+    COLOURS,
+    GREY,
+    TITLE,
+    banded,
+    canvas,
+    check_suffix,
+    count_env_steps,
+    panels,
+    save,
+    style,
+)
 from jaxrl.analysis.runs import check_one_game, group_by_experiment, named_runs, one_protocol, read_env, seeds_in_words
-from jaxrl.record.files import check_writable, replacing
+from jaxrl.record.files import check_writable
 from jaxrl.record.metrics import METRICS
-
-SUFFIXES = (".png", ".pdf", ".svg")
 
 # Title, label of the vertical axis, {metric: label}.
 PANELS: tuple[tuple[str, str, dict[str, str]], ...] = (
@@ -54,7 +63,7 @@ def plot(names: Sequence[str], out: Path | None = None) -> Path:
     Errors are those of `named_runs`, `plot_run` and `plot_comparison`.
     """
     if out is not None:
-        _check_suffix(out)
+        check_suffix(out)
         check_writable(out)
     runs = [run for name in names for run in named_runs(name)]
     if len(runs) > 1:
@@ -83,7 +92,7 @@ def plot_run(run_dir: Run, out: str | Path | None = None) -> Path:
     for index, (title, unit, names) in enumerate(shown):
         axes = figure.add_subplot(grid[1 + index // 2, index % 2])
         _metric_panel(axes, metrics, title, unit, names)
-    return _save(figure, Path(out) if out else folder / "curve.png")
+    return save(figure, Path(out) if out else folder / "curve.png")
 
 
 def plot_comparison(
@@ -126,7 +135,7 @@ def plot_comparison(
         axes.legend(frameon=False, loc="lower right")  # where rising curves leave room for a few lines
     first = next(iter(groups.values()))[0]
     _frames_axis(axes, frame_skip(read_metrics(first)))
-    return _save(figure, Path(out))
+    return save(figure, Path(out))
 
 
 def metrics_figure(
@@ -262,15 +271,3 @@ def _end_label(axes: Axes, env_steps: np.ndarray, value: np.ndarray, colour: str
         f"{value[-1]:,.1f}", (env_steps[-1], value[-1]), (7, 0), textcoords="offset points", va="center",
         color=colour, fontweight="bold",
     )  # fmt: skip
-
-
-def _save(figure: Figure, path: Path) -> Path:
-    _check_suffix(path)
-    with replacing(path) as scratch:
-        figure.savefig(scratch, dpi=120)
-    return path
-
-
-def _check_suffix(path: Path) -> None:
-    if path.suffix.lower() not in SUFFIXES:
-        raise RunDataError(f"cannot draw {path}: a figure's name must end in one of {', '.join(SUFFIXES)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
+from jaxrl.analysis.curves import RunDataError
+from jaxrl.record.files import replacing
+
 # Okabe and Ito's palette: told apart with every common form of colour blindness.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 GREY = "#5f6368"
+SUFFIXES = (".png", ".pdf", ".svg")
 TITLE: Mapping[str, Any] = {"fontsize": 13, "fontweight": "bold"}
 
 
@@ -57,3 +62,17 @@ def count_env_steps(axes: Axes) -> None:
     """Write 200k and 1.5M along the horizontal axis."""
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     axes.xaxis.set_major_locator(MaxNLocator(6))
+
+
+def save(figure: Figure, path: Path) -> Path:
+    """Write the figure, whole or not at all."""
+    check_suffix(path)
+    with replacing(path) as scratch:
+        figure.savefig(scratch, dpi=120)
+    return path
+
+
+def check_suffix(path: Path) -> None:
+    """Raise `RunDataError` where the name's ending is that of no picture."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise RunDataError(f"cannot draw {path}: a figure's name must end in one of {', '.join(SUFFIXES)}")

@@ -48,7 +48,7 @@ class CardGame:
 
     def __init__(self, config: Config, card_list: Cards | None):
         """The rules of `config`, with the cards of version 1.2."""
-        self.version, self._card_list, self._max_battle_steps = (
+        self.version, self.card_list, self._max_battle_steps = (
             VERSIONS[config.version],
             card_list,
             config.max_battle_steps,
@@ -58,7 +58,7 @@ class CardGame:
 
     def make_games(self, num_games: int) -> CardTable:
         """So many games side by side."""
-        return CardTable(num_games, self.version, self._card_list, self._max_battle_steps)
+        return CardTable(num_games, self.version, self.card_list, self._max_battle_steps)
 
     def watch(self, trajectory: Trajectory) -> Metrics:
         """Entropies by stage, the share of PASS, and what the decks are like."""

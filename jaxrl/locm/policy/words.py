@@ -6,11 +6,13 @@ columns are one elementwise program, which a compiler fuses.
 
 from __future__ import annotations
 
-import jax
+from typing import Any
+
 import jax.numpy as jnp
 import numpy as np
 
 from jaxrl.envs.locm.observe import CARD_FEATURES, COST_SCALE, EFFECT_SCALE, STRENGTH_SCALE
+from jaxrl.types import Array
 
 # A column is ((word << left) >> right) & mask, less `shift`, over `scale`, or whether it is `equal` (-1: no flag).
 # The words are those of `cards.pack`.
@@ -24,21 +26,26 @@ _ROWS = (
     + [(_REST, 0, 14, 7, 0, EFFECT_SCALE, -1)]
     + [(_REST, 0, 12, 3, 0, 1, area) for area in range(3)]
 )
-_WORD, _LEFT, _RIGHT, _MASK, _SHIFT, _SCALE, _EQUAL = (np.asarray(column) for column in zip(*_ROWS, strict=True))
+_COLUMNS = [np.asarray(column) for column in zip(*_ROWS, strict=True)]
+_WORD, _LEFT, _RIGHT, _MASK, _SHIFT, _EQUAL = (_COLUMNS[k].astype(np.int32) for k in (0, 1, 2, 3, 4, 6))
+_SCALE = _COLUMNS[5].astype(np.float32)
 
 
-def is_card(words: jax.Array) -> jax.Array:
+def is_card(words: Array) -> Array:
     """bool [...]: words [..., 2] are a card's. No card is packed as two zeros."""
     return words[..., _REST] != 0
 
 
-def word_features(words: jax.Array) -> jax.Array:
-    """Words int32 [..., 2] -> float32 [..., 20], the columns of `observe.card_features`; zeros where no card is."""
-    word = jnp.where(_WORD == _STRENGTH, words[..., :1], words[..., 1:])
+def word_features(words: Array, numpy: Any = jnp) -> Array:
+    """Words int32 [..., 2] -> float32 [..., 20], the columns of `observe.card_features`; zeros where no card is.
+
+    `numpy` computes: jax.numpy, or NumPy itself.
+    """
+    word = numpy.where(_WORD == _STRENGTH, words[..., :1], words[..., 1:])
     value = (word << _LEFT) >> _RIGHT & _MASK
-    number = (value - _SHIFT).astype(jnp.float32) / _SCALE.astype(np.float32)
-    column = jnp.where(_EQUAL < 0, number, value == _EQUAL)
+    number = (value - _SHIFT).astype(np.float32) / _SCALE
+    column = numpy.where(_EQUAL < 0, number, value == _EQUAL)
     there = is_card(words)[..., None]
-    features = jnp.concatenate([there.astype(jnp.float32), jnp.where(there, column, 0)], axis=-1)
+    features = numpy.concatenate([there.astype(np.float32), numpy.where(there, column, 0)], axis=-1)
     assert features.shape[-1] == CARD_FEATURES
     return features

@@ -1,0 +1,85 @@
+"""Players of the card game by what a user calls them: a script, the champion, a run or an exported file."""
+
+from __future__ import annotations
+
+import numpy as np
+import yaml
+
+from jaxrl.envs.locm.state import Version
+from jaxrl.errors import UserError
+from jaxrl.locm.bot import PlayerChooser
+from jaxrl.locm.players import PLAYERS, Player
+from jaxrl.locm.policy.chooser import PolicyChooser
+from jaxrl.locm.policy.weights import Weights, as_weights
+from jaxrl.record.checkpoints import CheckpointError, Checkpoints
+from jaxrl.record.rundir import RunDir
+from jaxrl.zoo.card import CONFIG, exported_file, read_card, read_member, zoo
+
+POOL = "standing/pool/"
+CHAMPION, CHAMPION_FILE = "champion", "locm"  # by that name in the zoo
+
+
+def read_weights(word: str) -> Weights:
+    """A trained policy: `champion`, `zoo:NAME`, a file of `jaxrl export`, a run folder or `latest`.
+
+    Raises:
+        UserError: there is none, or it is of another game.
+    """
+    if word == CHAMPION and CHAMPION_FILE not in zoo():
+        raise UserError("this jaxrl comes without a champion; name a run folder, or a file that `jaxrl export` wrote")
+    file = exported_file(f"zoo:{CHAMPION_FILE}" if word == CHAMPION else word)
+    if file is not None:
+        config, steps = yaml.safe_load(read_member(file, CONFIG)), read_card(file).get("env_steps")
+        with np.load(file, allow_pickle=False) as arrays:
+            return as_weights(word, config, {name: arrays[name] for name in arrays.files if "/" in name}, steps)
+    run = RunDir.find(word)
+    found = Checkpoints(run).open()
+    if found is None:
+        raise CheckpointError(f"{run} has no checkpoint to play with; train it first")
+    arrays = {leaf.path: leaf.array for leaf in found.saved if leaf.array is not None}
+    config = yaml.safe_load(run.config.read_text(encoding="utf-8"))
+    return as_weights(run.path.name, config, arrays, found.counters.get("env_steps"))
+
+
+def read_periods(run: RunDir) -> tuple[list[Weights], str]:
+    """The policies in a run's pool, in the order of their places, and the newest one; and the version of the rules.
+
+    As long as the pool is not full that is the order of their periods.
+
+    Raises:
+        UserError: the run has no pool, or is of another game.
+    """
+    found = Checkpoints(run).open()
+    if found is None:
+        raise CheckpointError(f"{run} has no checkpoint to play with; train it first")
+    config = yaml.safe_load(run.config.read_text(encoding="utf-8"))
+    arrays = {leaf.path: leaf.array for leaf in found.saved if leaf.array is not None}
+    if (size := arrays.get(f"{POOL}ledger/size")) is None:
+        raise UserError(f"{run} has no pool of earlier policies; name a run with runtime.kind selfplay")
+    policies = []
+    for number in range(int(size)):
+        own = {
+            f"state/{path.removeprefix(f'{POOL}members/')}": array[number]
+            for path, array in arrays.items()
+            if path.startswith(f"{POOL}members/params/")
+        }
+        policies.append(as_weights(f"member {number + 1}", config, own))
+    policies.append(as_weights("last", config, arrays))
+    return policies, str(config["env"].get("version", "1.5"))
+
+
+def make_player(word: str, version: Version, sampled: bool = False) -> Player:
+    """A player of batches of games; raises `UserError` like `read_weights`."""
+    if word in PLAYERS:
+        return PLAYERS[word](version)
+    weights = read_weights(word)
+    from jaxrl.locm.policy.seated import policy_player
+
+    return policy_player(weights, version, sampled)
+
+
+def make_chooser(word: str, version: Version, sampled: bool = False) -> PlayerChooser | PolicyChooser:
+    """A player of one game at a time; raises `UserError` like `read_weights`."""
+    if word in PLAYERS:
+        return PlayerChooser(PLAYERS[word](version))
+    return PolicyChooser(read_weights(word), version, sampled)

@@ -1,0 +1,50 @@
+"""What a user calls a player: scripts, run folders, exported files, and what is none."""
+
+import numpy as np
+import pytest
+
+from jaxrl.cli import game
+from jaxrl.envs.locm.state import V15
+from jaxrl.errors import UserError
+from jaxrl.run.contenders import make_chooser, make_player, read_weights
+from jaxrl.zoo.exported import write_exported
+from tests.support.card_policy import random_run, random_state
+
+CARD = dict.fromkeys(
+    ["name", "game", "agent", "network", "policy", "command", "commit", "made_on", "licence", "note", "protocol"], ""
+)
+CARD |= dict.fromkeys(
+    ["parameters", "updates", "seed", "score", "low", "high", "episodes", "games", "resumptions", "random", "dirty"], 0
+)
+CARD |= {"env_steps": 7}
+SMALL = {"embedding": 4, "width": 8, "core_size": 4}
+
+
+def test_a_run_and_its_exported_file_are_the_same_policy(tmp_path):
+    run = random_run(tmp_path / "run", **SMALL)
+    of_run = read_weights(str(run))
+    file = tmp_path / "agent.npz"
+    write_exported(file, run.config.read_text(), CARD, random_state(**SMALL))
+    exported = read_weights(str(file))
+    assert of_run.env_steps == exported.env_steps == 7 and of_run.settings == exported.settings
+    assert of_run.params["core"]["kernel"].shape == (8, 16)
+    np.testing.assert_array_equal(of_run.params["core"]["kernel"], exported.params["core"]["kernel"])
+    assert make_player(str(run), V15).mind is not None and make_player("greedy", V15).mind is None
+
+
+@pytest.mark.parametrize(("word", "said"), [("nobody", "no run folder nobody"), ("zoo:catch", "no policy of the card")])
+def test_what_is_no_player_is_one_sentence(word, said):
+    with pytest.raises(UserError, match=said):
+        make_chooser(word, V15)
+
+
+@pytest.mark.slow
+def test_a_run_plays_and_is_shown(tmp_path, capsys):
+    """A run with a memory against another, and in words."""
+    first, second = (str(random_run(tmp_path / name, seed, **SMALL)) for seed, name in enumerate("ab"))
+    assert game.play(["locm", first, second, "--games", "8", "--sampled"]) == 0
+    assert "8 games in mirrored pairs" in capsys.readouterr().out
+    assert game.view(["locm", first, "random"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.lstrip().startswith("value ") and "%" in line for line in lines)
+    assert "wins in turn" in lines[-1] or "Not decided" in lines[-1]
