@@ -57,8 +57,8 @@ def _play_against(options: argparse.Namespace) -> int:
     if options.batch is not None:
         raise ConfigError("play locm: games against a COMMAND are played one by one; leave --batch out")
     version, cards = _read_rules(options)
+    from jaxrl.cli.contenders import make_chooser
     from jaxrl.locm.outside import match_outside, pair_choosers
-    from jaxrl.run.contenders import make_chooser
 
     choosers = pair_choosers(make_chooser(options.first, version, options.sampled), version, options.seed)
     rules = (version, options.games or 200, options.seed, cards, options.time_factor or 1.0, options.old_ids)
@@ -81,9 +81,9 @@ def bot(arguments: Sequence[str]) -> int:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(words)
     os.environ.setdefault("JAX_PLATFORMS", "cpu")  # no accelerator starts as fast, and one game needs none
+    from jaxrl.cli.contenders import make_chooser
     from jaxrl.envs.locm.state import VERSIONS
     from jaxrl.locm.bot import run
-    from jaxrl.run.contenders import make_chooser
 
     version = VERSIONS[options.version]
     run(lambda: make_chooser(options.player, version, options.sampled), version, options.seed)
@@ -202,6 +202,6 @@ def _read_rules(options: argparse.Namespace) -> tuple[Any, Any]:
 
 
 def _make_players(options: argparse.Namespace, version: Any) -> tuple[Any, Any]:
-    from jaxrl.run.contenders import make_player
+    from jaxrl.cli.contenders import make_player
 
     return tuple(make_player(word, version, options.sampled) for word in (options.first, options.second))  # pyright: ignore[reportReturnType]

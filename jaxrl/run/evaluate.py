@@ -78,7 +78,7 @@ def evaluate(
                 raise ConfigError(
                     f"--{option} is not for games of two players, such as {env_title(config.env)}; leave it out"
                 )
-        from jaxrl.run.ladder import climb  # and with it the games themselves
+        from jaxrl.run.rivals import climb  # and with it the games themselves
 
         about = {"run": name, "env": env_title(config.env), "updates": int(state.updates)}
         return about | {"env_steps": counters.get("env_steps")} | climb(trained, episodes, asked is not False)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -16,9 +16,11 @@ from jaxrl.envs.locm.env import MAX_BATTLE_STEPS, NUM_ACTIONS, BatchState
 from jaxrl.envs.locm.state import VERSIONS, in_battle
 from jaxrl.errors import ConfigError
 from jaxrl.locm.players import PLAYERS, Player
+from jaxrl.locm.policy.ladder_match import climb
 from jaxrl.locm.policy.watch import watch_decks, watch_stages
+from jaxrl.locm.policy.weights import as_weights
 from jaxrl.locm.table import CardTable, view_shapes
-from jaxrl.types import EnvSpec, Key, Metrics, Trajectory
+from jaxrl.types import Array, EnvSpec, Key, Metrics, Trajectory
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,13 @@ class CardGame:
     def make_games(self, num_games: int) -> CardTable:
         """So many games side by side."""
         return CardTable(num_games, self.version, self.card_list, self._max_battle_steps)
+
+    def climb(
+        self, name: str, config: Mapping[str, Any], arrays: Mapping[str, Array], games: int, seed: int, sampled: bool
+    ) -> dict[str, Any]:
+        """The policy of a run's `config` and checkpoint `arrays` against the scripted players; see `ladder_match`."""
+        weights = as_weights(name, config, arrays)
+        return climb(weights, self.version, self.card_list, games, seed, sampled)
 
     def watch(self, trajectory: Trajectory) -> Metrics:
         """Entropies by stage, the share of PASS, and what the decks are like."""

@@ -4,19 +4,15 @@ import numpy as np
 import pytest
 
 from jaxrl.cli import game
+from jaxrl.cli.contenders import make_chooser, make_player, read_weights
 from jaxrl.envs.locm.state import V15
 from jaxrl.errors import UserError
-from jaxrl.run.contenders import make_chooser, make_player, read_weights
 from jaxrl.zoo.exported import write_exported
 from tests.support.card_policy import random_run, random_state
 
-CARD = dict.fromkeys(
-    ["name", "game", "agent", "network", "policy", "command", "commit", "made_on", "licence", "note", "protocol"], ""
-)
-CARD |= dict.fromkeys(
-    ["parameters", "updates", "seed", "score", "low", "high", "episodes", "games", "resumptions", "random", "dirty"], 0
-)
-CARD |= {"env_steps": 7}
+TEXTS = ["name", "game", "agent", "network", "policy", "command", "commit", "made_on", "licence", "note", "protocol"]
+NUMBERS = ["parameters", "score", "low", "high", "episodes", "games", "resumptions", "random", "dirty"]
+CARD = {**dict.fromkeys(TEXTS, ""), **dict.fromkeys(NUMBERS, 0), "env_steps": 7}
 SMALL = {"embedding": 4, "width": 8, "core_size": 4}
 
 

@@ -1,0 +1,86 @@
+"""A policy of a game of two players against others: scripts (`jaxrl evaluate`) and best responses (`jaxrl exploit`)."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import yaml
+
+from jaxrl.config.parsing import write_config
+from jaxrl.errors import ConfigError
+from jaxrl.record.leaves import flatten
+from jaxrl.run.experiment import EVALUATION_KEY, build
+from jaxrl.run.runtimes import make_selfplay
+from jaxrl.run.trained import Trained
+from jaxrl.selfplay.exploit import Response, alone_against, responses, seat
+from jaxrl.selfplay.scripted import make_contest
+
+GAMES = 2000  # against each player
+STRETCHES = 20  # points of the curve
+
+
+def climb(trained: Trained, games: int | None, greedy: bool) -> dict[str, Any]:
+    """Share of the games won against each script, its 95 % interval, and as the score the result against the last one.
+
+    Matches of the card game are of mirrored pairs: the same cards and shuffles with exchanged seats. A game that is cut
+    off counts as half.
+
+    Args:
+        trained: a run's policy.
+        games: against each; 2,000 if None.
+        greedy: whether it takes its most probable action.
+    """
+    number, experiment = games or GAMES, trained.experiment
+    result: dict[str, Any] = {
+        "protocol": "",
+        "policy": "greedy" if greedy else "sampled",
+        "episodes": number,  # against each
+        "games": number,
+        "cut_episodes": 0,
+        "missing_episodes": 0,
+        "min_return": -1.0,
+        "max_return": 1.0,
+    }
+    game: Any = experiment.env
+    if hasattr(game, "climb"):  # it knows how to make a match fair
+        arrays = {leaf.path: leaf.array for leaf in flatten({"state": trained.state}) if leaf.array is not None}
+        config = yaml.safe_load(write_config(experiment.config))
+        return result | game.climb(trained.name, config, arrays, number, experiment.config.seed, sampled=not greedy)
+    if not greedy:
+        raise ConfigError(f"{trained.name} is scored by its most probable actions only; leave --no-greedy out")
+    for name, script in game.scripts.items():
+        contest = jax.jit(make_contest(experiment.agent, game, script, number))
+        share = float(contest(trained.state, experiment.key(EVALUATION_KEY)))
+        error = math.sqrt(share * (1 - share) / number)
+        result |= {f"against_{name}": share, "mean_return": 2 * share - 1, "standard_error": 2 * error}
+    return result
+
+
+def best_responses(
+    trained: Trained, budget: int, seeds: int, *, warm: bool, sampled: bool
+) -> Iterator[tuple[int, Response]]:
+    """Train `seeds` responses one after the other, `budget` env steps each; yields the seed and what came of a stretch.
+
+    Args:
+        trained: the policy to be exploited; its settings are the learner's too.
+        warm: the learner begins as a copy of it.
+        sampled: it draws its actions instead of taking the likeliest.
+
+    Raises:
+        ConfigError: it was not trained by self-play.
+    """
+    config, agent = trained.experiment.config, trained.experiment.agent
+    if config.runtime.kind != "selfplay":
+        raise ConfigError(f"exploit is for runs with runtime.kind selfplay, and {trained.name} is none")
+    frozen = (agent.publish if sampled else agent.publish_greedy)(trained.state)
+    for seed in range(seeds):
+        alone = dataclasses.replace(config, seed=seed, env_steps=budget, selfplay=alone_against(config.selfplay))
+        runtime = make_selfplay(build(alone))
+        # A copy, because an update reuses the memory of what it was given.
+        seat(runtime, frozen, jax.tree.map(lambda x: x.copy(), trained.state.params) if warm else None)
+        for response in responses(runtime, budget, STRETCHES):
+            yield seed, response
