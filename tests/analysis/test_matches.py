@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jaxrl.analysis.curves import RunDataError
-from jaxrl.analysis.figures.players import plot_gaps, plot_matrix, plot_responses
+from jaxrl.analysis.figures.matches import plot_gaps, plot_matrix, plot_responses
 
 MATRIX = {"games": 8, "names": ["member 1", "last"], "shares": [[0.5, 0.1], [0.9, 0.5]]}
 
