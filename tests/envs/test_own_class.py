@@ -39,8 +39,8 @@ def test_the_class_keeps_the_contract_and_pays_what_the_page_says(folder):
         right, carries = timestep.observation["task"].T > 0.5
         timestep = env.step(np.where(right != carries, 1, 0))
         assert timestep.episode_length.max() < 20
-    np.testing.assert_allclose(timestep.episode_return, 0.88, rtol=1e-5)
-    np.testing.assert_array_equal(timestep.episode_length, 12)
+    np.testing.assert_allclose(timestep.episode_return, 0.94, rtol=1e-5)
+    np.testing.assert_array_equal(timestep.episode_length, 6)
 
 
 def test_every_command_of_the_page_can_be_read(folder):

@@ -113,7 +113,7 @@ def test_a_network_for_one_array_says_so(own):
     with pytest.raises(
         ConfigError, match=r"this network needs an observation of one array.*\['cards'\] float32 \[2, 3\]"
     ):
-        build(replace(read_config(own), network=read_config(CONFIGS / "catch.yaml").network))
+        build(replace(read_config(own), network=read_config(CONFIGS / "atari" / "pong_cpu.yaml").network))
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,11 @@ def test_a_network_for_one_array_says_so(own):
         ("", "wrong", "there is no environment 'wrong', and the module wrong has no Config; the nearest is"),
         ("", "wrong:Game", r"wrong\.Game must be a class with @dataclass\(frozen=True\)"),
         ("", "absent:Game", "there is no module absent in"),
-        ("", "cach", "there is no environment 'cach'; the nearest is catch, and all are envpool, cartpole, catch"),
+        (
+            "",
+            "cach",
+            "there is no environment 'cach'; the nearest is catch, and all are envpool, gymnasium, cartpole, catch",
+        ),
         (
             "from jaxrl.envs.catch import Catch as Config\n",
             "wrong",

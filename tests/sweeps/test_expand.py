@@ -95,8 +95,8 @@ def test_the_agent_of_wandb_writes_the_same_command(name, value):
             "no environment 'CartPol-v1'; the nearest names are CartPole-v1",
         ),
         (
-            "method: grid\nparameters: {env.name: {value: envpool}, env.id: {values: [CartPole-v1, Pendulum-v1]}}\n",
-            "Pendulum-v1 has the action space",
+            "method: grid\nparameters: {env.name: {value: envpool}, env.id: {values: [CartPole-v1, BinPack-v2]}}\n",
+            "BinPack-v2 has the action space",
         ),
         ("method: anneal\nparameters: {seed: {values: [1]}}\n", "method must be grid, random or bayes"),
         ("method: random\nparameters: {seed: {values: [1]}}\n", "method random has no end; write run_cap"),
