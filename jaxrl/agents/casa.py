@@ -151,11 +151,16 @@ def make(config: Config, network: Network, spec: EnvSpec, num_updates: int) -> A
     """The agent; `num_updates` is the length of the learning-rate schedule.
 
     Raises:
-        ConfigError: actions are continuous.
+        ConfigError: actions are continuous, or logits normalised, which are no advantages.
     """
     if spec.bounds is not None:
         raise ConfigError(
             "agent.name casa needs discrete actions: its policy is the softmax of one advantage for each action, and "
             "of a continuous one there are infinitely many; set agent.name ppo, impala or a2c"
+        )
+    if config.exploration.normalise_logits:
+        raise ConfigError(
+            "agent.exploration.normalise_logits is for agents whose logits are free; CASA's are advantages, which its "
+            "regression keeps in units of reward: leave it out"
         )
     return make_agent(loss, config, network, spec, num_updates, burn_in=config.burn_in)

@@ -11,11 +11,12 @@ state until the episode ends, are recorded with every action, and the sample is 
 with a controller learns from the raw, undiscounted return of each finished episode.
 
 Published (arXiv 2106.00707, 2206.03192): one temperature per environment and episode, learning at the temperature that
-acted, the vote, the mixture, epsilon in [0, 1] with accuracy 0.1, `x = log(1 + 1/temperature)`.
+acted, and as the policy that acted, the vote, the mixture, epsilon in [0, 1] with accuracy 0.1,
+`x = log(1 + 1/temperature)`.
 Chosen: what `jaxrl.ops.bandits` says of x, and one set of bandits per coordinate, all learning from the same returns. A
-mixture is no softmax, so its samples are learnt at the temperature that agrees with it to first order in A,
-`1/temperature = epsilon/temperature_1 + (1 - epsilon)/temperature_2`; those of the ladder at the hypers' temperature.
-The ladder is Ape-X's (arXiv 1803.00933).
+mixture is no softmax; where a loss or a metric needs one temperature of it, that is the one that agrees with it to
+first order in A, `1/temperature = epsilon/temperature_1 + (1 - epsilon)/temperature_2`. Samples of the ladder are
+learnt at the hypers' temperature. The ladder is Ape-X's (arXiv 1803.00933).
 
 Of a continuous action mu is a Gaussian, and `softmax(A / temperature)` stands for its density to the power
 1/temperature (`jaxrl.ops.gaussian`); a mixture and the ladder are of discrete actions only.
@@ -49,6 +50,7 @@ DRAW_STREAM = 0x6472_6177  # apart from the numbers that actions are drawn with
 
 FAMILY = "agent.exploration.family"
 VOTED, LADDER = ReadIf(FAMILY, "bandit", "mixture"), ReadIf(FAMILY, "ladder")
+MIXED = ReadIf(FAMILY, "mixture")
 # Of the hypers. Where logits reach 1e9 the rounding of a colder one overflows the softmax; a hotter one is uniform, and
 # the loss of `temperature_factor` overflows.
 TEMPERATURES = Between(GREEDY_TEMPERATURE, 1e20)
@@ -67,6 +69,10 @@ class ExplorationConfig:
         num_bandits: that vote on each coordinate.
         num_candidates: proposed by each bandit, at most num_blocks; for epsilon, which has 10 blocks, at most 10.
         ucb: weight of rarely visited blocks.
+        normalise_logits: divide the policy's logits by max(1, their root mean square about their mean, over the legal
+            actions) before the temperature: a policy gradient bounds their scale by nothing, and then every temperature
+            becomes a cold one.
+        mixture_learnt_at: `mixture`, the policy that acted; or the `temperature` that agrees with it to first order.
         ladder_epsilon: of the ladder's first environment.
         ladder_exponent: environment i of B has epsilon^(1 + exponent i / (B - 1)), where B counts the environments of
             one pool, and in a population of one member.
@@ -78,6 +84,8 @@ class ExplorationConfig:
     num_bandits: Annotated[int, AtLeast(1), VOTED] = 7
     num_candidates: Annotated[int, AtLeast(1), VOTED] = 3
     ucb: Annotated[float, Between(0, HUGE), VOTED] = 1.0
+    normalise_logits: bool = False
+    mixture_learnt_at: Annotated[Literal["mixture", "temperature"], MIXED] = "mixture"
     ladder_epsilon: Annotated[float, Between(0, 1), LADDER] = 0.4
     ladder_exponent: Annotated[float, Between(0, HUGE), LADDER] = 7.0
 
@@ -85,9 +93,14 @@ class ExplorationConfig:
 class Drawn(NamedTuple):
     """What an episode is played with; leaves [B] in an actor's state, [T, B] in `extras`."""
 
-    temperature: jax.Array  # float32, at which the sample is learnt
+    temperature: jax.Array  # float32, at which the sample is learnt; of a mixture, one that is like it
     coordinates: tuple[jax.Array, ...] = ()  # float32 each, what was drawn: (), (x,), (epsilon, x_1, x_2), (epsilon,)
     discounted: PyTree = ()  # float32, in `extras` where rewards are normalised: what the episode has paid so far
+
+
+# Preferences [..., A] to a policy as its distribution writes it: log-probabilities [..., A], or means and logarithms of
+# deviations.
+Policy = Callable[[jax.Array, Drawn, jax.Array | None], jax.Array]
 
 
 class Exploration(NamedTuple):
@@ -97,8 +110,8 @@ class Exploration(NamedTuple):
     num_coordinates: int
     init: Callable[[Key], Controller]
     draw: Callable[[Controller, jax.Array, int, Key], Drawn]  # (controller, hypers' temperature [], B, key)
-    # Preferences [..., A] to mu as the distribution writes it: log mu [..., A], or means and logarithms of deviations.
-    log_policy: Callable[[jax.Array, Drawn, jax.Array | None], jax.Array]
+    log_policy: Policy  # mu, which acts
+    learnt: Policy  # pi, as which a sample is learnt
     update: Callable[[Controller, Drawn, jax.Array, jax.Array], Controller]  # drawn, episode_return, last: all [T, B]
 
 
@@ -125,6 +138,22 @@ def make_exploration(config: ExplorationConfig, distribution: Distribution = ops
         ConfigError: the family has no policy in it.
         ValueError: numbers that make no bandits, such as `num_candidates` above `num_blocks`.
     """
+    family = _make_family(config, distribution)
+    if not config.normalise_logits:
+        return family
+    if distribution is not ops.CATEGORICAL:
+        raise ConfigError(
+            "agent.exploration.normalise_logits is of the logits of discrete actions, and the environment's action is "
+            "continuous; leave it out"
+        )
+
+    def of_normalised(log_policy: Policy) -> Policy:
+        return lambda preferences, drawn, legal: log_policy(ops.normalise_logits(preferences, legal), drawn, legal)
+
+    return family._replace(log_policy=of_normalised(family.log_policy), learnt=of_normalised(family.learnt))
+
+
+def _make_family(config: ExplorationConfig, distribution: Distribution) -> Exploration:
     family = partial(_tempered_family, distribution)
     if config.family == "plain":
         return family(voted=(), choose=lambda temperature, voted: jnp.ones_like(temperature))
@@ -144,9 +173,9 @@ def make_exploration(config: ExplorationConfig, distribution: Distribution = ops
         return family(voted=(temperature_range,), choose=lambda temperature, voted: temperature_of(voted[0]))
     # Each coordinate has blocks of its own, so that as many candidates as the temperature allows may be too many here.
     epsilon_range = bandit(1.0, EPSILON_BLOCKS, num_candidates=min(config.num_candidates, EPSILON_BLOCKS))
-    return family((epsilon_range, temperature_range, temperature_range), choose=_temperature_of_mixture)._replace(
-        log_policy=_log_mixture
-    )
+    mixture = family((epsilon_range, temperature_range, temperature_range), choose=_temperature_of_mixture)
+    at_itself = config.mixture_learnt_at == "mixture"
+    return mixture._replace(log_policy=_log_mixture, learnt=_log_mixture if at_itself else mixture.learnt)
 
 
 def initial_drawn(exploration: Exploration, num_envs: int) -> Drawn:
@@ -211,7 +240,7 @@ def _tempered_family(
         rows = zip(voted, controller, drawn.coordinates, strict=True)
         return tuple(bandits.update_rows(spec, state, x, episode_return, last) for spec, state, x in rows)
 
-    return Exploration(distribution, len(voted), init, draw, log_policy, update)
+    return Exploration(distribution, len(voted), init, draw, log_policy, log_policy, update)
 
 
 def _temperature_of_mixture(temperature: jax.Array, voted: tuple[jax.Array, ...]) -> jax.Array:
@@ -237,7 +266,10 @@ def _ladder(config: ExplorationConfig) -> Exploration:
         uniform = ops.softmax_policy(jnp.zeros_like(preferences), 1.0, legal)
         return mix(drawn.coordinates[0], uniform, ops.softmax_policy(preferences, GREEDY_TEMPERATURE, legal))
 
+    def learnt(preferences: jax.Array, drawn: Drawn, legal: jax.Array | None) -> jax.Array:
+        return ops.softmax_policy(preferences, drawn.temperature, legal)
+
     def update(controller: Controller, drawn: Drawn, episode_return: jax.Array, last: jax.Array) -> Controller:
         return controller
 
-    return Exploration(ops.CATEGORICAL, 1, lambda key: (), draw, log_policy, update)
+    return Exploration(ops.CATEGORICAL, 1, lambda key: (), draw, log_policy, learnt, update)

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jaxrl import ops
 from jaxrl.agents.acting import preference_scale
 from jaxrl.agents.actor_critic import ActorCriticConfig, OffPolicyHypers
+from jaxrl.agents.exploration import Drawn, make_exploration
 from jaxrl.agents.unrolling import Network, unroll_network
 from jaxrl.types import Metrics, Params, Trajectory
 
@@ -78,9 +79,10 @@ def read_rows(params: Params, hypers: Any, trajectory: Trajectory, config: Actor
     """
     head, value_head = unroll_network(network, params, trajectory)
     temperature, legal = trajectory.extras.temperature, trajectory.legal
-    preferred = preference_scale(hypers) * head
+    preferred, drawn = preference_scale(hypers) * head, Drawn(temperature, trajectory.extras.coordinates)
     distribution = ops.distribution_of(jnp.issubdtype(trajectory.action.dtype, jnp.floating))
-    logits = distribution.policy(preferred, temperature, None if legal is None else legal[:-1])
+    family = make_exploration(config.exploration, distribution)
+    logits = family.learnt(preferred, drawn, None if legal is None else legal[:-1])
     log_pi, log_mu = (distribution.log_prob(p, trajectory.action) for p in (logits, trajectory.behaviour_logits))
     return Rows(
         config=config,

@@ -73,6 +73,7 @@ class Estimates(NamedTuple):
     """What stays as it is through the steps of an update; leaves [T, B]."""
 
     temperature: jax.Array  # at which the sample acted
+    coordinates: tuple[jax.Array, ...]  # of what it acted with, as in `Drawn`
     value_head: jax.Array  # as the network predicted it
     value_target: jax.Array  # V + A, the lambda-return
     advantage: jax.Array
@@ -84,7 +85,8 @@ def estimate(params: Params, hypers: Hypers, trajectory: Trajectory, *, config: 
     advantage = ops.generalised_advantage(
         rows.value, rows.reward, rows.discount, rows.mask, trace_lambda=hypers.trace_lambda
     )
-    return Estimates(rows.temperature, rows.value_head[:-1], rows.value[:-1] + advantage, advantage)
+    drawn = trajectory.extras
+    return Estimates(drawn.temperature, drawn.coordinates, rows.value_head[:-1], rows.value[:-1] + advantage, advantage)
 
 
 def normalise(advantage: jax.Array, mask: jax.Array) -> jax.Array:

@@ -11,8 +11,11 @@ from jaxrl.errors import ConfigError
 OF_EMULATORS = ("protocol", "sticky_actions", "full_action_set", "noop_max", "frame_size")
 
 WHOLE = ("agent.temperature_factor", "hosts.process_id")  # of the config that a run folder has, and nobody types
-# What was meant before there was such a setting, where that is not its default, by agent.
-MEANT = {"casa": {"agent.trace_q": "head"}}
+# Where a setting has a value, another meant something before there was such a one, which is not its default.
+MEANT = (
+    ("agent.name", "casa", "agent.trace_q", "head"),
+    ("agent.exploration.family", "mixture", "agent.exploration.mixture_learnt_at", "temperature"),
+)
 
 
 def translate(settings: dict[str, Any]) -> None:
@@ -37,7 +40,7 @@ def translate(settings: dict[str, Any]) -> None:
     if getattr(settings.get("network.torso"), "value", None) == "mlp":
         torso = settings.pop("network.torso")
         settings.setdefault("network.name", torso)
-    agent = getattr(settings.get("agent.name"), "value", None)
     if all(name in settings for name in WHOLE):
-        for name, value in MEANT.get(str(agent), {}).items():
-            settings.setdefault(name, replace(settings["agent.name"], name=name, value=value))
+        for setting, chosen, name, meant in MEANT:
+            if (there := settings.get(setting)) is not None and there.value == chosen:
+                settings.setdefault(name, replace(there, name=name, value=meant))

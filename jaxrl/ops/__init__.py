@@ -1,6 +1,6 @@
 """Pure mathematics on sequences: no networks, no environments, no state."""
 
-from jaxrl.ops.categorical import entropy, log_prob, sample, softmax_policy
+from jaxrl.ops.categorical import entropy, log_prob, normalise_logits, sample, softmax_policy
 from jaxrl.ops.drtrace import DRTrace, dr_trace
 from jaxrl.ops.gae import generalised_advantage
 from jaxrl.ops.policies import CATEGORICAL, GAUSSIAN, Distribution, distribution_of
@@ -24,6 +24,7 @@ __all__ = [
     "generalised_advantage",
     "log_prob",
     "masked_mean",
+    "normalise_logits",
     "sample",
     "softmax_policy",
     "transform_reward",

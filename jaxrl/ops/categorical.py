@@ -26,6 +26,17 @@ def softmax_policy(
     return jax.nn.log_softmax(logits)
 
 
+def normalise_logits(logits: jax.Array, legal: jax.Array | None = None) -> jax.Array:
+    """`(logits - mean) / max(1, RMS of logits - mean)` [..., A], mean and RMS over the legal actions.
+
+    The same policy at temperature 1 while the logits are small; larger ones keep their direction and lose their scale.
+    """
+    where = jnp.ones(logits.shape, bool) if legal is None else legal
+    centred = logits - jnp.mean(logits, axis=-1, keepdims=True, where=where)
+    square = jnp.mean(jnp.square(centred), axis=-1, keepdims=True, where=where)
+    return centred / jnp.sqrt(jnp.maximum(square, 1))
+
+
 def log_prob(logits: jax.Array, action: jax.Array) -> jax.Array:
     """`log pi(action)` [...] of normalised `logits` [..., A]."""
     return jnp.take_along_axis(logits, action[..., None], axis=-1)[..., 0]

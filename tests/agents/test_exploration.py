@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 
 from jaxrl import ops
-from jaxrl.agents import exploration
+from jaxrl.agents import casa, exploration
 from jaxrl.agents.exploration import Drawn, ExplorationConfig, Family, make_exploration
 from jaxrl.envs.batched import BatchedJaxEnv
 from jaxrl.envs.catch import Catch
+from jaxrl.errors import ConfigError
+from jaxrl.networks import mlp
 from jaxrl.ops import bandits
 from jaxrl.runtime.actor import Actor, make_act
 from jaxrl.types import ActorOutput
@@ -91,9 +93,11 @@ def test_recorded_behaviour_is_the_analytic_policy(name):
         preferences = trajectory.observation[:-1].reshape(LENGTH, NUM_ENVS, 50) @ np.asarray(published_by(name).weight)
         expected = policy_of(name, preferences, trajectory.extras.coordinates, TEMPERATURE)
         np.testing.assert_allclose(np.exp(trajectory.behaviour_logits), expected, rtol=1e-4, atol=1e-6)
-        learnt = ops.softmax_policy(jnp.asarray(preferences), trajectory.extras.temperature)
+        learnt = family_of(name).learnt(jnp.asarray(preferences), trajectory.extras, None)
         on_policy = np.allclose(np.exp(learnt), expected, atol=1e-5)
-        assert on_policy == (name in SOFTMAX), "the sample's temperature is the one that acted"
+        assert on_policy == (name != "ladder"), "a sample is learnt as what acted"
+        softmax = ops.softmax_policy(jnp.asarray(preferences), trajectory.extras.temperature)
+        assert np.allclose(np.exp(softmax), expected, atol=1e-5) == (name in SOFTMAX)
         assert np.isfinite(trajectory.extras.temperature).all() and (trajectory.extras.temperature > 0).all()
 
 
@@ -258,3 +262,63 @@ def test_a_population_draws_as_its_members_would(name):
         jax.tree.map(lambda a, b, i=i: np.testing.assert_allclose(a[i], b, rtol=1e-6), together, alone)
         kept = zip(jax.tree.leaves(alone), jax.tree.leaves(state), strict=True)
         assert all((new[~first[i]] == old[~first[i]]).all() for new, old in kept)
+
+
+# Learning a mixture as what it is
+
+
+@pytest.mark.parametrize("learnt_at", ["mixture", "temperature"])
+def test_exploring_actions_of_a_mixture_are_learnt_from(learnt_at):
+    """On policy no ratio is anything but 1; at one temperature for both parts what only the hot one does is lost."""
+    family = make_exploration(ExplorationConfig("mixture", mixture_learnt_at=learnt_at))
+    epsilon, hot, cold = 0.3, exploration.coordinate_of(jnp.float32(10.0)), exploration.coordinate_of(jnp.float32(0.02))
+    drawn = exploration.Drawn(jnp.float32(0), tuple(jnp.float32(x) for x in (epsilon, hot, cold)))
+    drawn = drawn._replace(temperature=1 / (0.3 / 10.0 + 0.7 / 0.02))
+    preferences = jnp.asarray(PREFERENCES)
+    ratio = np.exp(family.learnt(preferences, drawn, None) - family.log_policy(preferences, drawn, None))
+    if learnt_at == "mixture":
+        np.testing.assert_allclose(ratio, 1, rtol=1e-6)
+    else:
+        assert ratio.min() < 1e-7 and ratio.max() > 1.2, ratio
+
+
+@pytest.mark.parametrize("epsilon", [0.0, 0.5, 1.0])
+def test_the_gradient_of_a_mixture_is_finite(epsilon, double):
+    """Also where one part has no share in it, and where it is so cold that its actions have no probability."""
+    drawn = Drawn(jnp.asarray(0.1), tuple(jnp.asarray(x) for x in (epsilon, 0.0, 13.0)))
+    legal = jnp.asarray(LEGAL)
+
+    def log_policy(preferences):
+        return jnp.where(legal, family_of("mixture").learnt(preferences, drawn, legal), 0)
+
+    slope = jax.jacrev(log_policy)(jnp.asarray(PREFERENCES, float))
+    assert np.isfinite(slope).all() and not np.any(np.asarray(slope)[:, ~LEGAL])
+    step = 1e-7
+    for i in np.flatnonzero(LEGAL):
+        away = [log_policy(jnp.asarray(PREFERENCES, float).at[i].add(sign * step)) for sign in (1, -1)]
+        np.testing.assert_allclose(slope[:, i], (away[0] - away[1]) / (2 * step), rtol=1e-4, atol=1e-5)
+
+
+# Normalised logits
+
+
+def test_normalised_logits_do_not_grow_and_small_ones_are_as_they_were():
+    family = make_exploration(ExplorationConfig("fixed", normalise_logits=True))
+    drawn, legal = Drawn(jnp.float32(0.3)), jnp.asarray(LEGAL)
+    small = 0.1 * jnp.asarray(PREFERENCES) + 7.0
+    same = ops.softmax_policy(small, 0.3, legal)
+    for policy in (family.log_policy, family.learnt):  # what acts and what is learnt, or every ratio would be wrong
+        np.testing.assert_allclose(policy(small, drawn, legal), same, rtol=1e-5, atol=1e-5)
+        large = policy(100 * small, drawn, legal)
+        np.testing.assert_allclose(policy(300 * small, drawn, legal), large, rtol=1e-4, atol=1e-5)
+        slope = jax.jacrev(lambda scale, act=policy: act(scale * small, drawn, legal)[jnp.asarray([0, 1, 3])])(100.0)
+        np.testing.assert_allclose(slope, 0, atol=1e-5)  # the direction that a policy gradient never bounds is gone
+    moved = small.at[2].add(1000.0)  # an illegal action's logit is nobody's business
+    np.testing.assert_allclose(family.learnt(moved, drawn, legal), same, rtol=1e-5, atol=1e-5)
+    assert np.isfinite(jax.grad(lambda x: family.learnt(x, drawn, None)[0])(jnp.zeros(4))).all()
+
+
+def test_advantages_are_not_normalised():
+    config = casa.Config(exploration=ExplorationConfig(normalise_logits=True))
+    with pytest.raises(ConfigError, match="CASA's are advantages"):
+        casa.make(config, mlp.make(mlp.Config((4,)), Catch.spec), Catch.spec, 10)

@@ -120,13 +120,18 @@ def test_populations_as_runs_recorded_them_before_are_read(read_text: Callable[.
 
 
 def test_a_run_goes_on_with_what_was_meant_before_there_was_a_setting(tmp_path: Path) -> None:
-    config = read_config(CONFIGS / "catch.yaml")
+    config = read_config(CONFIGS / "catch.yaml", ["--agent.exploration.family", "mixture"])
     assert config.agent.trace_q == "settled"  # a new run
+    assert config.agent.exploration.mixture_learnt_at == "mixture"
     text = write_config(config)
-    (tmp_path / "old.yaml").write_text(text.replace("  trace_q: settled\n", ""))
-    assert read_config(tmp_path / "old.yaml", recorded=True).agent.trace_q == "head"
     (tmp_path / "new.yaml").write_text(text)
     assert read_config(tmp_path / "new.yaml", recorded=True) == config
+    for line in ("  trace_q: settled\n", "    mixture_learnt_at: mixture\n"):
+        assert line in text
+        text = text.replace(line, "")
+    (tmp_path / "old.yaml").write_text(text)
+    old = read_config(tmp_path / "old.yaml", recorded=True).agent
+    assert (old.trace_q, old.exploration.mixture_learnt_at) == ("head", "temperature")
 
 
 def test_awkward_values_round_trip(pong: Path, tmp_path: Path) -> None:
