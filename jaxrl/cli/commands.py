@@ -29,7 +29,7 @@ class Command(NamedTuple):
 COMMANDS = {
     "train": Command(one_run.train, "CONFIG [--resume [RUN]] [--KEY VALUE ...]", "train an agent"),
     "evaluate": Command(one_run.evaluate, "RUN [--episodes N] [--video FILE]", "score its newest checkpoint"),
-    "plot": Command(one_run.plot, "RUN [RUN ...] [--out FILE]", "draw learning curves", computes=False),
+    "plot": Command(one_run.plot, "RUN [RUN ...] [--out FILE]", "draw curves, or rank a sweep", computes=False),
     "upload": Command(one_run.upload, "RUN", "send a run to Weights & Biases", computes=False),
     "export": Command(agents_at_hand.export, "RUN FILE", "write its weights, config and card to one file"),
     "zoo": Command(agents_at_hand.zoo, "[NAME]", "the trained agents that come with it", computes=False),

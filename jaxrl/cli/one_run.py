@@ -171,10 +171,21 @@ def _print_result(result: Mapping[str, Any]) -> None:
 
 def plot(arguments: Sequence[str]) -> int:
     """`jaxrl plot`."""
-    parser = Parser("plot", "Draw the learning curve of one run, or compare several.")
-    parser.add_argument("runs", metavar="RUN", nargs="+", help="run folders, archives of them (.tar.gz), or `latest`")
+    parser = Parser("plot", "Draw the learning curve of one run, compare several, or rank the runs of a sweep.")
+    parser.add_argument(
+        "runs", metavar="RUN", nargs="+", help="run folders, archives (.tar.gz), `latest`, or a sweep's folder"
+    )
     parser.add_argument("--out", type=Path, metavar="FILE", help="default: beside the run, or compare.png for several")
+    parser.add_argument("--metric", metavar="NAME", help="of a sweep: what ranks its runs; default: episode/return")
+    parser.add_argument("--minimize", action="store_true", help="of a sweep: the lowest is the best")
     options = parser.parse_args(arguments)
+    if len(options.runs) == 1 and Path(options.runs[0], "manifest.json").is_file():
+        from jaxrl.sweeps.search.ranking import plot_sweep
+
+        print(plot_sweep(Path(options.runs[0]), options.out, options.metric or "episode/return", not options.minimize))
+        return 0
+    if options.metric or options.minimize:
+        parser.error("--metric and --minimize rank the runs of a sweep; name one sweep's folder")
     from jaxrl.analysis.figures import learning
 
     print(learning.plot(options.runs, options.out))

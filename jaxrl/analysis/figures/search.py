@@ -1,0 +1,86 @@
+"""A sweep at a glance: every setting that was tried as a line through its values, and how much each of them matters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from jaxrl.analysis.figures.style import COLOURS, GREY, canvas, style
+
+WIDE = 50.0  # of the largest to the smallest value: from there on an axis is logarithmic
+
+
+def search_figure(
+    settings: Sequence[Mapping[str, Any]], values: Sequence[float], importance: Mapping[str, float], metric: str
+) -> Figure:
+    """Parallel coordinates beside bars.
+
+    Args:
+        settings: one mapping a tried combination, all with the same names, the best first.
+        values: what each reached.
+        importance: share of the variance of `values` that each setting explains alone, 0 to 1.
+        metric: what the values are.
+    """
+    names = list(settings[0])
+    figure = canvas((3.2 + 1.5 * (len(names) + 2), 4.8), f"{len(settings)} settings, by {metric}")
+    left, right = figure.subplots(1, 2, width_ratios=[1.5 * (len(names) + 1), 3.2])
+    columns = [_heights(left, index, [row[name] for row in settings]) for index, name in enumerate(names)]
+    columns.append(_heights(left, len(names), list(values)))
+    colours = ScalarMappable(Normalize(min(values), max(values)), "viridis").to_rgba(np.asarray(values))
+    for row in reversed(range(len(settings))):  # the best on top
+        heights = [column[row] for column in columns]
+        left.plot(heights, color=colours[row], linewidth=3 if row == 0 else 1.2)
+    labels = [f"{name.rpartition('.')[2].replace('_', ' ')}" for name in names]
+    left.set_xticks(range(len(names) + 1), [*labels, metric], fontsize=9)
+    left.set_yticks([])
+    left.set_xlim(-0.3, len(names) + 0.6)
+    left.spines[:].set_visible(False)
+    style(right)
+    right.barh(labels[::-1], [importance[name] for name in names][::-1], color=COLOURS[0])
+    right.xaxis.set_major_formatter(PercentFormatter(1.0))
+    right.set_xlim(0, 1)
+    right.set_xlabel("variance explained alone", fontsize=9, color=GREY)
+    return figure
+
+
+def _heights(axes: Axes, x: int, column: Sequence[Any]) -> np.ndarray:
+    """Where the values of one setting lie between 0 and 1 on its axis, which is drawn with them written beside it."""
+    numeric = all(isinstance(value, int | float) and not isinstance(value, bool) for value in column)
+    axes.axvline(x, color=GREY, linewidth=0.8)
+    if numeric:
+        numbers = np.asarray(column, float)
+        if numbers.min() > 0 and numbers.max() / numbers.min() >= WIDE:
+            heights, ends = np.log(numbers), (numbers.min(), numbers.max())
+        else:
+            heights, ends = numbers, (numbers.min(), numbers.max())
+        span = np.ptp(heights)
+        heights = (heights - heights.min()) / span if span else np.full(len(numbers), 0.5)
+        marks = {float(height): f"{end:.3g}" for height, end in zip((0.0, 1.0) if span else (0.5,), ends, strict=False)}
+    else:
+        words = sorted({str(value) for value in column})
+        places = {word: (i + 0.5) / len(words) for i, word in enumerate(words)}
+        heights, marks = (
+            np.array([places[str(value)] for value in column]),
+            {place: word for word, place in places.items()},
+        )
+    for height, word in marks.items():
+        box = {"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1}
+        axes.annotate(
+            word,
+            (x, height),
+            (4, 0),
+            textcoords="offset points",
+            fontsize=8,
+            color=GREY,
+            va="center",
+            bbox=box,
+            zorder=5,
+        )
+    return heights
