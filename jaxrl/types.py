@@ -67,6 +67,9 @@ class EnvSpec(NamedTuple):
     frame_skip: int  # frames per env step; 1 outside Atari
     masks_actions: bool = False  # `TimeStep.legal` is given
     bounds: Bounds | None = None  # of a continuous action; None where one of `num_actions` is chosen
+    # K above 1: the first axis of the observation, one array, has the newest K frames, the oldest first, and where an
+    # episode starts K times its first one. A trajectory then holds every frame once (`Frames`).
+    frame_stack: int = 1
 
     def blank(self, num_envs: int) -> PyTree:
         """Observations of zeros, leaves [num_envs, ...]."""
@@ -100,10 +103,16 @@ class ActorOutput(NamedTuple):
     extras: PyTree  # the agent's own, leaves [B, ...]
 
 
+class Frames(NamedTuple):
+    """What a trajectory has for stacked observations: every frame once; `jaxrl.agents.unrolling.whole` stacks them."""
+
+    frames: Array  # [K-1 + T+1, B, ...]: the older ones of row 0, then the newest of every row
+
+
 class Trajectory(NamedTuple):
     """One unroll of `T` rows in `B` environments, time-major."""
 
-    observation: PyTree  # [T+1, B, ...]
+    observation: PyTree  # [T+1, B, ...], or `Frames`
     first: Array  # bool [T+1, B]
     legal: Array | None  # bool [T+1, B, A]
     action: Array  # int32 [T, B], taken at observation[t]; continuous float32 [T, B, D]
@@ -235,3 +244,4 @@ class Agent(NamedTuple):
     # For people who look inside: what `act` prefers, [B, A], of which only differences mean something (of a continuous
     # action what its policy is made of), and the value of the state, [B], in the learner's units of reward.
     look: Callable[[ActorParams, ActorState, TimeStep], tuple[Array, Array]]
+    takes_frames: bool = False  # `update` understands a trajectory with `Frames`

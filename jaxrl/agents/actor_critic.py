@@ -16,7 +16,7 @@ from jaxrl.agents.acting import Acting, Behaviour, act, look, preference_scale, 
 from jaxrl.agents.exploration import ExplorationConfig, Temperature, TemperatureFactor
 from jaxrl.agents.optimiser import OptimiserConfig
 from jaxrl.agents.replay_buffer import ReplayConfig
-from jaxrl.agents.unrolling import Network, warm_up
+from jaxrl.agents.unrolling import Network, warm_up, whole
 from jaxrl.agents.updating import init_state, make_update, side_by_side
 from jaxrl.config.ranges import HUGE, TINY, AtLeast, Between
 from jaxrl.ops import moments
@@ -180,7 +180,7 @@ def make_agent(
         parts = [_normalised(state.moments, part) if normalises else part for part in (trajectory, *past)]
         batch = side_by_side(parts, config.num_minibatches) if past else parts[0]
         if estimate is not None:
-            extras = estimate(state.params, state.hypers, batch, config=config, network=network)
+            extras = estimate(state.params, state.hypers, whole(batch), config=config, network=network)
             batch = batch._replace(extras=jax.lax.stop_gradient(extras))
         state, metrics = improve(state, batch)
         if normalises:  # only now: what acted saw with the moments of before, and so must what learns from it
@@ -201,6 +201,7 @@ def make_agent(
         act=partial(act, network, family, float(config.hypers.discount_factor)),
         update=update,
         look=partial(look, network, config.value_transform),
+        takes_frames=True,
     )
 
 

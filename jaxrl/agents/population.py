@@ -133,6 +133,7 @@ def populate(agent: Agent, size: int, hypers: Table | None = None, seeds: Array 
         act=act,
         update=update,
         look=look,
+        takes_frames=agent.takes_frames,
     )
 
 

@@ -22,7 +22,7 @@ import jax.numpy as jnp
 
 from jaxrl.config.conditions import ReadIf
 from jaxrl.config.ranges import AtLeast
-from jaxrl.types import Agent, EnvSpec, Key, Learnt, PyTree, TimeStep, TrainState, Trajectory, align
+from jaxrl.types import Agent, EnvSpec, Frames, Key, Learnt, PyTree, TimeStep, TrainState, Trajectory, align
 
 REPLAY_STREAM = 0x7265_706C  # apart from the numbers that minibatches are drawn with
 
@@ -86,7 +86,11 @@ def unroll_like(agent: Agent, spec: EnvSpec, unroll_length: int, num_envs: int) 
         def rows(count: int, tree: PyTree) -> PyTree:
             return jax.tree.map(lambda x: jnp.stack([x] * count), tree)
 
-        return align(rows(unroll_length + 1, timestep), rows(unroll_length, output), acting)
+        trajectory = align(rows(unroll_length + 1, timestep), rows(unroll_length, output), acting)
+        if spec.frame_stack == 1:
+            return trajectory
+        frames = rows(spec.frame_stack + unroll_length, timestep.observation[:, -1])
+        return trajectory._replace(observation=Frames(frames))
 
     return jax.eval_shape(play, jax.random.key(0))
 

@@ -6,7 +6,8 @@ from typing import Any, Protocol
 
 import jax
 
-from jaxrl.types import Key, Memory, Params, PyTree, Trajectory, map_trajectory
+from jaxrl import ops
+from jaxrl.types import Frames, Key, Memory, Params, PyTree, Trajectory, map_trajectory
 
 
 class Network(Protocol):
@@ -25,6 +26,14 @@ def apply_network(network: Network, params: Params, observation: PyTree, first: 
     """The network's output for observations [B T, ...] of B environments, with `first` [B, T]."""
     arguments = (first, memory) if jax.tree.leaves(memory) else ()
     return network.apply({"params": params}, observation, *arguments)
+
+
+def whole(trajectory: Trajectory) -> Trajectory:
+    """The trajectory with its observations stacked, where it has every frame once."""
+    if not isinstance(trajectory.observation, Frames):
+        return trajectory
+    stacked = ops.stack_frames(trajectory.observation.frames, trajectory.first)
+    return trajectory._replace(observation=stacked)
 
 
 def unroll_network(network: Network, params: Params, trajectory: Trajectory) -> tuple[jax.Array, jax.Array]:

@@ -15,8 +15,8 @@ import jax.numpy as jnp
 import optax
 
 from jaxrl.agents.optimiser import OptimiserConfig, apply_step, make_transform, schedule_factor
-from jaxrl.agents.unrolling import Network
-from jaxrl.types import Key, Learnt, Metrics, Params, PyTree, TrainState, Trajectory, map_trajectory
+from jaxrl.agents.unrolling import Network, whole
+from jaxrl.types import Frames, Key, Learnt, Metrics, Params, PyTree, TrainState, Trajectory, map_trajectory
 
 Loss = Callable[[Params, Any, Trajectory], tuple[jax.Array, Metrics]]  # of parameters, hypers and trajectory
 
@@ -62,9 +62,9 @@ def make_update(
         choices = jnp.concatenate([draw_minibatches(k, num_envs, num_minibatches) for k in epoch_keys])
 
         def body(state: TrainState, chosen: jax.Array) -> Learnt:
-            # The barrier keeps XLA from fusing the gather into the network, where it would be done again in the
-            # backward pass, pixel by pixel.
-            batch = jax.lax.optimization_barrier(take_minibatch(trajectory, chosen))
+            # The barrier keeps XLA from fusing the gather, and the stacking of frames, into the network, where they
+            # would be done again in the backward pass, pixel by pixel.
+            batch = jax.lax.optimization_barrier(whole(take_minibatch(trajectory, chosen)))
             return gradient_step(state, batch, rate, decay)
 
         state, metrics = jax.lax.scan(body, state.replace(key=key), choices)
@@ -81,7 +81,8 @@ def check_trajectory(trajectory: Trajectory) -> None:
     chex.assert_shape(flags, (time, batch))
     chex.assert_shape(trajectory.first, (time + 1, batch))
     chex.assert_tree_shape_prefix((trajectory.action, trajectory.behaviour_logits), (time, batch))
-    chex.assert_tree_shape_prefix(trajectory.observation, (time + 1, batch))
+    seen = trajectory.observation
+    chex.assert_tree_shape_prefix(seen, (len(seen.frames) if isinstance(seen, Frames) else time + 1, batch))
     chex.assert_tree_shape_prefix(trajectory.extras, (time, batch))
 
 

@@ -133,7 +133,7 @@ def _first_unrolls(
     actor_devices, _ = devices_of(experiment)
     trajectories = []
     for line, device in zip(pools, actor_devices, strict=True):
-        actor = Actor(line, act, agent.initial_actor_state, runtime.unroll_length)
+        actor = Actor(line, act, agent.initial_actor_state, runtime.unroll_length, experiment.spec.frame_stack)
         trajectories.append(actor.unroll(published[device], experiment.key(INIT_KEY))[0])
     return trajectories
 

@@ -204,7 +204,8 @@ class GatedActor(Actor):
     """An actor that goes through a gate before every unroll."""
 
     def __init__(self, gate: Gate, experiment: Experiment, pools: Sequence[BatchedEnv], act: Act) -> None:
-        super().__init__(pools, act, experiment.agent.initial_actor_state, experiment.config.runtime.unroll_length)
+        agent, length = experiment.agent, experiment.config.runtime.unroll_length
+        super().__init__(pools, act, agent.initial_actor_state, length, experiment.spec.frame_stack)
         self._gate = gate
 
     def unroll(self, params: ActorParams, key: Key) -> tuple[Trajectory, dict[str, float]]:

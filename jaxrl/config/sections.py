@@ -34,6 +34,9 @@ class RuntimeConfig:
         threads_per_pool: threads that step one EnvPool pool; 0 divides the cores among all pools.
         unroll_length: rows of experience per environment and update.
         policy_lag: unroll k acts with parameter version max(0, k - lag); 0 alternates acting and learning.
+        frames: where observations are stacks of the newest frames, as in Atari, `once` keeps and sends every frame of
+            an unroll once, and the learner stacks them; `stacked` leaves the observations as they are. Both train the
+            same, and `once` needs a quarter of the memory.
         actor_devices: indices of the devices that act, used in turn by the actors.
         learner_devices: indices of the devices that learn; the batch is split evenly over them.
         timeout_s: no wait between actors and learner lasts longer; a run that waits so long is broken and ends.
@@ -46,6 +49,7 @@ class RuntimeConfig:
     threads_per_pool: Annotated[int, AtLeast(0), ReadUnless("env.name", *registry.WITHOUT_THREADS)] = 1
     unroll_length: Annotated[int, AtLeast(1)] = 16
     policy_lag: Annotated[int, AtLeast(0), ALONE] = 1
+    frames: Annotated[Literal["once", "stacked"], ReadUnless("env.name", *registry.JAX_ENVS)] = "once"
     actor_devices: Annotated[tuple[int, ...], ALONE] = (0,)
     learner_devices: tuple[int, ...] = (0,)
     timeout_s: Annotated[float, Above(0)] = 120.0

@@ -55,6 +55,8 @@ def build(config: ExperimentConfig) -> Experiment:
     spec = env.spec
     network = registry.make("network", config.network, spec)
     agent = registry.make("agent", config.agent, network, spec, plan.num_updates)
+    if config.runtime.frames == "stacked" or not agent.takes_frames:
+        spec = spec._replace(frame_stack=1)
     replay = getattr(config.agent, "replay", ReplayConfig(capacity=0))  # not every agent can learn from old samples
     agent = with_replay(agent, replay, spec, config.runtime.unroll_length, plan.num_envs)
     return Experiment(config, plan, env, spec, network, make_population(config, agent), agent)
@@ -99,7 +101,8 @@ def make_actors(experiment: Experiment, restart: int = 0) -> list[Actor]:
     """This host's actors with their pools; arguments as of `make_pools`."""
     agent, length = experiment.agent, experiment.config.runtime.unroll_length
     act = make_act(agent.act)
-    return [Actor(line, act, agent.initial_actor_state, length) for line in make_pools(experiment, restart)]
+    stack = experiment.spec.frame_stack
+    return [Actor(line, act, agent.initial_actor_state, length, stack) for line in make_pools(experiment, restart)]
 
 
 def first_actor(runtime: RuntimeConfig) -> int:

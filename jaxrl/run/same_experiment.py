@@ -16,10 +16,10 @@ from jaxrl.config.sections import ExperimentConfig
 from jaxrl.errors import ConfigError
 from jaxrl.record.rundir import RunDir
 
-# `runtime.kind` is how a run is executed and not what it computes; `hosts` are those of the launch.
+# `runtime.kind` and `frames` are how a run is executed and not what it computes; `hosts` are those of the launch.
 MAY_CHANGE = (
     *("env_steps", "max_minutes", "record.", "evaluation.", "hosts.", "runtime.kind", "runtime.timeout_s"),
-    *("runtime.actor_devices", "runtime.learner_devices", "runtime.threads_per_pool"),
+    *("runtime.actor_devices", "runtime.learner_devices", "runtime.threads_per_pool", "runtime.frames"),
 )
 SCHEDULE = "agent.optimiser.schedule"  # typed again with its own value, it asks for what would otherwise be refused
 BY_MEMBER = ("agent.hypers.", "population.vary", "population.members")  # compared as a checkpoint holds them

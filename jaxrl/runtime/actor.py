@@ -17,6 +17,7 @@ from jaxrl.types import (
     ActorParams,
     ActorState,
     Device,
+    Frames,
     Key,
     PyTree,
     Snapshot,
@@ -52,9 +53,21 @@ class Actor:
     """Steps several pools of environments with one policy.
 
     While the actions of one pool are computed, the other pools step. All pools together are the `B` of a trajectory.
+
+    Args:
+        length: T.
+        frame_stack: above 1, the observations are stacks of so many frames, and a trajectory has every frame once.
     """
 
-    def __init__(self, pools: Sequence[BatchedEnv], act: Act, initial_state: Callable[[int], ActorState], length: int):
+    def __init__(
+        self,
+        pools: Sequence[BatchedEnv],
+        act: Act,
+        initial_state: Callable[[int], ActorState],
+        length: int,
+        frame_stack: int = 1,
+    ) -> None:
+        self._stacked = frame_stack > 1
         self._pools = pools
         self._act = act
         self._length = length
@@ -91,6 +104,7 @@ class Actor:
         num_pools, initial_state = len(self._pools), list(self._states)
         timesteps: list[list[TimeStep]] = [[] for _ in range(num_pools)]
         outputs: list[list[ActorOutput]] = [[] for _ in range(num_pools)]
+        frames: list[list[np.ndarray]] = [older_frames(t.observation) if self._stacked else [] for t in self._timesteps]
         env_s = inference_s = 0.0
         for row in range(self._length):
             for p, pool in enumerate(self._pools):
@@ -102,22 +116,36 @@ class Actor:
                 action = jax.device_get(output.action)
                 inferred = time.perf_counter()
                 pool.send(action)
-                timesteps[p].append(timestep)
+                timesteps[p].append(self._keep(timestep, frames[p]))
                 outputs[p].append(output)
                 env_s += received - start
                 inference_s += inferred - received
         start = time.perf_counter()
         self._timesteps = [pool.recv() for pool in self._pools]
-        for line, timestep in zip(timesteps, self._timesteps, strict=True):
-            line.append(timestep)
+        for line, kept, timestep in zip(timesteps, frames, self._timesteps, strict=True):
+            line.append(self._keep(timestep, kept))
         env_s += time.perf_counter() - start
         trajectory = stack(timesteps, jax.device_get(outputs), jax.device_get(initial_state))
+        if self._stacked:
+            trajectory = trajectory._replace(observation=Frames(join(frames)))
         return trajectory, {"env": env_s, "inference": inference_s}
+
+    def _keep(self, timestep: TimeStep, frames: list[np.ndarray]) -> TimeStep:
+        """What of a time step is kept until the end of the unroll; of a stack the newest frame goes to `frames`."""
+        if not self._stacked:
+            return timestep
+        frames.append(np.array(timestep.observation[:, -1]))  # a copy, so that the stack's memory is free again
+        return timestep._replace(observation=())
 
     def close(self) -> None:
         """Close the pools."""
         for pool in self._pools:
             pool.close()
+
+
+def older_frames(observation: np.ndarray) -> list[np.ndarray]:
+    """All frames of stacks [B, K, ...] but the newest, the oldest first."""
+    return [np.array(observation[:, age]) for age in range(observation.shape[1] - 1)]
 
 
 def stack(

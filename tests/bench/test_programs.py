@@ -14,14 +14,15 @@ from jaxrl.agents import impala
 from jaxrl.bench.locm import make_random_play
 from jaxrl.bench.programs import Program, programs
 from jaxrl.config.parsing import read_config
+from jaxrl.config.seating import make_table
+from jaxrl.config.sections import SelfPlayConfig
 from jaxrl.envs.locm.env import Locm, LocmBatch
 from jaxrl.networks.cpu import stacks
 from jaxrl.networks.heads import PolicyValueNetwork
 from jaxrl.networks.mlp import MLPTorso
 from jaxrl.run.experiment import build
-from jaxrl.selfplay.games import BatchedGames
 from jaxrl.selfplay.kuhn import Kuhn
-from jaxrl.selfplay.period import PeriodConfig, make_period
+from jaxrl.selfplay.period import make_period
 
 ACCELERATORS = ("cuda", "tpu")
 PONG, CATCH = "configs/atari/pong_cpu.yaml", "configs/catch.yaml"
@@ -57,9 +58,10 @@ def make_programs(name: str) -> dict[str, Program]:
     kuhn = Kuhn()
     network = PolicyValueNetwork(MLPTorso((32,), jnp.dtype("float32")), kuhn.spec.num_actions)
     agent = impala.make(impala.Config(), network, kuhn.spec, num_updates=10)
-    period = make_period(agent, partial(BatchedGames, kuhn), PeriodConfig(num_games=40, updates=2))
+    table = make_table(SelfPlayConfig(), 40)
+    period = make_period(agent, kuhn, SelfPlayConfig(), table, num_steps=8, num_rows=6)
     keys = [jax.eval_shape(partial(jax.random.key, 0))] * 3
-    return {"period": Program(jax.jit(period.run, donate_argnums=0), (jax.eval_shape(period.init, *keys),), (0,))}
+    return {"update": Program(jax.jit(period.update, donate_argnums=0), (jax.eval_shape(period.init, *keys),), (0,))}
 
 
 @pytest.mark.parametrize("name", [*TRAININGS, "selfplay", "locm"])

@@ -35,7 +35,7 @@ def test_presets(name, size, full, sticky, noops, cap):
 @pytest.mark.parametrize(("name", "shape", "actions"), [("machado", 84, 18), ("paper", 84, 18), ("cpu", 42, 6)])
 def test_presets_reach_envpool(name, shape, actions):
     spec = EnvPool(protocol=name).spec
-    assert spec == EnvSpec(ArraySpec((4, shape, shape), "uint8"), actions, frame_skip=4)
+    assert spec == EnvSpec(ArraySpec((4, shape, shape), "uint8"), actions, frame_skip=4, frame_stack=4)
 
 
 def test_overrides_show_in_the_label():

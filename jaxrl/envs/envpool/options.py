@@ -24,8 +24,9 @@ def envpool_spec(config: EnvPool) -> EnvSpec:
     """What an agent must know of `config.id`; raises `EnvError` where no agent here could play it."""
     spec = _pool_spec(config)
     num_actions, bounds = read_action(_space(spec, "action_space"), config.id)
-    frame_skip = resolve(config).frame_skip if is_atari(config.id) else 1
-    return EnvSpec(make_observer(config, spec).spec, num_actions, frame_skip, bounds=bounds)
+    protocol = resolve(config) if is_atari(config.id) else None
+    skip, stack = (protocol.frame_skip, protocol.frame_stack) if protocol else (1, 1)
+    return EnvSpec(make_observer(config, spec).spec, num_actions, skip, bounds=bounds, frame_stack=stack)
 
 
 def make_observer(config: EnvPool, spec: Any) -> Observer:
