@@ -201,7 +201,7 @@ def make_agent(
         act=partial(act, network, family, float(config.hypers.discount_factor)),
         update=update,
         look=partial(look, network, config.value_transform),
-        takes_frames=True,
+        takes_frames=not config.normalise_observations,  # whose moments are those of what the network is shown
     )
 
 

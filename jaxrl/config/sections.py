@@ -49,7 +49,7 @@ class RuntimeConfig:
     threads_per_pool: Annotated[int, AtLeast(0), ReadUnless("env.name", *registry.WITHOUT_THREADS)] = 1
     unroll_length: Annotated[int, AtLeast(1)] = 16
     policy_lag: Annotated[int, AtLeast(0), ALONE] = 1
-    frames: Annotated[Literal["once", "stacked"], ReadUnless("env.name", *registry.JAX_ENVS)] = "once"
+    frames: Annotated[Literal["once", "stacked"], ReadUnless("env.name", *registry.WITHOUT_THREADS)] = "once"
     actor_devices: Annotated[tuple[int, ...], ALONE] = (0,)
     learner_devices: tuple[int, ...] = (0,)
     timeout_s: Annotated[float, Above(0)] = 120.0
