@@ -16,6 +16,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 import jaxrl
 from jaxrl.bench import networks, parts
+from jaxrl.bench import peer as peers
 from jaxrl.bench.printout import ONE_DEVICE, PARTS, Sizes, resources, summarise, table
 from jaxrl.bench.threads import Rate, as_user_error
 from jaxrl.config.parsing import write_config
@@ -44,13 +45,14 @@ class Part(Protocol):
         ...
 
 
-def main(config: ExperimentConfig, json_path: Path, seconds: float) -> None:
+def main(config: ExperimentConfig, json_path: Path, seconds: float, peer: str | None = None) -> None:
     """Measure every part and the whole loop, write the numbers, show a table.
 
     Args:
         config: whose sizes are measured.
         json_path: where the numbers go; docs/bench.md says what they mean.
         seconds: for each part, over all rounds. Under 1 the Nature CNN is left out.
+        peer: `torch` times the network's update there too.
 
     Raises:
         UserError: the config cannot work, an environment fails or the file cannot be written; one sentence.
@@ -60,6 +62,8 @@ def main(config: ExperimentConfig, json_path: Path, seconds: float) -> None:
         raise ConfigError(f"jaxrl bench measures runtime.kind sebulba, got {config.runtime.kind}; set it to sebulba")
     experiment = build(config)
     check_writable(json_path)  # better to know before than after
+    if peer is not None:
+        peers.check(config.network)
     console = Console(stderr=True)
     with _progress(console) as show:
         show(0.0, "compiling and warming up")
@@ -70,9 +74,16 @@ def main(config: ExperimentConfig, json_path: Path, seconds: float) -> None:
         if seconds >= NATURE_FROM_SECONDS:
             show(1.0, f"Nature CNN at batch {NATURE_BATCH}, plain and ours")
             nature = networks.measure(NATURE_BATCH, repetitions=3 if seconds < 5 else 5)._asdict()
+        beside: dict[str, float | None] = dict.fromkeys(peers.PeerSpeed._fields)
+        if peer is not None:
+            show(1.0, "a minibatch's update in PyTorch and here")
+            rows = (config.runtime.unroll_length + 1) * experiment.plan.num_envs
+            batch = rows // getattr(config.agent, "num_minibatches", 1)
+            beside = peers.measure(config.network, experiment.spec, experiment.network, batch)._asdict()
     result = {
         **summarise(rounds, sizes, resources(*devices_of(experiment))),
         "nature_torso_640": nature,
+        "peer": beside,
         **_circumstances(experiment, seconds),
         "load_average": load,
     }

@@ -143,6 +143,12 @@ def table(result: Mapping[str, Any]) -> Table:
         table.add_row("Nature CNN, plain", *_numbers(nature["plain_samples_per_s"]), *[""] * 3, "samples/s, batch 640")
         table.add_row("Nature CNN, ours", *_numbers(nature["ours_samples_per_s"]), *[""] * 3, "samples/s, batch 640")
         table.add_row("ratio", f"{nature['ratio']:.2f}", *[""] * 3, "ours / plain")
+    if (peer := result["peer"])["ratio"] is not None:
+        table.add_section()
+        unit = f"updates/s, batch {peer['batch']}"
+        table.add_row("update in PyTorch", f"{peer['torch_per_s']:,.1f}", *[""] * 3, unit)
+        table.add_row("update here", f"{peer['ours_per_s']:,.1f}", *[""] * 3, unit)
+        table.add_row("ratio", f"{peer['ratio']:.2f}", *[""] * 3, "ours / PyTorch")
     return table
 
 

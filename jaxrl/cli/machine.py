@@ -22,11 +22,12 @@ def bench(arguments: Sequence[str]) -> int:
     )
     add("--json", type=Path, metavar="FILE", required=True, help="where the numbers go")
     add("--seconds", type=positive_float, default=10.0, metavar="S", help="per part; default: 10")
+    add("--peer", choices=["torch"], help="also time the network's update in PyTorch, where that is installed")
     options, settings = parser.parse_with_settings(arguments)
     from jaxrl import bench
     from jaxrl.config.parsing import read_config
 
-    bench.main(read_config(options.config, settings), options.json, options.seconds)
+    bench.main(read_config(options.config, settings), options.json, options.seconds, options.peer)
     return 0
 
 
