@@ -17,6 +17,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 import jaxrl
 from jaxrl.bench import networks, parts
 from jaxrl.bench import peer as peers
+from jaxrl.bench.both_seats import measure_selfplay
 from jaxrl.bench.printout import ONE_DEVICE, PARTS, Sizes, resources, summarise, table
 from jaxrl.bench.threads import Rate, as_user_error
 from jaxrl.config.parsing import write_config
@@ -58,9 +59,14 @@ def main(config: ExperimentConfig, json_path: Path, seconds: float, peer: str | 
         UserError: the config cannot work, an environment fails or the file cannot be written; one sentence.
     """
     load = load_average()
-    if config.runtime.kind != "sebulba":
-        raise ConfigError(f"jaxrl bench measures runtime.kind sebulba, got {config.runtime.kind}; set it to sebulba")
+    if config.runtime.kind == "anakin":
+        raise ConfigError("jaxrl bench measures runtime.kind sebulba or selfplay, got anakin; set it to sebulba")
     experiment = build(config)
+    if config.runtime.kind == "selfplay":
+        if peer is not None:
+            raise ConfigError("jaxrl bench compares with a peer where runtime.kind is sebulba; leave --peer out")
+        measure_selfplay(experiment, json_path, seconds, lambda: _circumstances(experiment, seconds))
+        return
     check_writable(json_path)  # better to know before than after
     if peer is not None:
         peers.check(config.network)
