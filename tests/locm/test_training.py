@@ -31,6 +31,7 @@ def write_cards(path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)  # most of it is compiling
 @pytest.mark.parametrize(("version", "agent"), [("1.5", "casa"), ("1.2", "impala")])
 def test_a_few_updates(tmp_path, version, agent):
     words = [*SMALL, f"--record.runs_dir={tmp_path / 'runs'}"]
