@@ -174,7 +174,7 @@ def test_plot_comparison(tmp_path: Path) -> None:
 
 def test_the_legend_of_many_groups_hides_no_line(tmp_path, monkeypatch):
     drawn = []
-    monkeypatch.setattr("jaxrl.analysis.figures.learning._save", lambda figure, path: drawn.append(figure) or path)
+    monkeypatch.setattr("jaxrl.analysis.figures.learning.save", lambda figure, path: drawn.append(figure) or path)
     run = make_run(tmp_path, [1.0] * 20)
     plot_comparison({name: [run] for name in "abcdef"}, tmp_path / "many.png", "Pong")
     (figure,) = drawn

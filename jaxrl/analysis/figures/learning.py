@@ -35,16 +35,31 @@ from jaxrl.analysis.figures.style import (
     save,
     style,
 )
-from jaxrl.analysis.runs import check_one_game, group_by_experiment, named_runs, one_protocol, read_env, seeds_in_words
+from jaxrl.analysis.runs import (
+    check_one_game,
+    group_by_experiment,
+    named_runs,
+    one_protocol,
+    read_env,
+    read_record,
+    seeds_in_words,
+)
+from jaxrl.analysis.scores import is_atari, reference
 from jaxrl.record.files import check_writable
 from jaxrl.record.metrics import METRICS
 
+LEGEND: dict[str, Any] = {
+    "loc": "lower right",
+    "edgecolor": "none",
+    "framealpha": 0.85,
+}  # where rising curves leave room
+BAND = "line: mean of the runs; band: from the worst to the best"
 # Title, label of the vertical axis, {metric: label}.
 PANELS: tuple[tuple[str, str, dict[str, str]], ...] = (
     (
         "Policy",
-        "nats, probability",
-        {"policy/entropy": "entropy", "policy/max_probability": "probability of the best action"},
+        "nats",
+        {"policy/entropy": "entropy"},
     ),
     ("Value", "reward scale", {"value/mean": "mean value", "advantage/std": "std of the advantage"}),
     (
@@ -52,7 +67,7 @@ PANELS: tuple[tuple[str, str, dict[str, str]], ...] = (
         "before weights",
         {"loss/policy": "policy", "loss/value": "value", "loss/q": "q", "loss/total": "total"},
     ),
-    ("Speed", "per second", {"rate/frames": "frames", "rate/env_steps": "env steps"}),
+    ("Speed", "env steps per second", {"rate/env_steps": "env steps"}),
 )
 
 
@@ -125,15 +140,16 @@ def plot_comparison(
         words = f"{label}: {band.mean[-1]:,.1f} at the end, {seeds_in_words(runs)}"
         banded(axes, band.env_steps, band.mean, band.low, band.high, colour, linewidth=2, label=words)
     count_env_steps(axes)
+    first = next(iter(groups.values()))[0]
     axes.set_xlabel("env steps")
     axes.set_ylabel(f"mean return of the last {window} episodes")
     axes.set_title(title or _with_game("", chain.from_iterable(groups.values())), loc="left", **TITLE)
     if len(groups) > 3:
         figure.set_figheight(5 + 0.22 * len(groups) / 2)
-        figure.legend(frameon=False, loc="outside lower left", ncols=2, fontsize=9)
+        figure.legend(frameon=False, loc="outside lower left", ncols=2, fontsize=9, title=BAND, title_fontsize=9)
     else:
-        axes.legend(frameon=False, loc="lower right")  # where rising curves leave room for a few lines
-    first = next(iter(groups.values()))[0]
+        axes.legend(**LEGEND, title=BAND, title_fontsize=9)  # where rising curves leave room
+    _reference_lines(axes, first)
     _frames_axis(axes, frame_skip(read_metrics(first)))
     return save(figure, Path(out))
 
@@ -209,7 +225,9 @@ def _return_panel(axes: Axes, folder: Path, metrics: Mapping[str, np.ndarray]) -
         axes.fill_between(metrics["env_steps"], low, high, color=COLOURS[0], alpha=0.15, linewidth=0, label=label)
     axes.plot(curve.env_steps, curve.value, color=COLOURS[0], linewidth=2, label="mean of the last 100 episodes")
     _end_label(axes, curve.env_steps, curve.value, COLOURS[0])
-    axes.legend(frameon=False, loc="lower right")  # where a rising curve leaves room
+    _mark_evaluation(axes, folder, curve.env_steps[-1])
+    _reference_lines(axes, folder)
+    axes.legend(**LEGEND)  # where a rising curve leaves room
     _frames_axis(axes, frame_skip(dict(metrics)))
 
 
@@ -223,14 +241,35 @@ def _metric_panel(
     for colour, (name, label) in zip(COLOURS, names.items(), strict=False):
         if _present(metrics, name):
             known = np.isfinite(metrics[name])
+            known[0] &= not unit.endswith("per second") or known.size == 1  # the first report pays for the compilation
             axes.plot(metrics["env_steps"][known], metrics[name][known], color=colour, linewidth=1.3, label=label)
-    if unit == "per second":
+    if unit.endswith("per second"):
         axes.set_ylim(bottom=0)
         axes.yaxis.set_major_formatter(EngFormatter(sep=""))
     axes.legend(
         frameon=False, fontsize=8, ncols=4, loc="lower right", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.2,
         handlelength=1.2, columnspacing=1.0,
     )  # fmt: skip
+
+
+def _mark_evaluation(axes: Axes, folder: Path, env_steps: float) -> None:
+    """The score of evaluation.json with its standard error, at the end of the curve."""
+    result = read_record(folder, "evaluation.json")
+    if result is not None and "mean_return" in result:
+        label = f"evaluation, {result['policy']}: {result['mean_return']:.4g}"
+        at = ([env_steps], [result["mean_return"]], [result.get("standard_error", 0.0)])
+        axes.errorbar(*at, fmt="D", color=COLOURS[1], markersize=6, capsize=4, label=label)
+
+
+def _reference_lines(axes: Axes, run: Run) -> None:
+    """What the random policy and a human have in an Atari game, where the table has it."""
+    game = _game(run)
+    if not is_atari(game):
+        return
+    for name, score in zip(("random", "human"), reference(game), strict=False):
+        axes.axhline(score, color=GREY, linewidth=1, linestyle=":")
+        axes.annotate(f"{name} {score:,.4g}", (0.01, score), (0, 3), xycoords=("axes fraction", "data"),
+                      textcoords="offset points", fontsize=8, color=GREY)  # fmt: skip
 
 
 def _with_game(title: str, runs: Iterable[Run]) -> str:

@@ -61,7 +61,7 @@ def banded(axes: Axes, x: Any, middle: Any, low: Any, high: Any, colour: str, **
 def count_env_steps(axes: Axes) -> None:
     """Write 200k and 1.5M along the horizontal axis."""
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
-    axes.xaxis.set_major_locator(MaxNLocator(6))
+    axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
 
 
 def save(figure: Figure, path: Path) -> Path:
