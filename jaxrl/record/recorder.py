@@ -170,7 +170,7 @@ class Recorder:
             "progress/frames": self.env_steps * self._frame_skip,
             "progress/wall": self.wall,
         }
-        if "selfplay/games" in values:
+        if "selfplay/games" in values and "rate/updates" in values:
             values["rate/games"] = values["selfplay/games"] * values["rate/updates"]
         self._sink.write(self.env_steps, values | shares)
         self._episode_log.flush()

@@ -69,6 +69,7 @@ def test_it_is_stopped_and_resumed_bit_for_bit(tmp_path, monkeypatch, capsys):
 def test_a_kill_loses_at_most_what_came_after_the_checkpoint(tmp_path):
     config_in(tmp_path)
     words = [sys.executable, "-m", "jaxrl", "train", str(tmp_path / "kuhn.yaml"), "--env_steps", "100000000"]
+    words += ["--record.report_every", "1"]  # also while there is no rate yet
     process = subprocess.Popen([*words, "--record.runs_dir", str(tmp_path / "runs")], stdout=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 300
