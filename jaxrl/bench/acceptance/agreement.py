@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxrl.agents.unrolling import whole
 from jaxrl.bench.acceptance.checklist import Task
 from jaxrl.bench.acceptance.trial import make_trial, make_unroll
 from jaxrl.bench.doctor import Finding
@@ -92,7 +93,7 @@ def _compute(experiment: Experiment, given: Any) -> dict[str, Any]:
 
 def _first_row(trajectory: Trajectory) -> TimeStep:
     """What the first action saw; what acting does not read is made up."""
-    rows = trajectory._replace(actor_state=())
+    rows = whole(trajectory)
     reward, first, length = rows.reward[0], rows.first[0], rows.episode_length[0]
     observation = jax.tree.map(lambda x: x[0], rows.observation)
     return TimeStep(observation, reward, reward, first, ~first, None, reward, length)
