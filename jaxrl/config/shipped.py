@@ -28,14 +28,19 @@ def shipped(folder: str) -> Path:
 
 
 def configs(of_sweeps: bool = False) -> dict[str, Path]:
-    """The shipped configs, or sweep files, by their names: `pong_cpu`, and those of studies `smoke/casa`."""
-    root = shipped("configs")
-    files = {path.relative_to(root): path for path in sorted(root.rglob("*.yaml"))}
-    mine = {path: file for path, file in files.items() if (path.parts[0] in OF_SWEEPS) == of_sweeps}
-    return {
-        (path.stem if path.parts[0] != "reproduce" else "/".join((*path.parts[1:-1], path.stem))): file
-        for path, file in mine.items()
-    }
+    """The shipped configs, or sweep files, by their names: `pong_cpu`, and those of studies `smoke/casa`.
+
+    Of two with one name the deeper one keeps its folder: `gymnasium/cartpole`.
+    """
+    root, found = shipped("configs"), {}
+    for file in sorted(root.rglob("*.yaml"), key=lambda file: (len(file.parts), file)):
+        path = file.relative_to(root).with_suffix("")
+        if (path.parts[0] in OF_SWEEPS) != of_sweeps:
+            continue
+        of_study = path.parts[0] == "reproduce"
+        name = "/".join(path.parts[1:]) if of_study else path.name
+        found[name if name not in found else str(path)] = file
+    return found
 
 
 def find_config(path: str | Path, of_sweeps: bool = False) -> Path:

@@ -53,7 +53,8 @@ TINY = ("--env_steps", "2000", "--evaluation.episodes", "20", "--record.wandb", 
 def test_everything_works_from_the_wheel(jaxrl):
     assert (jaxrl.site / "jaxrl" / "shipped" / "configs" / "catch.yaml").is_file(), "the clone answered, not the wheel"
     assert jaxrl("--version").startswith("jaxrl ")
-    assert "pong_cpu" in jaxrl("list", "configs")
+    assert "pong_cpu" in jaxrl("list", "configs") and "pong" in jaxrl("zoo")
+    assert "return 1" in jaxrl("watch", "zoo:catch", "--video", "a film.gif")
     assert "return" in jaxrl("train", "catch", *TINY)
     assert "return" in jaxrl("train", "configs/catch_impala.yaml", *TINY)
     assert "--agent.hypers.temperature" in jaxrl("train", "pong", "--help")
