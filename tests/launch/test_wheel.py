@@ -50,6 +50,7 @@ TINY = ("--env_steps", "2000", "--evaluation.episodes", "20", "--record.wandb", 
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)  # a dozen commands, each of which starts JAX
 def test_everything_works_from_the_wheel(jaxrl):
     assert (jaxrl.site / "jaxrl" / "shipped" / "configs" / "catch.yaml").is_file(), "the clone answered, not the wheel"
     assert jaxrl("--version").startswith("jaxrl ")
