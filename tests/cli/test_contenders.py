@@ -35,6 +35,7 @@ def test_what_is_no_player_is_one_sentence(word, said):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_a_run_plays_and_is_shown(tmp_path, capsys):
     """A run with a memory against another, and in words."""
     first, second = (str(random_run(tmp_path / name, seed, **SMALL)) for seed, name in enumerate("ab"))
