@@ -124,7 +124,9 @@ def totals(values: Sequence[float]) -> Callable[[], np.ndarray]:
 @cache
 def _gathering() -> tuple[NamedSharding, Callable[[jax.Array], jax.Array]]:
     """How an array [hosts, ...] is spread, a row a host, and what brings it together on the first device of each."""
-    distributed.global_state.client.wait_at_barrier("jaxrl/first update", 1000 * MEETING_S)
+    client = distributed.global_state.client
+    assert client is not None  # there are several hosts
+    client.wait_at_barrier("jaxrl/first update", 1000 * MEETING_S)
     mesh = Mesh([jax.local_devices(process_index=host)[0] for host in range(jax.process_count())], ("host",))
     apart, everywhere = (NamedSharding(mesh, PartitionSpec(*axes)) for axes in (("host",), ()))
     return apart, jax.jit(lambda x: x, out_shardings=everywhere)
