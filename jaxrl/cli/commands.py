@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 import jaxrl
-from jaxrl.cli import agents_at_hand, catalogue, exploitation, game, machine, many_runs, one_run
+from jaxrl.cli import agents_at_hand, catalogue, exploitation, game, machine, many_runs, one_run, sound
 from jaxrl.cli.completion import completion
 from jaxrl.cli.output import lost_output, prepare_output
 from jaxrl.cli.parser import nearest
@@ -44,6 +44,7 @@ COMMANDS = {
     "replay": Command(game.replay, "GAME FILE ...", "compare an engine with recorded games"),
     "exploit": Command(exploitation.exploit, "RUN [--env_steps N]", "train a best response to a policy of self-play"),
     "crossplay": Command(exploitation.crossplay, "RUN [--games N]", "a run's frozen policies against each other"),
+    "speech": Command(sound.speech, "--scale NAME [--until STAGE]", "data, tokenizer and decoder of speech"),
     "list": Command(catalogue.list_names, "[KIND]", f"what can be named: {', '.join(catalogue.LISTS)}", computes=False),
     "notebooks": Command(catalogue.notebooks, "DIR", "copy the notebooks out", computes=False),
     "completion": Command(lambda words: completion(words, COMMANDS), "bash|zsh", "for a shell", computes=False),

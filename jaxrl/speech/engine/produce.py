@@ -55,11 +55,12 @@ def produce(folder: Path, utterances: int, seed: int, workers: int, advance: Cal
     Raises:
         SpeechError: a package of the extra is missing, or an utterance cannot be made.
     """
-    for name in extra.PACKAGES:
-        extra.load(name)
+    for package in extra.PACKAGES:
+        extra.load(package)
     jobs = plan(utterances, seed)
     shards = [jobs[start : start + SHARD] for start in range(0, len(jobs), SHARD)]
-    paths = [folder / "shards" / f"{utterances}-{seed}-{index:04d}.pickle" for index in range(len(shards))]
+    name = f"{_fingerprint()}-{seed}"
+    paths = [folder / "shards" / f"{name}-{index:04d}-{len(part)}.pickle" for index, part in enumerate(shards)]
     todo = [index for index, path in enumerate(paths) if not path.exists()]
     done = sum(len(shards[index]) for index in range(len(shards)) if index not in todo)
     advance(done, len(jobs))
@@ -73,6 +74,13 @@ def produce(folder: Path, utterances: int, seed: int, workers: int, advance: Cal
                 scratch.write_bytes(pickle.dumps(made))
             done += len(made)
     return _assemble(folder, [one for path in paths for one in pickle.loads(path.read_bytes())], utterances, seed)
+
+
+def _fingerprint() -> str:
+    """A digest of the code that makes an utterance: shards of other code are not gone on with."""
+    here = Path(__file__).parent
+    texts = [path.read_bytes() for path in sorted([*here.glob("*.py"), *here.parent.glob("*.py")])]
+    return hashlib.sha256(b"".join(texts)).hexdigest()[:8]
 
 
 def _assemble(folder: Path, made: Sequence[Made], utterances: int, seed: int) -> dict:

@@ -30,9 +30,9 @@ VOICES: Mapping[str, Voice] = {
     "dora": Voice("f5"),
     "emil": Voice("m6"),
     "fred": Voice("m5"),
-    "gina": Voice("klatt4", warp=1.15, pitch=90),
+    "gina": Voice("klatt2", pitch=75),
     "hans": Voice("klatt3"),
-    "ida": Voice("f2", warp=1.06, split="valid"),
+    "ida": Voice("klatt", pitch=40, split="valid"),
     "jack": Voice("klatt4", warp=0.9, pitch=30, split="test"),
     "kate": Voice("f2", warp=0.93, split="test"),
 }

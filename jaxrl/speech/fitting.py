@@ -1,0 +1,81 @@
+"""One loop for all that is trained here: it saves as it goes, and goes on where it stopped."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import jax
+
+from jaxrl.record import store
+from jaxrl.record.files import replace_text
+from jaxrl.record.leaves import MismatchError, flatten, unflatten
+from jaxrl.speech.speech_error import SpeechError
+
+State = TypeVar("State")
+CURVE = "curve.jsonl"
+
+
+def fit(
+    folder: Path,
+    state: State,
+    update: Callable[[State, jax.Array], tuple[State, Mapping[str, jax.Array]]],
+    steps: int,
+    seed: int,
+    advance: Callable[[int, int], None],
+    every: int = 100,
+) -> State:
+    """The state after `steps` updates; the same, bit for bit, if it was interrupted.
+
+    Args:
+        folder: where `state/` and the curve go.
+        state: the first one, any tree of arrays.
+        update: a step with a key of its own, which also returns metrics.
+        steps: number of updates.
+        seed: of the keys.
+        advance: told the number of updates done, and of all.
+        every: updates between two savings and lines of the curve.
+    """
+    done, lines = 0, []
+    if (folder / "state").exists():
+        done, state = load(folder / "state", state)
+        lines = (folder / CURVE).read_text(encoding="utf-8").splitlines()[: done // every]
+    key = jax.random.key(seed)
+    for step in range(done, steps):
+        advance(step, steps)
+        state, metrics = update(state, jax.random.fold_in(key, step))
+        if (step + 1) % every == 0 or step + 1 == steps:
+            lines.append(json.dumps({"step": step + 1} | {name: float(value) for name, value in metrics.items()}))
+            replace_text(folder / CURVE, "\n".join(lines) + "\n")
+            save(folder / "state", step + 1, state)
+    advance(steps, steps)
+    return state
+
+
+def save(folder: Path, step: int, tree: Any) -> None:
+    """Replace `folder` by `tree`, with checksums; a reader finds the old or the new."""
+    scratch, old = folder.with_name(f".{folder.name}.new"), folder.with_name(f".{folder.name}.old")
+    for left in (scratch, old):
+        shutil.rmtree(left, ignore_errors=True)
+    scratch.mkdir(parents=True)
+    store.write(scratch, step, flatten(tree), {"step": step})
+    if folder.exists():
+        folder.rename(old)
+    scratch.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def load(folder: Path, like: State) -> tuple[int, State]:
+    """Steps done, and the tree saved in `folder`, built like `like`.
+
+    Raises:
+        SpeechError: it is missing, damaged, or of other settings.
+    """
+    try:
+        counters, leaves = store.read(folder)
+        return int(counters["step"]), unflatten(like, leaves)
+    except (store.DamagedError, MismatchError, KeyError) as error:
+        raise SpeechError(f"{folder} cannot be used ({error}); remove {folder.parent} and train it again") from None

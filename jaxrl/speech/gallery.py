@@ -1,0 +1,90 @@
+"""Pages to look at and to listen to: waveforms, spectrograms with their pitch, and players."""
+
+from __future__ import annotations
+
+import base64
+import io
+import wave
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from jaxrl.record.files import replace_text, replacing
+from jaxrl.speech.features import spectra
+from jaxrl.speech.waves import RATE, to_int16
+
+STYLE = "body{font:15px/1.5 system-ui,sans-serif;max-width:1080px;margin:2em auto;padding:0 1em;color:#202124}"
+STYLE += "img{max-width:100%}table{border-collapse:collapse;font-size:13px}td,th{padding:.25em .7em;text-align:left;"
+STYLE += "border-bottom:1px solid #e4e4e4}"
+
+
+class Shown(NamedTuple):
+    """A wave [N] in [-1, 1] with its title, and its pitch track in Hz every 5 ms."""
+
+    title: str
+    samples: np.ndarray
+    f0: np.ndarray
+
+
+def picture(shown: Sequence[Shown]) -> Figure:
+    """Waveform and spectrogram of each, with F0 in blue."""
+    figure = Figure(figsize=(11, 2.6 * len(shown)), layout="constrained")
+    grid = figure.subplots(len(shown), 2, squeeze=False, width_ratios=(1, 2))
+    for (left, right), one in zip(grid, shown, strict=True):
+        seconds = len(one.samples) / RATE
+        left.plot(np.arange(len(one.samples)) / RATE, one.samples, linewidth=0.3, color="#3c4043")
+        left.set(xlim=(0, seconds), ylim=(-0.8, 0.8), title=one.title, ylabel="amplitude")
+        left.title.set_fontsize(9)
+        decibels = 20 * np.log10(np.maximum(spectra(one.samples).T, 1e-4))
+        limits = {"vmin": decibels.max() - 70, "vmax": decibels.max()}
+        right.imshow(decibels, origin="lower", aspect="auto", extent=(0, seconds, 0, RATE / 2), cmap="magma", **limits)
+        pitch = right.twinx()
+        pitch.plot(np.arange(len(one.f0)) * 0.005, np.where(one.f0 > 0, one.f0, np.nan), color="#4fc3f7", linewidth=1.2)
+        pitch.set(ylim=(50, 500), ylabel="F0 / Hz")
+        right.set(xlim=(0, seconds), ylabel="Hz")
+    for axis in grid[-1]:
+        axis.set_xlabel("seconds")
+    return figure
+
+
+def write_gallery(path: Path, title: str, shown: Sequence[Shown], rows: Sequence[tuple[str, str]] = ()) -> Path:
+    """One page that needs no other file, and its picture as a PNG beside it; returns `path`.
+
+    Args:
+        path: of the page, `.html`.
+        title: its heading.
+        shown: waves to see and hear.
+        rows: of a table, name and value.
+    """
+    buffer = io.BytesIO()
+    picture(shown).savefig(buffer, dpi=90)
+    with replacing(path.with_suffix(".png")) as scratch:
+        scratch.write_bytes(buffer.getvalue())
+    table = "".join(f"<tr><td>{escape(name)}</td><td>{escape(value)}</td></tr>" for name, value in rows)
+    players = "".join(
+        f'<p>{escape(one.title)}<br><audio controls src="data:audio/wav;base64,{_data(one.samples)}"></audio></p>'
+        for one in shown
+    )
+    image = f'<img alt="waveforms and spectrograms" src="data:image/png;base64,{_base64(buffer.getvalue())}">'
+    head = f'<meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style>'
+    body = f"<h1>{escape(title)}</h1><table>{table}</table>{image}{players}"
+    replace_text(path, f'<!doctype html><html lang="en"><head>{head}</head><body>{body}</body></html>\n')
+    return path
+
+
+def _data(samples: np.ndarray) -> str:
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(RATE)
+        file.writeframes(to_int16(samples).tobytes())
+    return _base64(buffer.getvalue())
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()

@@ -1,0 +1,81 @@
+"""What a run of all stages is made with: a YAML file with a section for each stage."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import yaml
+
+from jaxrl.config.conversion import Loader, convert, expected
+from jaxrl.errors import ConfigError
+from jaxrl.speech.decoder.flow_training import FlowConfig
+from jaxrl.speech.tokenizer.codec_training import CodecConfig
+
+
+@dataclass(frozen=True)
+class EngineConfig:
+    """The data engine.
+
+    Args:
+        utterances: without the spoken answers to the questions among them.
+        seed: of the plan.
+    """
+
+    utterances: int = 250
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Scale:
+    """All stages that there are.
+
+    Args:
+        engine: the data.
+        tokenizer: the codebooks.
+        decoder: flow matching; its ablation has the same settings.
+    """
+
+    engine: EngineConfig = field(default_factory=EngineConfig)
+    tokenizer: CodecConfig = field(default_factory=CodecConfig)
+    decoder: FlowConfig = field(default_factory=FlowConfig)
+
+
+def read_scale(path: Path) -> Scale:
+    """The settings in a file; raises `ConfigError` for a file, section, setting or value that cannot be."""
+    try:
+        sections = yaml.load(path.read_text(encoding="utf-8"), Loader) or {}
+    except FileNotFoundError:
+        known = ", ".join(sorted(one.stem for one in path.parent.glob("*.yaml")))
+        raise ConfigError(f"there is no file {path}; the scales are {known or 'in configs/speech'}") from None
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path} cannot be read: {str(error).splitlines()[0]}") from None
+    hints = get_type_hints(Scale)
+    for section in sections:
+        _known(path, section, hints)
+    return Scale(**{section: _section(path, section, values, hints[section]) for section, values in sections.items()})
+
+
+def _section(path: Path, section: str, values: Any, of: type) -> Any:
+    hints = get_type_hints(of)
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: {section} is a section, not a value; set one of its parts, such as {min(hints)}")
+    found = {}
+    for name, value in values.items():
+        _known(path, name, hints, f"{section}.")
+        try:
+            found[name] = convert(value, hints[name])
+        except ValueError:
+            raise ConfigError(f"{path}: {section}.{name} must be {expected(hints[name])}, not {value!r}") from None
+        if isinstance(found[name], int | float) and name != "seed" and found[name] <= 0:
+            raise ConfigError(f"{path}: {section}.{name} must be above 0, got {value}")
+    return dataclasses.replace(of(), **found)
+
+
+def _known(path: Path, name: str, names: dict[str, Any], prefix: str = "") -> None:
+    if name not in names:
+        near = get_close_matches(str(name), names, 1, cutoff=0)[0]
+        raise ConfigError(f"{path}: there is no setting {prefix}{name}; the nearest is {prefix}{near}")

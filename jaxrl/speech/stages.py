@@ -1,0 +1,220 @@
+"""Stages from nothing to speech, each from the folder of the one before it, each gone on with where it stopped.
+
+engine      waves, manifest
+tokenizer   features, codebooks, codes
+decoder     flow matching and its ablation, resynthesis
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxrl.record.files import replace_json, replacing
+from jaxrl.speech import features as features_file
+from jaxrl.speech import fitting
+from jaxrl.speech.chat import Speech
+from jaxrl.speech.decoder.flow_training import (
+    FlowConfig,
+    FlowDecoder,
+    channels_of,
+    code,
+    init_flow,
+    train_flow,
+    voice_of,
+)
+from jaxrl.speech.decoder.griffin_lim import from_mel
+from jaxrl.speech.decoder.vocoder import stream, to_wave
+from jaxrl.speech.engine.produce import MANIFEST, produce, read_summary, wave_of
+from jaxrl.speech.engine.scripts import corpus, vocabulary
+from jaxrl.speech.features import Features, join, log_mel, to_blocks
+from jaxrl.speech.gallery import Shown, write_gallery
+from jaxrl.speech.judges import Recogniser
+from jaxrl.speech.manifest import Item, read_manifest
+from jaxrl.speech.progress_bar import shown
+from jaxrl.speech.resynthesis import Sample, evaluate, speed
+from jaxrl.speech.scale import Scale
+from jaxrl.speech.speech_error import SpeechError
+from jaxrl.speech.tokenizer.codec_training import Tokenizer, init_codec, train_codec
+from jaxrl.speech.tokenizer.probe_report import probe
+from jaxrl.speech.waves import from_int16, write_wave
+from jaxrl.speech.world import pitch_track
+
+FEATURES, CODES, REPORT = "features.npz", "codes.npz", "report.json"
+PLANNED = ("policy", "rl", "suite")
+HEARD = 24  # utterances of the test split that the decoder is judged by
+
+
+def run(folder: Path, scale: Scale, until: str, workers: int) -> dict[str, Any]:
+    """Run all stages up to `until` that are not done; returns the report of the last one.
+
+    Raises:
+        SpeechError: the stage is not built, a package of the extra is missing, or the folder is of other settings.
+    """
+    if until in PLANNED:
+        raise SpeechError(f"the stage {until} is not built yet; the stages are {', '.join(STAGES)}")
+    report: dict[str, Any] = {}
+    for name, stage in STAGES.items():
+        settings = dataclasses.asdict(getattr(scale, name))
+        done = folder / name / REPORT
+        if done.exists():
+            report = json.loads(done.read_text(encoding="utf-8"))
+            if report["settings"] != settings:
+                raise SpeechError(f"{folder / name} was made with other settings; take another folder, or remove it")
+            print(f"{name}: done before", flush=True)
+        else:
+            report = {"settings": settings, **stage(folder, scale, workers)}
+            replace_json(done, report)
+        if name == until:
+            return report
+    return report
+
+
+def engine(folder: Path, scale: Scale, workers: int) -> dict[str, Any]:
+    """Waves and manifest, and a page of one utterance of each style."""
+    with shown("engine") as advance:
+        summary = produce(folder / "engine", scale.engine.utterances, scale.engine.seed, workers, advance)
+    items = read_manifest(folder / "engine" / MANIFEST)
+    styles = {(item.tags[0].split(":")[0].split(" ")[0] if item.tags else "neutral"): item for item in items[::-1]}
+    seen = [_shown(folder, item) for item in styles.values()]
+    rows = [(name, str(value)) for name, value in summary.items()]
+    write_gallery(folder / "engine" / "page.html", "What the engine made", seen, rows)
+    return summary
+
+
+def tokenizer(folder: Path, scale: Scale, workers: int) -> dict[str, Any]:
+    """Features, codebooks, the codes of everything, and what each codebook holds."""
+    features, names = _features(folder)
+    items = read_manifest(folder / "engine" / MANIFEST)
+    with shown("tokenizer") as advance:
+        state = train_codec(folder / "tokenizer", _of(features, items, "train"), len(names), scale.tokenizer, advance)
+    trained = Tokenizer(state, scale.tokenizer, len(names))
+    speech = [trained.encode(features.utterance(index).mel) for index in range(len(items))]
+    with replacing(folder / "tokenizer" / CODES) as scratch, scratch.open("wb") as file:
+        np.savez(
+            file,
+            linguistic=np.concatenate([np.array(one.linguistic, np.int32) for one in speech]),
+            semantic=np.concatenate([np.array(one.semantic, np.int32) for one in speech]),
+            starts=features.starts,
+        )
+    return probe(features, speech, items, (scale.tokenizer.linguistic, scale.tokenizer.semantic))
+
+
+def decoder(folder: Path, scale: Scale, workers: int) -> dict[str, Any]:
+    """Flow matching, its ablation, and what is left of unseen speech after tokens."""
+    features, _ = _features(folder)
+    items, speech = read_manifest(folder / "engine" / MANIFEST), read_codes(folder)
+    sizes = (scale.tokenizer.linguistic, scale.tokenizer.semantic)
+    train = [index for index, item in enumerate(items) if item.split == "train"]
+    coded = code(
+        _of(features, items, "train"), [speech[index] for index in train], [items[index].voice for index in train]
+    )
+    decoders = {}
+    for kind in ("flow", "regression"):
+        config = dataclasses.replace(scale.decoder, kind=kind)
+        with shown(f"decoder, {kind}") as advance:
+            state = train_flow(folder / "decoder" / kind, coded, config, sizes, advance)
+        decoders[kind] = FlowDecoder(state, config, sizes)
+    samples = _samples(folder, items, features, speech)
+    trained = load_tokenizer(folder, scale)
+    makers: dict[str, Callable[[Sample], np.ndarray]] = {
+        "flow": lambda one: to_wave(decoders["flow"].decode(one.speech, one.voice)),
+        "flow in chunks": lambda one: np.concatenate(list(stream(decoders["flow"], one.speech, one.voice))),
+        "regression": lambda one: to_wave(decoders["regression"].decode(one.speech, one.voice)),
+        "tokenizer's own decoder": lambda one: to_wave(_own(trained, one.speech)),
+        "true features": lambda one: to_wave(channels_of(features_file.of_wave(one.samples))),
+        "griffin-lim of the true mel": lambda one: from_mel(log_mel(to_blocks(one.samples))),
+    }
+    judge = Recogniser(corpus(12_000), vocabulary())
+    report = {"resynthesis": evaluate(samples, makers, judge), **speed(decoders["flow"], samples[:6])}
+    pictured = []
+    for index, one in enumerate(samples[:6]):
+        for name, wave in (("original", one.samples), ("from codes", makers["flow"](one))):
+            write_wave(folder / "decoder" / "waves" / f"{index}-{name.replace(' ', '-')}.wav", wave)
+            pictured.append(Shown(f"{name}: {one.text}", wave, pitch_track(wave)))
+    rows = [(name, json.dumps(value)) for name, value in report["resynthesis"].items()]
+    write_gallery(folder / "decoder" / "page.html", "Unseen sentences, and what is left after tokens", pictured, rows)
+    return report
+
+
+STAGES: dict[str, Callable[[Path, Scale, int], dict[str, Any]]] = {
+    "engine": engine,
+    "tokenizer": tokenizer,
+    "decoder": decoder,
+}
+
+
+def load_tokenizer(folder: Path, scale: Scale) -> Tokenizer:
+    """The trained tokenizer of a folder."""
+    features, names = features_file.load(folder / "tokenizer" / FEATURES)
+    like = init_codec(scale.tokenizer, len(names), features.envelope)
+    return Tokenizer(fitting.load(folder / "tokenizer" / "state", like)[1], scale.tokenizer, len(names))
+
+
+def load_decoder(folder: Path, scale: Scale) -> FlowDecoder:
+    """The trained decoder of a folder."""
+    sizes = (scale.tokenizer.linguistic, scale.tokenizer.semantic)
+    config: FlowConfig = scale.decoder
+    like = jax.eval_shape(lambda: init_flow(config, sizes, np.zeros((1, 34), np.float32)))
+    return FlowDecoder(fitting.load(folder / "decoder" / config.kind / "state", like)[1], config, sizes)
+
+
+def read_codes(folder: Path) -> list[Speech]:
+    """The codes of every item of the manifest, in its order."""
+    try:
+        with np.load(folder / "tokenizer" / CODES, allow_pickle=False) as file:
+            two, three, starts = (file[name] for name in ("linguistic", "semantic", "starts"))
+    except (OSError, ValueError, KeyError):
+        raise SpeechError(f"there are no codes in {folder}; run the stage tokenizer first") from None
+    spans = zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True)
+    return [Speech(tuple(two[2 * a : 2 * b].tolist()), tuple(three[3 * a : 3 * b].tolist())) for a, b in spans]
+
+
+def _features(folder: Path) -> tuple[Features, list[str]]:
+    """Those of all items, made where they are not there yet."""
+    path = folder / "tokenizer" / FEATURES
+    if not path.exists():
+        read_summary(folder / "engine")
+        items = read_manifest(folder / "engine" / MANIFEST)
+        names = ["", *sorted({name for item in items if item.split == "train" for name, _ in item.phones})]
+        waves = [lambda item=item: wave_of(folder / "engine", item) for item in items]
+        with shown("features") as advance:
+            features = features_file.extract(waves, [item.phones for item in items], names, advance)
+        features_file.save(path, features, names)
+    return features_file.load(path)
+
+
+def _of(features: Features, items: list[Item], split: str) -> Features:
+    return join([features.utterance(index) for index, item in enumerate(items) if item.split == split])
+
+
+def _samples(folder: Path, items: list[Item], features: Features, speech: list[Speech]) -> list[Sample]:
+    """Utterances of unseen sentences, each with another utterance of its voice as the prompt."""
+    chosen = [index for index, item in enumerate(items) if item.split == "test"][:HEARD]
+    if not chosen:
+        raise SpeechError("no utterance is in the test split; raise engine.utterances")
+    found = []
+    for index in chosen:
+        others = [i for i, item in enumerate(items) if item.voice == items[index].voice and i != index] or [index]
+        voice = voice_of(channels_of(features.utterance(others[0])))
+        wave = from_int16(wave_of(folder / "engine", items[index]))
+        found.append(Sample(wave, items[index].text, speech[index], voice))
+    return found
+
+
+def _own(trained: Tokenizer, speech: Speech) -> np.ndarray:
+    envelope, pitch, voiced = trained.decode(speech)
+    doubled = [np.repeat(part, 2)[:, None] for part in (pitch, voiced)]
+    return np.concatenate([envelope, *doubled], axis=1)
+
+
+def _shown(folder: Path, item: Item) -> Shown:
+    wave = from_int16(wave_of(folder / "engine", item))
+    tags = "".join(f"({tag})" for tag in item.tags)
+    return Shown(f"{tags} {item.text} [{item.voice}]".strip(), wave, pitch_track(wave))

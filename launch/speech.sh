@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# One command from a fresh clone to speech that went through tokens: installs what is missing, makes the data, trains
+# tokenizer and decoder, and writes pages to look at and to listen to.
+#
+#     launch/speech.sh --scale tiny       # minutes on two free cores: shows that everything works
+#     launch/speech.sh --scale small      # about an hour and a half
+#     launch/speech.sh --scale tiny --until tokenizer
+#
+# Interrupt it and run it again: every stage goes on where it stopped. See docs/speech.md, and --help.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+make --no-print-directory install-speech
+exec .venv-speech/bin/jaxrl speech "$@"

@@ -1,0 +1,82 @@
+"""Flow matching: Euler's method, look-ahead, masks, voices, chunks of a stream."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxrl.speech.chat import Speech
+from jaxrl.speech.decoder.flow import integrate
+from jaxrl.speech.decoder.flow_training import (
+    Coded,
+    FlowConfig,
+    FlowDecoder,
+    channels_of,
+    code,
+    draw_batch,
+    init_flow,
+    train_flow,
+    voice_of,
+)
+from tests.speech.made_up import made_up_features
+
+CONFIG = FlowConfig(width=16, steps=150, batch=4, blocks=4, learning_rate=1e-2)
+SIZES = (4, 5)
+
+
+@pytest.fixture(scope="module")
+def coded() -> Coded:
+    """Codes that are the phones, and any: what the decoder must make follows from them."""
+    features, speech = made_up_features(6), []
+    for index in range(6):
+        one = features.utterance(index)
+        speech.append(Speech(tuple(one.phones[::3].tolist()), (0,) * len(one.pitch)))
+    return code(features, speech, ["a", "b", "a", "b", "a", "a"])
+
+
+def test_eulers_method_follows_straight_paths_exactly():
+    data, noise = jnp.array([[3.0, -1.0]]), jnp.array([[0.5, 2.0]])
+    for steps in (1, 7):
+        np.testing.assert_allclose(integrate(lambda x, t: data - noise, noise, steps), data, atol=1e-5)
+    times = []
+    integrate(lambda x, t: (jax.debug.callback(lambda v: times.append(float(v[0])), t), x)[1], noise, 4)
+    assert times == [0.0, 0.25, 0.5, 0.75]
+
+
+def test_voices_come_from_another_utterance_of_the_same_speaker(coded):
+    prompts = np.arange(6.0)[:, None] * np.ones(34)
+    batch = draw_batch(coded, prompts, CONFIG, np.random.default_rng(0))
+    assert batch["linguistic"].shape == (4, 8) and batch["semantic"].shape == (4, 12)
+    assert batch["channels"].shape == (4, 24, 34) and batch["mask"].shape == (4, 4)
+    drawn = [draw_batch(coded, prompts, CONFIG, np.random.default_rng(seed))["voice"][:, 0] for seed in range(20)]
+    assert {int(one) for one in np.concatenate(drawn)} == set(range(6))
+    channels = np.concatenate([np.ones((3, 34)), np.zeros((5, 34))])
+    np.testing.assert_array_equal(voice_of(channels), np.ones(34))  # voiced frames alone
+
+
+@pytest.mark.parametrize("kind", ["flow", "regression"])
+def test_training_makes_what_the_codes_say_and_chunks_agree(coded, tmp_path, kind):
+    config = dataclasses.replace(CONFIG, kind=kind)
+    state = train_flow(tmp_path, coded, config, SIZES, lambda *_: None)
+    decoder = FlowDecoder(state, config, SIZES)
+    speech = Speech(tuple(coded.linguistic[:8].tolist()), tuple(coded.semantic[:12].tolist()))
+    voice = voice_of(coded.channels[:24])
+    made = decoder.decode(speech, voice)
+    assert made.shape == (24, 34)
+    assert (made[:, :4].argmax(axis=1) == coded.channels[:24, :4].argmax(axis=1)).mean() > 0.8
+    start = FlowDecoder(init_flow(config, SIZES, coded.channels), config, SIZES).decode(speech, voice)
+    before, after = (np.abs(one - coded.channels[:24]).mean() for one in (start, made))
+    assert after < 0.6 * before
+    np.testing.assert_allclose(decoder.decode(speech, voice, bucket=4), decoder.decode(speech, voice, bucket=4))
+    part = Speech(speech.linguistic[2:], speech.semantic[3:])  # noise belongs to a block, wherever decoding begins
+    np.testing.assert_allclose(decoder.decode(part, voice, first=1)[-6:], made[-6:], atol=0.6)
+
+
+def test_channels_are_envelope_pitch_and_voicing():
+    features = made_up_features(1)
+    channels = channels_of(features)
+    np.testing.assert_array_equal(channels[:, :32], features.envelope)
+    np.testing.assert_array_equal(channels[::2, 32], features.pitch)
+    assert (channels[:, 33] == 1).all()

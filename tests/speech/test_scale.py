@@ -1,0 +1,40 @@
+"""The scales that are shipped can be read, and mistakes name the setting."""
+
+from pathlib import Path
+
+import pytest
+
+from jaxrl.errors import ConfigError
+from jaxrl.speech.scale import read_scale
+
+CONFIGS = Path(__file__).parents[2] / "configs" / "speech"
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_shipped_scales_are_read(path):
+    scale = read_scale(path)
+    assert scale.engine.utterances >= 250 and scale.decoder.kind == "flow"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("engin: {}", "no setting engin; the nearest is engine"),
+        ("tokenizer: {widht: 3}", "no setting tokenizer.widht; the nearest is tokenizer.width"),
+        ("tokenizer: {width: wide}", "tokenizer.width must be an integer, not 'wide'"),
+        ("tokenizer: 3", "tokenizer is a section"),
+        ("decoder: {steps: 0}", "decoder.steps must be above 0"),
+        ("decoder: {kind: diffusion}", "decoder.kind must be one of"),
+        ("a: [", "cannot be read"),
+    ],
+)
+def test_mistakes_name_the_setting(tmp_path, text, said):
+    path = tmp_path / "a.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=said):
+        read_scale(path)
+
+
+def test_an_unknown_scale_lists_what_there_is():
+    with pytest.raises(ConfigError, match=r"huge.yaml; the scales are small, tiny"):
+        read_scale(CONFIGS / "huge.yaml")
