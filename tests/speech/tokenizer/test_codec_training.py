@@ -61,7 +61,9 @@ def test_padding_changes_no_loss(features):
     clean = losses(told, batch, scale)
     poisoned = Told(*(part.at[1, part.shape[1] // 3 :].set(1e3) for part in told))
     dirty = losses(poisoned, batch, scale)
-    assert clean == pytest.approx(dirty) and set(clean) == {"envelope", "phones", "pitch", "voicing", "energy"}
+    assert set(clean) == {"envelope", "phones", "pitch", "voicing", "energy"}
+    for name, value in clean.items():
+        np.testing.assert_allclose(value, dirty[name], rtol=1e-5, err_msg=name)
 
 
 def test_pieces_lie_within_their_utterance():
