@@ -11,9 +11,9 @@ import numpy as np
 from jaxrl.speech.chat import Speech
 from jaxrl.speech.decoder.flow_training import FlowDecoder
 from jaxrl.speech.decoder.vocoder import stream, to_wave
-from jaxrl.speech.judges import Recogniser, error_rate
-from jaxrl.speech.waves import RATE
-from jaxrl.speech.world import pitch_track
+from jaxrl.speech.sound.judges import Recogniser, error_rate
+from jaxrl.speech.sound.waves import RATE
+from jaxrl.speech.sound.world import pitch_track
 
 GROSS = 0.2  # share by which F0 must be off to be a gross error
 

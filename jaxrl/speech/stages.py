@@ -17,7 +17,6 @@ import jax
 import numpy as np
 
 from jaxrl.record.files import replace_json, replacing
-from jaxrl.speech import features as features_file
 from jaxrl.speech import fitting
 from jaxrl.speech.chat import Speech
 from jaxrl.speech.decoder.flow_training import (
@@ -33,18 +32,19 @@ from jaxrl.speech.decoder.griffin_lim import from_mel
 from jaxrl.speech.decoder.vocoder import stream, to_wave
 from jaxrl.speech.engine.produce import MANIFEST, produce, read_summary, wave_of
 from jaxrl.speech.engine.scripts import corpus, vocabulary
-from jaxrl.speech.features import Features, join, log_mel, to_blocks
-from jaxrl.speech.gallery import Shown, write_gallery
-from jaxrl.speech.judges import Recogniser
 from jaxrl.speech.manifest import Item, read_manifest
 from jaxrl.speech.progress_bar import shown
 from jaxrl.speech.resynthesis import Sample, evaluate, speed
 from jaxrl.speech.scale import Scale
+from jaxrl.speech.sound import features as features_file
+from jaxrl.speech.sound.features import Features, join, log_mel, to_blocks
+from jaxrl.speech.sound.gallery import Shown, write_gallery
+from jaxrl.speech.sound.judges import Recogniser
+from jaxrl.speech.sound.waves import from_int16, write_wave
+from jaxrl.speech.sound.world import pitch_track
 from jaxrl.speech.speech_error import SpeechError
 from jaxrl.speech.tokenizer.codec_training import Tokenizer, init_codec, train_codec
 from jaxrl.speech.tokenizer.probe_report import probe
-from jaxrl.speech.waves import from_int16, write_wave
-from jaxrl.speech.world import pitch_track
 
 FEATURES, CODES, REPORT = "features.npz", "codes.npz", "report.json"
 PLANNED = ("policy", "rl", "suite")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from jaxrl.speech.features import Features, join
+from jaxrl.speech.sound.features import Features, join
 
 
 def made_up_features(utterances: int, phones: int = 4, seed: int = 0) -> Features:

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jax import Array
 
-from jaxrl.speech.features import ENVELOPE, FRAMES
+from jaxrl.speech.sound.features import ENVELOPE, FRAMES
 from jaxrl.speech.tokenizer.codec import Residual
 
 CHANNELS = ENVELOPE + 2  # envelope, pitch, voicing

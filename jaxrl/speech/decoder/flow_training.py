@@ -18,7 +18,7 @@ from jax import Array
 from jaxrl.speech import fitting
 from jaxrl.speech.chat import Speech
 from jaxrl.speech.decoder.flow import CHANNELS, FlowNetwork, integrate
-from jaxrl.speech.features import FRAMES, SEMANTIC_FRAMES, Features
+from jaxrl.speech.sound.features import FRAMES, SEMANTIC_FRAMES, Features
 from jaxrl.speech.tokenizer.codec_training import choose, lengthened
 
 

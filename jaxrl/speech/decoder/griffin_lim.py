@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from jaxrl.speech.features import FFT, HOP, WINDOW, mel_filters
+from jaxrl.speech.sound.features import FFT, HOP, WINDOW, mel_filters
 
 ROUNDS, INVERSIONS, MOMENTUM = 40, 60, 0.99
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from jaxrl.speech import world
 from jaxrl.speech.chat import Speech
 from jaxrl.speech.decoder.flow_training import FlowDecoder
-from jaxrl.speech.features import BLOCK_SAMPLES, ENVELOPE, FRAMES, SEMANTIC_FRAMES, to_parts
-from jaxrl.speech.world import Parts
+from jaxrl.speech.sound import world
+from jaxrl.speech.sound.features import BLOCK_SAMPLES, ENVELOPE, FRAMES, SEMANTIC_FRAMES, to_parts
+from jaxrl.speech.sound.world import Parts
 
 CHUNK, CONTEXT, AHEAD = 4, 4, 1  # blocks: that are emitted together, and seen before and after them
 FADE = 320  # samples over which one chunk becomes the next

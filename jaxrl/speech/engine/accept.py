@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from jaxrl.speech.judges import word_errors
+from jaxrl.speech.sound.judges import word_errors
 from jaxrl.speech.tags import bands_of, parse_tagged
 
 # The recogniser is American and never heard anybody sing: there a word in four may be missed.

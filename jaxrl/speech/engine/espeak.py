@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxrl.speech import extra
+from jaxrl.speech.sound.waves import RATE, resample
 from jaxrl.speech.speech_error import SpeechError
-from jaxrl.speech.waves import RATE, resample
 
 ACCENTS = {"": "en-us", "scottish": "en-gb-scotland", "british": "en-gb-x-rp"}
 ACCENTS |= {"caribbean": "en-029", "new york": "en-us-nyc"}

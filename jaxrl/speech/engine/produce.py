@@ -24,8 +24,8 @@ from jaxrl.speech.engine.accept import objection
 from jaxrl.speech.engine.jobs import Job, plan
 from jaxrl.speech.engine.reading import Reading, read
 from jaxrl.speech.engine.scripts import corpus, vocabulary
-from jaxrl.speech.judges import Recogniser, error_rate, word_errors
 from jaxrl.speech.manifest import Item, write_manifest
+from jaxrl.speech.sound.judges import Recogniser, error_rate, word_errors
 from jaxrl.speech.speech_error import SpeechError
 from jaxrl.speech.tags import parse_tagged
 

@@ -12,14 +12,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxrl.speech import world
 from jaxrl.speech.engine.espeak import Spoken, speak
 from jaxrl.speech.engine.singing import NOTE_SECONDS, Placed, on_grid
 from jaxrl.speech.engine.voices import VOICES, Voice
-from jaxrl.speech.measures import Measured, beats_share, measure, notes_share, onsets, relative
+from jaxrl.speech.sound import world
+from jaxrl.speech.sound.measures import Measured, beats_share, measure, notes_share, onsets, relative
+from jaxrl.speech.sound.waves import to_int16, to_level
+from jaxrl.speech.sound.world import Parts
 from jaxrl.speech.tags import Style
-from jaxrl.speech.waves import to_int16, to_level
-from jaxrl.speech.world import Parts
 
 NEUTRAL_SPEED, NEUTRAL_RANGE = 165, 50
 NEUTRAL_LEVEL = -26.0  # dB; synthesisers differ by 15

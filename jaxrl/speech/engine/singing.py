@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jaxrl.speech.sound.world import PERIOD_MS, Parts, retime
 from jaxrl.speech.tags import note_frequency
-from jaxrl.speech.world import PERIOD_MS, Parts, retime
 
 VOWELS = frozenset("aAeEiIoOuUV03@")
 NOTE_SECONDS = 0.36

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from flax import linen as nn
 from jax import Array
 
-from jaxrl.speech.features import ENVELOPE
+from jaxrl.speech.sound.features import ENVELOPE
 
 CODE_WIDTH = 16
 

@@ -16,7 +16,7 @@ from jax import Array
 
 from jaxrl.speech import fitting
 from jaxrl.speech.chat import Speech
-from jaxrl.speech.features import FRAMES, MEL_FRAMES, MELS, SEMANTIC_FRAMES, Features
+from jaxrl.speech.sound.features import FRAMES, MEL_FRAMES, MELS, SEMANTIC_FRAMES, Features
 from jaxrl.speech.tokenizer.codec import CODE_WIDTH, Codec, Told
 from jaxrl.speech.tokenizer.quantiser import Codebook, init_codebook, learn, nearest_code, quantise, unit
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from jaxrl.speech.chat import Speech
-from jaxrl.speech.features import FRAMES, Features
 from jaxrl.speech.manifest import Item
+from jaxrl.speech.sound.features import FRAMES, Features
 from jaxrl.speech.tokenizer.probes import histogram_accuracy, map_accuracy, mean_error, usage
 
 FASTER, SLOWER = frozenset({"fast", "happy", "angry"}), frozenset({"slow", "sad"})

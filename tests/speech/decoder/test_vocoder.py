@@ -5,8 +5,8 @@ import pytest
 
 from jaxrl.speech.chat import Speech
 from jaxrl.speech.decoder.griffin_lim import from_mel, invert_mel
-from jaxrl.speech.features import log_mel, mel_filters, of_wave
 from jaxrl.speech.resynthesis import pitch_errors
+from jaxrl.speech.sound.features import log_mel, mel_filters, of_wave
 
 
 def vowel(f0: float, seconds: float = 0.72) -> np.ndarray:
@@ -44,7 +44,7 @@ def test_pitch_errors_are_those_of_frames_that_both_voice():
 def test_true_features_keep_the_pitch(f0):
     from jaxrl.speech.decoder.flow_training import channels_of
     from jaxrl.speech.decoder.vocoder import to_wave
-    from jaxrl.speech.measures import measure
+    from jaxrl.speech.sound.measures import measure
 
     wave = vowel(f0)
     features = of_wave(wave)

@@ -14,8 +14,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from jaxrl.record.files import replace_text, replacing
-from jaxrl.speech.features import spectra
-from jaxrl.speech.waves import RATE, to_int16
+from jaxrl.speech.sound.features import spectra
+from jaxrl.speech.sound.waves import RATE, to_int16
 
 STYLE = "body{font:15px/1.5 system-ui,sans-serif;max-width:1080px;margin:2em auto;padding:0 1em;color:#202124}"
 STYLE += "img{max-width:100%}table{border-collapse:collapse;font-size:13px}td,th{padding:.25em .7em;text-align:left;"

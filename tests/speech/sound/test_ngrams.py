@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from jaxrl.speech.ngrams import arpa
+from jaxrl.speech.sound.ngrams import arpa
 
 SENTENCES = ["turn on the lamp", "turn off the lamp", "turn on the fan", "the lamp is on"]
 WORDS = ["turn", "on", "off", "the", "lamp", "fan", "is", "radio"]

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from jaxrl.speech import extra
-from jaxrl.speech.ngrams import arpa
+from jaxrl.speech.sound.ngrams import arpa
+from jaxrl.speech.sound.waves import RATE, to_int16
 from jaxrl.speech.speech_error import SpeechError
-from jaxrl.speech.waves import RATE, to_int16
 
 FLOOR_DB = -57.0
 MAX_SAMPLES = 60 * RATE

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jaxrl.speech.measures import Measured, beats_share, measure, notes_share, onsets, relative
+from jaxrl.speech.sound.measures import Measured, beats_share, measure, notes_share, onsets, relative
 from jaxrl.speech.tags import note_frequency
 
 

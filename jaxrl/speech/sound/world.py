@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxrl.speech import extra
-from jaxrl.speech.waves import RATE
+from jaxrl.speech.sound.waves import RATE
 
 PERIOD_MS = 5.0
 F0_FLOOR, F0_CEILING = 60.0, 500.0

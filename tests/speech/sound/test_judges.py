@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jaxrl.speech.judges import Recogniser, edit_distance, error_rate, word_errors
+from jaxrl.speech.sound.judges import Recogniser, edit_distance, error_rate, word_errors
 
 
 def plain_distance(first, second):

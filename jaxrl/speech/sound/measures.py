@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jaxrl.speech.sound.waves import RATE, active_level, active_span, frame_levels
+from jaxrl.speech.sound.world import PERIOD_MS, pitch_track
 from jaxrl.speech.tags import note_frequency
-from jaxrl.speech.waves import RATE, active_level, active_span, frame_levels
-from jaxrl.speech.world import PERIOD_MS, pitch_track
 
 BEAT_TOLERANCE_S, NOTE_TOLERANCE = 0.06, 0.5  # seconds, semitones
 

@@ -15,9 +15,9 @@ import numpy as np
 from jaxrl.record.files import replacing
 from jaxrl.speech import extra
 from jaxrl.speech.interleave import BLOCK_MS
+from jaxrl.speech.sound.waves import RATE, frame_levels, from_int16
+from jaxrl.speech.sound.world import F0_CEILING, pitch_track
 from jaxrl.speech.speech_error import SpeechError
-from jaxrl.speech.waves import RATE, frame_levels, from_int16
-from jaxrl.speech.world import F0_CEILING, pitch_track
 
 BLOCK_SAMPLES = RATE * BLOCK_MS // 1000
 MELS, MEL_FRAMES, FRAMES, SEMANTIC_FRAMES = 80, 12, 6, 3

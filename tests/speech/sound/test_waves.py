@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from jaxrl.speech.sound.waves import active_level, active_span, read_wave, resample, to_level, write_wave
 from jaxrl.speech.speech_error import SpeechError
-from jaxrl.speech.waves import active_level, active_span, read_wave, resample, to_level, write_wave
 
 
 def tone(rate: int, frequency: float = 440.0, seconds: float = 0.5) -> np.ndarray:
