@@ -1,0 +1,34 @@
+"""What was trained is saved whole, and other settings or damage are one sentence."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxrl.speech.fitting import fit, load, save
+from jaxrl.speech.speech_error import SpeechError
+
+
+def test_a_finished_training_is_read_and_not_trained_again(tmp_path):
+    steps = []
+
+    def update(state, key):
+        steps.append(1)
+        return {"x": state["x"] + 1}, {"loss": state["x"]}
+
+    first = fit(tmp_path, {"x": jnp.zeros(())}, update, 5, 0, lambda *_: None, every=2)
+    again = fit(tmp_path, {"x": jnp.zeros(())}, update, 5, 0, lambda *_: None, every=2)
+    assert float(first["x"]) == float(again["x"]) == 5 and len(steps) == 5
+    assert len((tmp_path / "curve.jsonl").read_text().splitlines()) == 3
+
+
+def test_what_cannot_be_read_is_one_sentence(tmp_path):
+    with pytest.raises(SpeechError, match="train it again"):
+        load(tmp_path / "state", {"x": np.zeros(2)})
+    save(tmp_path / "state", 3, {"x": np.zeros(2)})
+    assert load(tmp_path / "state", {"x": np.zeros(2)})[0] == 3
+    with pytest.raises(SpeechError, match=r"x is float64 \[2\] in the checkpoint but float64 \[3\] here"):
+        load(tmp_path / "state", {"x": np.zeros(3)})
+    arrays = tmp_path / "state" / "arrays.npz"
+    arrays.write_bytes(arrays.read_bytes()[:-3])
+    with pytest.raises(SpeechError, match="damaged"):
+        load(tmp_path / "state", {"x": np.zeros(2)})
