@@ -40,9 +40,9 @@ def pitch_errors(true: np.ndarray, made: np.ndarray) -> tuple[float, float]:
     return float(gross.mean()), float(np.median(fine)) if fine.size else 0.0
 
 
-def compare(samples: Sequence[Sample], made: Sequence[np.ndarray], judge: Recogniser) -> dict[str, float]:
+def compare(samples: Sequence[Sample], made: Sequence[np.ndarray], judge: Recogniser) -> dict[str, float | None]:
     """Word error rate, gross pitch errors, the median F0 error in semitones, and the error of the utterances' median F0
-    in semitones, of waves made from `samples`."""
+    in semitones, of waves made from `samples`; None where nothing has a pitch."""
     pairs, gross, fine, medians = [], [], [], []
     for one, wave in zip(samples, made, strict=True):
         pairs.append((one.text, judge.hear(wave)))
@@ -55,9 +55,9 @@ def compare(samples: Sequence[Sample], made: Sequence[np.ndarray], judge: Recogn
             medians.append(abs(12 * np.log2(np.median(track[track > 0]) / np.median(true[true > 0]))))
     return {
         "wer": error_rate(pairs),
-        "gross_pitch_error": float(np.mean(gross)),
-        "f0_error_semitones": float(np.mean(fine)),
-        "median_f0_error_semitones": float(np.median(medians)),
+        "gross_pitch_error": float(np.mean(gross)) if gross else None,
+        "f0_error_semitones": float(np.mean(fine)) if fine else None,
+        "median_f0_error_semitones": float(np.median(medians)) if medians else None,
     }
 
 

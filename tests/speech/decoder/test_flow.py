@@ -60,7 +60,8 @@ def test_training_makes_what_the_codes_say(coded, tmp_path, kind):
     state = train_flow(tmp_path, coded, config, SIZES, lambda *_: None)
     decoder = FlowDecoder(state, config, SIZES)
     speech = Speech(tuple(coded.linguistic[:8].tolist()), tuple(coded.semantic[:12].tolist()))
-    voice = voice_of(coded.channels[:24])
+    prompt = coded.starts[2:4] * 6  # another utterance of the same speaker, as in training
+    voice = voice_of(coded.channels[prompt[0] : prompt[1]])
     made = decoder.decode(speech, voice)
     assert made.shape == (24, 34)
     right = made[:, :4].argmax(axis=1) == coded.channels[:24, :4].argmax(axis=1)
