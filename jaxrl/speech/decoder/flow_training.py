@@ -100,7 +100,7 @@ def init_flow(config: FlowConfig, sizes: tuple[int, int], channels: np.ndarray) 
     shapes = (jnp.zeros((1, FRAMES, CHANNELS)), jnp.zeros(1), jnp.zeros((1, 2), int), jnp.zeros((1, 3), int))
     init = jax.jit(_network(config, sizes).init)
     params = init(jax.random.key(config.seed), *shapes, jnp.zeros((1, CHANNELS)))["params"]
-    scale = jnp.stack([jnp.asarray(channels.mean(axis=0)), jnp.asarray(channels.std(axis=0))])
+    scale = jnp.stack([jnp.asarray(channels.mean(axis=0)), jnp.asarray(np.maximum(channels.std(axis=0), 1e-3))])
     return FlowState(params, _optimiser(config).init(params), scale)
 
 

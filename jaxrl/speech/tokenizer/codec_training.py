@@ -108,7 +108,7 @@ def init_codec(config: CodecConfig, phones: int, envelope: np.ndarray) -> CodecS
     params = jax.jit(make_codec(config, phones).init)(keys[0], jnp.zeros((1, MEL_FRAMES, MELS)))["params"]
     linguistic = init_codebook(keys[1], config.linguistic, CODE_WIDTH)
     semantic = init_codebook(keys[2], config.semantic, CODE_WIDTH)
-    scale = jnp.stack([jnp.asarray(envelope.mean(axis=0)), jnp.asarray(envelope.std(axis=0))])
+    scale = jnp.stack([jnp.asarray(envelope.mean(axis=0)), jnp.asarray(np.maximum(envelope.std(axis=0), 1e-3))])
     return CodecState(params, _optimiser(config).init(params), linguistic, semantic, scale, jnp.zeros((), jnp.int32))
 
 
