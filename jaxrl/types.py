@@ -226,6 +226,19 @@ class Update(NamedTuple):
     seconds: Mapping[str, float]  # spent by part, as far as the runtime can tell: env, inference, ..., a mean per actor
 
 
+class Screen(Protocol):
+    """Shows a person environment 0 of a batch; `jaxrl.envs.screen` has those that there are."""
+
+    fps: float = 10.0  # env steps/s at which the game looks natural
+
+    def draw(self, timestep: TimeStep, action: np.ndarray | None = None) -> np.ndarray:
+        """The picture uint8 [H, W, 3] of `timestep`, to which `action` int32 [B] led, or with which the batch began."""
+        ...
+
+    def close(self) -> None:
+        """Free what the screen holds."""
+
+
 class UpdateFn(Protocol):
     """One learner update; `past` holds earlier trajectories to be learnt again, beside the fresh one."""
 

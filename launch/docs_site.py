@@ -13,7 +13,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 PAGES = {"README.md": "index.md", "CONTRIBUTING.md": "CONTRIBUTING.md", "CHANGELOG.md": "CHANGELOG.md"}
-ROOMS = ("ops", "types", "agents", "networks", "envs", "runtime", "run", "zoo", "analysis")
+ROOMS = ("ops", "types", "agents", "networks", "envs", "runtime", "run", "analysis")
 LINK = re.compile(r"(\]\()([^)\s:#]+)(#[^)\s]*)?(\))")
 CODE = {".py": "python", ".yaml": "yaml", ".sh": "sh", ".ipynb": "json", ".toml": "toml"}
 MOST_SHOWN = 60_000  # characters of a file

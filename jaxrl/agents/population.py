@@ -22,7 +22,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrl.agents.member_values import check_names
+from jaxrl.config.member_values import check_names
 from jaxrl.errors import ConfigError
 from jaxrl.types import (
     ActorOutput,

@@ -17,7 +17,7 @@ def zoo(arguments: Sequence[str]) -> int:
     parser = Parser("zoo", "The trained agents that come with the package; with a name, the card of one.")
     parser.add_argument("agent", metavar="NAME", nargs="?", help="of the list, or a file of `jaxrl export`")
     options = parser.parse_args(arguments)
-    from jaxrl.zoo import card
+    from jaxrl.run.zoo import card
 
     if options.agent is not None:
         path = card.exported_file(options.agent) or card.exported_file(f"zoo:{options.agent.removeprefix('zoo:')}")
@@ -58,7 +58,7 @@ def export(arguments: Sequence[str]) -> int:
     if options.file.suffix != ".npz":
         parser.error(f"FILE must end in .npz, not {options.file.name!r}")
     from jaxrl.run.export import export
-    from jaxrl.zoo.card import card_text
+    from jaxrl.run.zoo.card import card_text
 
     card = export(options.run, options.file, member=options.member, licence=options.licence, note=options.note)
     print(card_text(card))
@@ -81,7 +81,7 @@ def watch(arguments: Sequence[str]) -> int:
     add("--member", type=int, metavar="I", help="of a population; default: 0")
     add("--port", type=int, metavar="N", help="of the page; default: any that is free")
     options, settings = parser.parse_with_settings(arguments)
-    from jaxrl.zoo.card import exported_file
+    from jaxrl.run.zoo.card import exported_file
 
     given = {name: value for name, value in vars(options).items() if name != "run" and value not in (None, False)}
     plays = options.play or options.video is not None or exported_file(options.run) is not None
@@ -97,7 +97,7 @@ def watch(arguments: Sequence[str]) -> int:
         watch_training(RunDir.find(options.run), options.port or 0)
         return 0
     from jaxrl.run.spectate import spectate
-    from jaxrl.zoo.terminal import Terminal
+    from jaxrl.run.zoo.terminal import Terminal
 
     chosen = {"greedy": options.greedy, "member": options.member, "overrides": settings}
     if options.video is not None:

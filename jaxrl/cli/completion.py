@@ -11,7 +11,7 @@ from typing import Any
 from jaxrl.cli.parser import DESCRIBE, Described, Parser
 from jaxrl.config.shipped import configs
 from jaxrl.errors import UserError
-from jaxrl.zoo.card import PREFIX, zoo
+from jaxrl.run.zoo.card import PREFIX, zoo
 
 # Bash splits a word at : and =, and wants only what follows; zsh does not.
 BASH = """_jaxrl() {

@@ -13,7 +13,7 @@ from jaxrl.locm.policy.chooser import PolicyChooser
 from jaxrl.locm.policy.weights import Weights, as_weights
 from jaxrl.record.checkpoints import CheckpointError, Checkpoints
 from jaxrl.record.rundir import RunDir
-from jaxrl.zoo.card import CONFIG, exported_file, read_card, read_member, zoo
+from jaxrl.run.zoo.card import CONFIG, exported_file, read_card, read_member, zoo
 
 POOL = "standing/pool/"
 CHAMPION, CHAMPION_FILE = "champion", "locm"  # by that name in the zoo

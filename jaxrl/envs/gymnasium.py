@@ -15,11 +15,10 @@ from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 from jaxrl.config.ranges import AtLeast
 from jaxrl.envs.base import BatchedEnv, EnvError
 from jaxrl.envs.checks import Turn, check_action, check_num_envs, unknown_id
-from jaxrl.envs.screen import OTHER_FPS, Screen
 from jaxrl.envs.seeding import env_seeds
 from jaxrl.envs.spaces import Observer, arrays_of, flatten, read_action
 from jaxrl.envs.tally import Tally
-from jaxrl.types import EnvSpec, PyTree, TimeStep
+from jaxrl.types import EnvSpec, PyTree, Screen, TimeStep
 
 # What must be installed beside Gymnasium, by how an id or the module of its class begins.
 EXTRAS = {"MiniGrid-": "minigrid", "BabyAI-": "minigrid"} | dict.fromkeys(
@@ -90,7 +89,7 @@ class GymnasiumScreen(Screen):
     def __init__(self, config: Gymnasium, seed: int) -> None:
         self._config, self._seed, self._bounds = config, seed, config.spec.bounds
         self._env = config.make_one(render_mode="rgb_array")
-        self.fps = float(self._env.metadata.get("render_fps", OTHER_FPS))
+        self.fps = float(self._env.metadata.get("render_fps", Screen.fps))
 
     def draw(self, timestep: TimeStep, action: np.ndarray | None = None) -> np.ndarray:
         """As in `Screen`; raises `EnvError` where the two part, or the picture needs a package that is missing."""

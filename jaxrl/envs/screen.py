@@ -6,32 +6,18 @@ shows the console's own picture.
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from jaxrl.envs.base import EnvError
 from jaxrl.envs.envpool.emulators import EnvPool
-from jaxrl.types import EnvSpec, TimeStep
+from jaxrl.types import EnvSpec, Screen, TimeStep
 
 ATARI_FPS = 15.0  # the console's 60 frames/s at 4 frames per env step
-OTHER_FPS = 10.0
 BARS_SIDE = 140  # pixels of a picture of bars
 BACKGROUND, TRACK, ZERO = (16, 16, 20), (40, 40, 48), (150, 150, 160)
 POSITIVE, NEGATIVE = (86, 180, 233), (230, 159, 0)  # told apart with every common form of colour blindness
-
-
-class Screen(Protocol):
-    """Follows environment 0 of a batch."""
-
-    fps: float = OTHER_FPS  # env steps/s at which the game looks natural
-
-    def draw(self, timestep: TimeStep, action: np.ndarray | None = None) -> np.ndarray:
-        """The picture uint8 [H, W, 3] of `timestep`, to which `action` int32 [B] led, or with which the batch began."""
-        ...
-
-    def close(self) -> None:
-        """Free what the screen holds."""
 
 
 def make_screen(env: Any, spec: EnvSpec, num_envs: int, seed: int, stream: tuple[int, ...]) -> Screen:

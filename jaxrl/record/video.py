@@ -14,10 +14,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from jaxrl.envs.screen import Screen
 from jaxrl.errors import ConfigError
 from jaxrl.record.files import replacing
-from jaxrl.types import TimeStep
+from jaxrl.types import Screen, TimeStep
 
 HEIGHT = 420  # pixels, about, of the picture; small pictures are enlarged by whole numbers
 CAPTION = 32  # pixels below it

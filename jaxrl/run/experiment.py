@@ -7,22 +7,22 @@ from typing import NamedTuple
 
 import jax
 
-from jaxrl.agents.member_values import check_names, make_members
 from jaxrl.agents.pbt import with_pbt
 from jaxrl.agents.population import populate, report_hypers
 from jaxrl.agents.replay_buffer import ReplayConfig, with_replay
 from jaxrl.agents.unrolling import Network
 from jaxrl.config import registry
+from jaxrl.config.member_values import check_names, make_members
 from jaxrl.config.plan import Plan, make_plan
 from jaxrl.config.sections import ExperimentConfig, RuntimeConfig
 from jaxrl.envs.base import BatchedEnv, JaxEnv, PoolEnv
 from jaxrl.envs.build import make_env
-from jaxrl.envs.screen import Screen, make_screen
+from jaxrl.envs.screen import make_screen
 from jaxrl.envs.seeding import EVALUATION, TRAINING
 from jaxrl.errors import ConfigError
 from jaxrl.record.versions import usable_cores
 from jaxrl.runtime.actor import Actor, make_act
-from jaxrl.types import Agent, Device, EnvSpec, Key
+from jaxrl.types import Agent, Device, EnvSpec, Key, Screen
 
 # What a run's root key is folded with.
 INIT_KEY, ACTOR_KEY, EVALUATION_KEY = 0, 1, 2

@@ -19,9 +19,9 @@ from jaxrl.record.files import check_writable
 from jaxrl.record.rundir import RunDir
 from jaxrl.run.evaluate import evaluate
 from jaxrl.run.trained import member_states, restore
+from jaxrl.run.zoo.card import Card
+from jaxrl.run.zoo.exported import write_exported
 from jaxrl.types import TrainState
-from jaxrl.zoo.card import Card
-from jaxrl.zoo.exported import write_exported
 
 INTERVAL = 1.96  # standard errors to either side: 95 % of a normal distribution
 

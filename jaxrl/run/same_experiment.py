@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxrl.agents.member_values import SEED, make_members
 from jaxrl.config import registry
+from jaxrl.config.member_values import SEED, make_members
 from jaxrl.config.parsing import read_config, typed_settings
 from jaxrl.config.sections import ExperimentConfig
 from jaxrl.errors import ConfigError

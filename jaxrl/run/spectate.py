@@ -10,14 +10,13 @@ import jax
 import numpy as np
 
 from jaxrl.config.registry import env_title
-from jaxrl.envs.screen import Screen
 from jaxrl.record.rundir import RunDir
 from jaxrl.record.video import Film, check_video_path, write_video
 from jaxrl.run.experiment import EVALUATION_KEY, make_evaluation_env, make_evaluation_screen
 from jaxrl.run.trained import member_states, restore
 from jaxrl.runtime.actor import make_act
 from jaxrl.runtime.episodes import play_episodes
-from jaxrl.types import TimeStep
+from jaxrl.types import Screen, TimeStep
 
 Show = Callable[[np.ndarray, str], None]  # a picture uint8 [H, W, 3] and what to write below it
 

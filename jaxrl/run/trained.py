@@ -17,9 +17,9 @@ from jaxrl.errors import ConfigError
 from jaxrl.record.checkpoints import CheckpointError, Checkpoints, Counters
 from jaxrl.record.rundir import RunDir
 from jaxrl.run.experiment import INIT_KEY, Experiment, build
+from jaxrl.run.zoo.card import exported_file
+from jaxrl.run.zoo.exported import read_exported
 from jaxrl.types import TrainState
-from jaxrl.zoo.card import exported_file
-from jaxrl.zoo.exported import read_exported
 
 SCORED_UNDER = ("env", "evaluation", "runtime", "seed")  # what a score may be taken under otherwise than the training
 

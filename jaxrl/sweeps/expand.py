@@ -15,9 +15,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jaxrl.agents.member_values import make_members
 from jaxrl.config import registry
 from jaxrl.config.conversion import write_flow
+from jaxrl.config.member_values import make_members
 from jaxrl.config.parsing import read_config, write_config
 from jaxrl.config.plan import make_plan
 from jaxrl.config.registry import env_title

@@ -20,7 +20,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from jaxrl.agents.member_values import SEED
+from jaxrl.config.member_values import SEED
 from jaxrl.config.parsing import read_config
 from jaxrl.errors import ConfigError
 from jaxrl.sweeps.expand import Run, make_run, override

@@ -7,7 +7,7 @@ from jaxrl.cli import game
 from jaxrl.cli.contenders import make_chooser, make_player, read_weights
 from jaxrl.envs.locm.state import V15
 from jaxrl.errors import UserError
-from jaxrl.zoo.exported import write_exported
+from jaxrl.run.zoo.exported import write_exported
 from tests.support.card_policy import random_run, random_state
 
 TEXTS = ["name", "game", "agent", "network", "policy", "command", "commit", "made_on", "licence", "note", "protocol"]

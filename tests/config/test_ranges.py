@@ -10,8 +10,8 @@ import pytest
 
 from jaxrl.agents import casa, impala
 from jaxrl.agents.exploration import TEMPERATURES, ExplorationConfig
-from jaxrl.agents.member_values import make_members
 from jaxrl.agents.population import set_hypers
+from jaxrl.config.member_values import make_members
 from jaxrl.config.parsing import read_config
 from jaxrl.config.plan import make_plan
 from jaxrl.config.ranges import Above, AtLeast, Between, check_ranges, ranges

@@ -6,9 +6,9 @@ import jax
 import numpy as np
 import pytest
 
-from jaxrl.agents.member_values import make_members
 from jaxrl.agents.population import member, member_state
 from jaxrl.cli.commands import main
+from jaxrl.config.member_values import make_members
 from jaxrl.config.parsing import read_config
 from jaxrl.config.plan import make_plan
 from jaxrl.envs.batched import BatchedJaxEnv

@@ -10,8 +10,7 @@ from jaxrl.config.ranges import Between
 
 if TYPE_CHECKING:  # `jaxrl train --help` reads this file, and must not wait for JAX
     from jaxrl.envs.base import BatchedEnv
-    from jaxrl.envs.screen import Screen
-    from jaxrl.types import EnvSpec
+    from jaxrl.types import EnvSpec, Screen
 
 SCORED_STICKY = 0.25  # Machado et al. 2018, arXiv 1709.06009
 MAX_INT32 = 2**31 - 1

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jaxrl.agents import impala
-from jaxrl.agents.member_values import make_members, make_table
+from jaxrl.config.member_values import make_members, make_table
 from jaxrl.config.sections import PopulationConfig
 from jaxrl.errors import ConfigError
 

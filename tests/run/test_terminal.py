@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from jaxrl.errors import ConfigError
-from jaxrl.zoo.terminal import ENTER, LEAVE, Terminal, fitted, half_blocks
+from jaxrl.run.zoo.terminal import ENTER, LEAVE, Terminal, fitted, half_blocks
 
 
 class Tty(io.StringIO):

@@ -4,7 +4,7 @@ import pytest
 
 from jaxrl.cli.commands import main
 from jaxrl.run.evaluate import evaluate
-from jaxrl.zoo.card import read_card, zoo
+from jaxrl.run.zoo.card import read_card, zoo
 
 FIELDS = ("name", "game", "agent", "network", "parameters", "env_steps", "score", "low", "high", "episodes", "games")
 FIELDS += ("policy", "command", "commit", "made_on", "licence", "seed")

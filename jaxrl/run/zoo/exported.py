@@ -20,8 +20,8 @@ import numpy as np
 
 from jaxrl.record import leaves
 from jaxrl.record.files import replacing
+from jaxrl.run.zoo.card import CARD, CONFIG, Card, ExportError, card_text, read_card, read_member
 from jaxrl.types import TrainState
-from jaxrl.zoo.card import CARD, CONFIG, Card, ExportError, card_text, read_card, read_member
 
 LEAVES = "leaves.json"
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the same agent gives the same bytes

@@ -20,7 +20,7 @@ from jaxrl.run import export as exporting
 from jaxrl.run.experiment import INIT_KEY, build
 from jaxrl.run.export import export
 from jaxrl.run.trained import member_states, restore
-from jaxrl.zoo.card import ExportError, read_card
+from jaxrl.run.zoo.card import ExportError, read_card
 from tests.support.parts import assert_same_bits, small_config, to_host
 
 SCORE = {"mean_return": 0.5, "standard_error": 0.1, "min_return": -1.0, "max_return": 1.0, "episodes": 100, "games": 90}
