@@ -14,7 +14,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -22,8 +22,9 @@ from jaxrl.record.files import replace_json, replacing
 from jaxrl.speech import extra
 from jaxrl.speech.engine.accept import objection
 from jaxrl.speech.engine.jobs import Job, plan
-from jaxrl.speech.engine.reading import Reading, read
+from jaxrl.speech.engine.reading import read
 from jaxrl.speech.engine.scripts import corpus, vocabulary
+from jaxrl.speech.engine.shards import Made, fingerprint, read_shard, write_shard
 from jaxrl.speech.manifest import Item, write_manifest
 from jaxrl.speech.sound.judges import Recogniser, error_rate, word_errors
 from jaxrl.speech.speech_error import SpeechError
@@ -31,15 +32,6 @@ from jaxrl.speech.tags import parse_tagged
 
 SHARD = 64
 MANIFEST, WAVES, SUMMARY = "manifest.jsonl", "waves.bin", "engine.json"
-
-
-class Made(NamedTuple):
-    """What became of a job: the reading, what was heard, and why it is not taken, if so."""
-
-    job: Job
-    reading: Reading
-    heard: str
-    objection: str
 
 
 def produce(folder: Path, utterances: int, seed: int, workers: int, advance: Callable[[int, int], None]) -> dict:
@@ -53,16 +45,17 @@ def produce(folder: Path, utterances: int, seed: int, workers: int, advance: Cal
         advance: told the number of jobs done, and of all.
 
     Raises:
-        SpeechError: a package of the extra is missing, or an utterance cannot be made.
+        SpeechError: a package of the extra is missing, an utterance cannot be made, or a shard is damaged.
     """
     for package in extra.PACKAGES:
         extra.load(package)
     jobs = plan(utterances, seed)
     shards = [jobs[start : start + SHARD] for start in range(0, len(jobs), SHARD)]
-    name = f"{_fingerprint()}-{seed}"
-    paths = [folder / "shards" / f"{name}-{index:04d}-{len(part)}.pickle" for index, part in enumerate(shards)]
-    todo = [index for index, path in enumerate(paths) if not path.exists()]
-    done = sum(len(shards[index]) for index in range(len(shards)) if index not in todo)
+    name = f"{fingerprint()}-{seed}"
+    paths = [folder / "shards" / f"{name}-{index:04d}-{len(part)}.npz" for index, part in enumerate(shards)]
+    found = {index: read_shard(path) for index, path in enumerate(paths) if path.exists()}
+    todo = [index for index in range(len(shards)) if index not in found]
+    done = sum(map(len, found.values()))
     advance(done, len(jobs))
     with multiprocessing.get_context("spawn").Pool(min(workers, max(len(todo), 1)), _start_worker) as pool:
         for index in todo:
@@ -70,17 +63,10 @@ def produce(folder: Path, utterances: int, seed: int, workers: int, advance: Cal
             for one in pool.imap(_make_apart, shards[index]):
                 made.append(one)
                 advance(done + len(made), len(jobs))
-            with replacing(paths[index]) as scratch:
-                scratch.write_bytes(pickle.dumps(made))
+            write_shard(paths[index], made)
+            found[index] = made
             done += len(made)
-    return _assemble(folder, [one for path in paths for one in pickle.loads(path.read_bytes())], utterances, seed)
-
-
-def _fingerprint() -> str:
-    """A digest of the code that makes an utterance: shards of other code are not gone on with."""
-    here = Path(__file__).parent
-    texts = [path.read_bytes() for path in sorted([*here.glob("*.py"), *here.parent.glob("*.py")])]
-    return hashlib.sha256(b"".join(texts)).hexdigest()[:8]
+    return _assemble(folder, [one for index in range(len(shards)) for one in found[index]], utterances, seed)
 
 
 def _assemble(folder: Path, made: Sequence[Made], utterances: int, seed: int) -> dict:

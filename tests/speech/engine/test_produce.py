@@ -31,6 +31,9 @@ def test_same_config_same_hash_also_after_an_interruption(tmp_path, monkeypatch)
     items = read_manifest(tmp_path / "a" / engine.MANIFEST)
     assert len(items) == whole["accepted"] > 0
     assert all(len(engine.wave_of(tmp_path / "a", item)) == item.samples for item in items)
+    first.write_bytes(first.read_bytes()[:100])
+    with pytest.raises(SpeechError, match="is damaged; remove it"):
+        engine.produce(tmp_path / "b", 5, 1, 1, lambda *_: None)
 
 
 def test_an_utterance_that_cannot_be_made_is_named(monkeypatch):
