@@ -48,7 +48,7 @@ def play(arguments: Sequence[str]) -> int:
     from jaxrl.locm.match import match
 
     games, batch = options.games or 2000, options.batch or 512
-    print(match(_make_players(options, version), version, games, options.seed, cards, batch).report())
+    print(match(_make_players(options, version), version, games, options.seed, cards, batch, _tell).report())
     return 0
 
 
@@ -61,7 +61,7 @@ def _play_against(options: argparse.Namespace) -> int:
     from jaxrl.locm.outside import match_outside, pair_choosers
 
     choosers = pair_choosers(make_chooser(options.first, version, options.sampled), version, options.seed)
-    rules = (version, options.games or 200, options.seed, cards, options.time_factor or 1.0, options.old_ids)
+    rules = (version, options.games or 200, options.seed, cards, options.time_factor or 1.0, options.old_ids, _tell)
     before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         match, faults = match_outside(options.first, choosers, options.against, *rules)
@@ -141,6 +141,11 @@ def bench(arguments: Sequence[str]) -> int:
     return 0
 
 
+def _tell(words: str) -> None:
+    """How far a match is: on standard error, where no report is read."""
+    print(f"play: {words}", file=sys.stderr, flush=True)
+
+
 def _after_game(command: str, description: str, arguments: Sequence[str]) -> Sequence[str]:
     """The words behind the game's name."""
     games = ", ".join(f"{name} ({title})" for name, title in GAMES.items())
@@ -158,9 +163,11 @@ def _add_player(parser: Parser, name: str, metavar: str, nargs: str | None = Non
     def player(word: str) -> str:
         if word in (*PLAYERS, *TRAINED) or word.startswith("zoo:") or Path(word).exists():
             return word
-        all_ = f"{', '.join(PLAYERS)}, champion, or a run folder"
+        if "/" in word:
+            raise argparse.ArgumentTypeError(f"there is no run folder and no file {word!r}; check the path")
+        names = (*PLAYERS, *TRAINED)
         raise argparse.ArgumentTypeError(
-            f"there is no {word!r}; the nearest is {nearest(word, PLAYERS)}, and all are {all_}"
+            f"there is no {word!r}; the nearest is {nearest(word, names)}, and all are {words}"
         )
 
     words = f"{', '.join(PLAYERS)}, champion, a run folder, latest, zoo:NAME or a file of `jaxrl export`"

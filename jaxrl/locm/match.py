@@ -7,6 +7,7 @@ either side, and the interval is taken over pairs.
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import jax
@@ -183,6 +184,11 @@ def scores(winner: np.ndarray, actions: np.ndarray) -> tuple[np.ndarray, np.ndar
     return np.where(undecided, 0.5, won.astype(np.float64)), np.stack(np.split(actions, 2), axis=1)
 
 
+def standing(wins: np.ndarray, pairs: int) -> str:
+    """How far a match of `pairs` pairs is, in words, with `wins` `[pairs so far, 2]`."""
+    return f"{wins.size} of {2 * pairs} games played, {wins.mean():.1%} won"
+
+
 def match(
     players: tuple[Player, Player],
     version: Version,
@@ -190,15 +196,19 @@ def match(
     seed: int = 0,
     card_list: Cards | None = None,
     batch: int = 512,
+    tell: Callable[[str], object] = str,
 ) -> Match:
-    """Play `games` games (rounded up to whole pairs) in batches of at most `batch`."""
+    """Play `games` games (rounded up to whole pairs) in batches of at most `batch`; `tell` is told how far it is."""
     started = time.perf_counter()
     pairs = -(-games // 2)
     chunk = min(max(batch // 2, 1), pairs)
 
     play = jax.jit(lambda key: play_pairs(key, players, version, chunk, card_list))
-    root, rounds = jax.random.key(seed), range(-(-pairs // chunk))
-    played = [scores(*jax.device_get(play(jax.random.fold_in(root, number)))) for number in rounds]
+    root, played = jax.random.key(seed), []
+    tell(f"{2 * pairs} games, {2 * chunk} at a time; the first of them wait for the compiler")
+    for number in range(-(-pairs // chunk)):
+        played.append(scores(*jax.device_get(play(jax.random.fold_in(root, number)))))
+        tell(standing(np.concatenate([wins for wins, _ in played])[:pairs], pairs))
     wins, lengths = zip(*played, strict=True)
     all_wins, all_lengths = np.concatenate(wins)[:pairs], np.concatenate(lengths)[:pairs]
     return Match(

@@ -5,7 +5,8 @@ as `#17 4/5 BG!`: attack/defense, its keywords, and `!` if it may attack now. A 
 value of the state to it, from -1 (lost) to 1 (won), and with the probabilities of its likeliest actions.
 """
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import jax
@@ -94,13 +95,13 @@ def board_text(state: State, names: Sequence[str], cards: Cards, version: Versio
     return lines
 
 
-def action_text(action: int, state: State, cards: Cards) -> str:
-    """An action in words."""
+def action_text(action: int, state: State, card: Callable[[int], str]) -> str:
+    """An action in words; `card` says how a card of the hand is called."""
     if action == PASS:
         return "ends the turn"
     if action < USE_START:
         slot, lane = divmod(action - SUMMON_START, LANES)
-        return f"summons {card_text(cards, int(state.hand[0][slot]))}, to lane {lane}"
+        return f"summons {card(int(state.hand[0][slot]))}, to lane {lane}"
 
     def creature(place: int) -> str:
         side, lane, slot = np.unravel_index(place, (2, LANES, 3))
@@ -109,7 +110,7 @@ def action_text(action: int, state: State, cards: Cards) -> str:
 
     if action < ATTACK_START:
         slot, target = divmod(action - USE_START, USE_TARGETS)
-        item = card_text(cards, int(state.hand[0][slot]))
+        item = card(int(state.hand[0][slot]))
         return f"uses {item}, on {creature(target - 1) if target else 'the opponent'}"
     source, target = divmod(action - ATTACK_START, ATTACK_TARGETS)
     enemy = 6 + source // 3 * 3 + target - 1
@@ -127,11 +128,15 @@ def outcome_text(before: State, after: State) -> str:
     return f"  ({', '.join(words)})" if words else ""
 
 
-def thoughts(probabilities: Array, value: Array, state: State, cards: Cards) -> str:
-    """What a policy thinks of its state: the value, and its likeliest actions; probabilities [145, 1], value [1]."""
-    shares = np.asarray(probabilities)[:, 0]
-    likely = [int(k) for k in np.argsort(-shares, kind="stable")[:3] if shares[k] >= LEAST_SHARE]
-    words = "; ".join(f"{shares[k]:.0%} {action_text(k, state, cards)}" for k in likely)
+def thoughts(probabilities: np.ndarray, value: Array, state: State) -> str:
+    """What a policy thinks of its state: the value, and its likeliest actions; probabilities [145, 1], value [1].
+
+    Cards are called by their numbers here, so that the same action with another copy of a card is the same.
+    """
+    shares: Counter[str] = Counter()
+    for action in np.flatnonzero(probabilities[:, 0]):
+        shares[action_text(int(action), state, "#{}".format)] += float(probabilities[action, 0])
+    words = "; ".join(f"{share:.0%} {action}" for action, share in shares.most_common(3) if share >= LEAST_SHARE)
     return f"    value {float(np.asarray(value)[0]):+.2f}: {words}"
 
 
@@ -170,12 +175,12 @@ def narrate(
         mind = minds[player]
         if mind:
             probabilities, value = mind(alone, memories[player])
-            yield thoughts(probabilities, value, single, cards)
+            yield thoughts(np.asarray(probabilities), value, single)
         chosen, memories[player] = choosers[player](jax.random.fold_in(key, step), alone, memories[player])
         action = int(chosen[0])
         after = jax.device_get(advance(single, np.int16(action)))
         outcome = outcome_text(single, after) if action != PASS else ""
-        yield f"  > {action_text(action, single, cards)}{outcome}"
+        yield f"  > {action_text(action, single, partial(card_text, cards))}{outcome}"
         single = after
     yield ""
     if int(single.winner) < 0:

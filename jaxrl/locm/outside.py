@@ -2,8 +2,8 @@
 
 Our player sits on the other side of the same protocol, so it sees what the bot sees. An answer that is
 late or malformed loses the game and is counted; illegal actions are skipped and counted, as the referee
-does. A bot that ends, or that does not answer at all, ends the match. Every wait is bounded, and a
-bot's whole process group is killed with its game.
+does. A bot that ends, or that does not answer at all in its first game or in two in a row, ends the
+match. Every wait is bounded, and a bot's whole process group is killed with its game.
 """
 
 import os
@@ -25,17 +25,22 @@ from jaxrl.envs.locm.state import State, Version
 from jaxrl.errors import UserError
 from jaxrl.locm.bot import Bot, Chooser, Restarts, warm_up
 from jaxrl.locm.contest import Late, Outcome, conduct
-from jaxrl.locm.match import Match, mirrored_games
+from jaxrl.locm.match import Match, mirrored_games, standing
 from jaxrl.locm.referee import Referee, game_bases
 from jaxrl.locm.wire import Message, message_lines
 
 SILENCE = 5.0  # seconds beyond the limit after which a late bot counts as silent
 LONGEST_LINE = 1 << 16
+TOLD_PAIRS = 5  # of games, between two words about how far a match is
 END_WAIT = 5.0  # seconds for a killed process to be gone
 
 
 class Gone(UserError):
     """An outside bot has ended, fallen silent, or cannot be started."""
+
+
+class Silent(Gone):
+    """An outside bot gives no answer; a single time it is a game lost by time-out."""
 
 
 class Outside:
@@ -123,7 +128,8 @@ class Outside:
         with selectors.DefaultSelector() as selector:
             selector.register(descriptor, event)
             if not selector.select(max(0.0, end - time.monotonic())):
-                raise Gone(f"the bot {self.command!r} is silent")
+                after = "at its first message" if not self.times else f"after {len(self.times)} answers"
+                raise Silent(f"the bot {self.command!r} is silent {after}")
 
     def last_words(self) -> str:
         """Its exit status, if it has one already, and the last line of its standard error."""
@@ -192,13 +198,15 @@ def match_outside(
     card_list: Cards | None = None,
     time_factor: float = 1.0,
     old_ids: bool = False,
+    tell: Callable[[str], object] = str,
 ) -> tuple[Match, Faults]:
     """Play `games` games (rounded up to whole pairs) of a chooser against a command.
 
     `make_chooser(pair)` gives the chooser of a game, the same in both games of a pair. `time_factor`
-    stretches the contest's limits for a slow machine. Raises Gone if the bot ends or falls silent.
+    stretches the contest's limits for a slow machine; `tell` is told how far it is. Raises Gone if the
+    bot ends or stays silent.
     """
-    pairs, faults, started = -(-games // 2), Faults(), time.perf_counter()
+    pairs, faults, started, silent = -(-games // 2), Faults(), time.perf_counter(), True
     wins, actions = np.zeros((pairs, 2)), 0
     deal = jax.jit(lambda key: mirrored_games(key, version, 1, card_list))
     for pair in range(pairs):
@@ -209,11 +217,16 @@ def match_outside(
             number = 2 * pair + seat
             try:
                 outcome, times = play_game(referee, make_chooser(pair), command, seat, time_factor)
+                silent = False
             except Gone as error:
-                raise Gone(f"{error} (game {number + 1} of {2 * pairs})") from error
+                if silent or not isinstance(error, Silent):
+                    raise Gone(f"{error} (game {number + 1} of {2 * pairs})") from error
+                outcome, times, silent = Outcome(seat, (1 - seat, "late", str(error))), [], True
             faults.add(outcome, (seat, 1 - seat), number, times)
             wins[pair, seat] = 0.5 if outcome.winner is None else float(outcome.winner == seat)
             actions += sum(outcome.actions)
+        if (pair + 1) % TOLD_PAIRS == 0 or pair + 1 == pairs:
+            tell(f"{standing(wins[: pair + 1], pairs)}; lost by time-out {faults.late[0]}, by the bot {faults.late[1]}")
     result = Match(
         players=(name, command),
         version=version.name,

@@ -53,14 +53,17 @@ def test_the_interval_covers_the_truth_and_knows_pairs():
 
 def test_a_match_is_reported_in_words(capsys):
     assert main(["play", "locm", "greedy", "random", "--games", "16", "--seed", "1"]) == 0
-    words = capsys.readouterr().out
-    assert "greedy against random, version 1.5: 16 games in mirrored pairs" in words and "greedy wins" in words
+    told = capsys.readouterr()
+    assert "greedy against random, version 1.5: 16 games in mirrored pairs" in told.out and "greedy wins" in told.out
+    first, last = told.err.splitlines()
+    assert first.startswith("play: 16 games, 16 at a time") and last.startswith("play: 16 of 16 games played, ")
 
 
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
         (["gredy", "random"], "argument A: there is no 'gredy'; the nearest is greedy, and all are random, greedy"),
+        (["random", "no/where"], "argument B: there is no run folder and no file 'no/where'; check the path"),
         (["random", "random", "--games", "0"], "argument --games: must be a whole number of at least 1"),
         (["random", "random", "--game", "3"], "there is no option --game; the nearest is --games"),
         (["random", "random", "--version", "1.2"], "version 1.2 needs the competition's card list"),

@@ -67,6 +67,16 @@ def test_a_dead_or_silent_bot_ends_the_match_in_one_sentence(choosers, monkeypat
         match_outside("random", choosers, "/no/such/bot", V15, 2)
 
 
+def test_a_bot_that_is_silent_once_loses_that_game(choosers, monkeypatch, tmp_path):
+    monkeypatch.setattr(outside, "SILENCE", 1.0)
+    told = []
+    bot = command("lapse", str(tmp_path / "games"))
+    match, faults = match_outside("random", choosers, bot, V15, 4, time_factor=2, tell=told.append)
+    assert match.games == 4 and match.wins[0, 1] == 1 and faults.late == [0, 1]
+    assert "game 2, late" in faults.first and "is silent at its first message" in faults.first
+    assert len(told) == 1 and told[0].startswith("4 of 4 games played, ") and told[0].endswith("by the bot 1")
+
+
 def test_all_of_a_bots_processes_end_with_its_game(choosers, tmp_path):
     play(choosers, "child", str(tmp_path / "children"))
     children = [int(line) for line in (tmp_path / "children").read_text().split()]

@@ -4,7 +4,8 @@ It takes the first cards, summons what it can and attacks the face. MODE says ho
 `well` not at all, `illegal` names cards that are not there, `garbage` prints nonsense from its second
 turn on, `late` thinks for a while in its third message, `hang` stops answering there, `crash` ends
 there with status 3, `deaf` never reads, `chatty` prints a second line with each answer, `child` leaves a
-process behind whose number it writes to the file named next.
+process behind whose number it writes to the file named next, `lapse` is deaf in its second game, which it
+knows by that file.
 """
 
 import subprocess
@@ -32,6 +33,11 @@ def answer() -> str:
     return ";".join(summons + [f"ATTACK {card[1]} -1 forward" for card in cards if card[2] == "1"]) or "PASS"
 
 
+if mode == "lapse":
+    with open(sys.argv[2], "a+") as file:
+        file.write(".")
+        file.seek(0)
+        mode = "deaf" if file.read() == ".." else "well"
 if mode == "deaf":
     time.sleep(600)
 if mode == "child":

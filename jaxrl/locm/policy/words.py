@@ -6,13 +6,15 @@ columns are one elementwise program, which a compiler fuses.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax.numpy as jnp
 import numpy as np
 
 from jaxrl.envs.locm.observe import CARD_FEATURES, COST_SCALE, EFFECT_SCALE, STRENGTH_SCALE
-from jaxrl.types import Array
+
+if TYPE_CHECKING:  # a bot starts in less time without the rest of what it imports
+    from jaxrl.types import Array
 
 # A column is ((word << left) >> right) & mask, less `shift`, over `scale`, or whether it is `equal` (-1: no flag).
 # The words are those of `cards.pack`.
