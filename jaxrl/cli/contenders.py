@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import yaml
 
@@ -11,9 +13,10 @@ from jaxrl.locm.bot import PlayerChooser
 from jaxrl.locm.players import PLAYERS, Player
 from jaxrl.locm.policy.chooser import PolicyChooser
 from jaxrl.locm.policy.weights import Weights, as_weights
-from jaxrl.record.checkpoints import CheckpointError, Checkpoints
-from jaxrl.record.rundir import RunDir
 from jaxrl.run.zoo.card import CONFIG, exported_file, read_card, read_member, zoo
+
+if TYPE_CHECKING:
+    from jaxrl.record.rundir import RunDir
 
 POOL = "standing/pool/"
 CHAMPION, CHAMPION_FILE = "champion", "locm"  # by that name in the zoo
@@ -32,13 +35,22 @@ def read_weights(word: str) -> Weights:
         config, steps = yaml.safe_load(read_member(file, CONFIG)), read_card(file).get("env_steps")
         with np.load(file, allow_pickle=False) as arrays:
             return as_weights(word, config, {name: arrays[name] for name in arrays.files if "/" in name}, steps)
+    from jaxrl.record.rundir import RunDir
+
     run = RunDir.find(word)
+    config, arrays, env_steps = _read_run(run)
+    return as_weights(run.path.name, config, arrays, env_steps)
+
+
+def _read_run(run: RunDir) -> tuple[dict[str, Any], dict[str, np.ndarray], Any]:
+    """The settings of a run, the arrays of its checkpoint, and the env steps of its training."""
+    from jaxrl.record.checkpoints import CheckpointError, Checkpoints  # a bot of an exported file starts without these
+
     found = Checkpoints(run).open()
     if found is None:
         raise CheckpointError(f"{run} has no checkpoint to play with; train it first")
     arrays = {leaf.path: leaf.array for leaf in found.saved if leaf.array is not None}
-    config = yaml.safe_load(run.config.read_text(encoding="utf-8"))
-    return as_weights(run.path.name, config, arrays, found.counters.get("env_steps"))
+    return yaml.safe_load(run.config.read_text(encoding="utf-8")), arrays, found.counters.get("env_steps")
 
 
 def read_periods(run: RunDir) -> tuple[list[Weights], str]:
@@ -49,11 +61,7 @@ def read_periods(run: RunDir) -> tuple[list[Weights], str]:
     Raises:
         UserError: the run has no pool, or is of another game.
     """
-    found = Checkpoints(run).open()
-    if found is None:
-        raise CheckpointError(f"{run} has no checkpoint to play with; train it first")
-    config = yaml.safe_load(run.config.read_text(encoding="utf-8"))
-    arrays = {leaf.path: leaf.array for leaf in found.saved if leaf.array is not None}
+    config, arrays, _ = _read_run(run)
     if (size := arrays.get(f"{POOL}ledger/size")) is None:
         raise UserError(f"{run} has no pool of earlier policies; name a run with runtime.kind selfplay")
     policies = []

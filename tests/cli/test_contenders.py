@@ -1,5 +1,8 @@
 """What a user calls a player: scripts, run folders, exported files, and what is none."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -14,6 +17,14 @@ TEXTS = ["name", "game", "agent", "network", "policy", "command", "commit", "mad
 NUMBERS = ["parameters", "score", "low", "high", "episodes", "games", "resumptions", "random", "dirty"]
 CARD = {**dict.fromkeys(TEXTS, ""), **dict.fromkeys(NUMBERS, 0), "env_steps": 7}
 SMALL = {"embedding": 4, "width": 8, "core_size": 4}
+
+
+def test_a_bot_of_an_exported_file_starts_without_what_trains():
+    code = (
+        "import sys; from jaxrl.cli.contenders import make_chooser; from jaxrl.envs.locm.state import V15; "
+        "make_chooser('champion', V15); assert not {'flax', 'optax', 'jaxrl.config.sections'} & set(sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_a_run_and_its_exported_file_are_the_same_policy(tmp_path):

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from jaxrl.cli.commands import main
-from jaxrl.envs.locm.state import V15
+from jaxrl.envs.locm.actions import SUMMON_START
+from jaxrl.envs.locm.state import LANES, V15
 from jaxrl.locm.match import build_decks, match, mirrored_games, paired_interval
+from jaxrl.locm.narrate import thoughts
 from jaxrl.locm.players import greedy_player, random_player
 
 GREEDY, RANDOM = greedy_player(V15), random_player(V15)
@@ -102,6 +104,17 @@ def test_a_game_can_be_read_turn_by_turn(capsys):
     assert text.count("Deck of") == 2 and "Turn 1 (round 1), P0 random to move" in text
     assert "ends the turn" in text and text.rstrip().splitlines()[-1].startswith("P")
     assert "wins in turn" in text and "?" not in text
+
+
+def test_thoughts_count_two_copies_of_a_card_as_one_action():
+    state = jax.tree.map(lambda x: x[..., 0], jax.device_get(mirrored_games(jax.random.key(0), V15, 1, None)))
+    hand = np.array(state.hand)
+    hand[0, :3] = 7, 5, 7
+    shares = np.zeros((145, 1))
+    for slot, share in enumerate((0.2, 0.3, 0.5)):
+        shares[SUMMON_START + LANES * slot] = share
+    words = thoughts(shares, np.array([-0.25]), state._replace(hand=hand))
+    assert words.strip() == "value -0.25: 70% summons #7, to lane 0; 30% summons #5, to lane 0"
 
 
 def test_speed_is_measured_and_written(tmp_path, capsys):
