@@ -5,7 +5,6 @@ as `#17 4/5 BG!`: attack/defense, its keywords, and `!` if it may attack now. A 
 value of the state to it, from -1 (lost) to 1 (won), and with the probabilities of its likeliest actions.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
@@ -133,10 +132,12 @@ def thoughts(probabilities: np.ndarray, value: Array, state: State) -> str:
 
     Cards are called by their numbers here, so that the same action with another copy of a card is the same.
     """
-    shares: Counter[str] = Counter()
+    shares: dict[str, float] = {}
     for action in np.flatnonzero(probabilities[:, 0]):
-        shares[action_text(int(action), state, "#{}".format)] += float(probabilities[action, 0])
-    words = "; ".join(f"{share:.0%} {action}" for action, share in shares.most_common(3) if share >= LEAST_SHARE)
+        text = action_text(int(action), state, "#{}".format)
+        shares[text] = shares.get(text, 0.0) + float(probabilities[action, 0])
+    likely = sorted(shares, key=lambda text: -shares[text])[:3]
+    words = "; ".join(f"{shares[text]:.0%} {text}" for text in likely if shares[text] >= LEAST_SHARE)
     return f"    value {float(np.asarray(value)[0]):+.2f}: {words}"
 
 
