@@ -47,8 +47,8 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
         made.append(("evaluate", run, options))
         return {"mean": 18.25, "episodes": 100, "returns": [18.0, 18.5]}
 
-    def measure(config: Any, json_path: Path, seconds: float) -> None:
-        made.append(("bench", config, json_path, seconds))
+    def measure(config: Any, json_path: Path, seconds: float, peer: str | None) -> None:
+        made.append(("bench", config, json_path, seconds, peer))
 
     def draw(names: list[str], out: Path | None) -> Path:
         made.append(("plot", names, out))
@@ -212,8 +212,8 @@ def test_a_result_that_cannot_be_written_is_a_failure(calls: list[Any], capsys: 
 
 def test_bench_takes_overrides_too(config: Path, calls: list[Any]) -> None:
     assert main(["bench", str(config), "--json", "out.json", "--seconds", "2.5", "--runtime.num_actors", "2"]) == 0
-    [(_, read, path, seconds)] = calls
-    assert (read.runtime.num_actors, path, seconds) == (2, Path("out.json"), 2.5)
+    [(_, read, path, seconds, peer)] = calls
+    assert (read.runtime.num_actors, path, seconds, peer) == (2, Path("out.json"), 2.5, None)
 
 
 def test_plot_draws_what_is_named(calls: list[Any], capsys: pytest.CaptureFixture[str]) -> None:
