@@ -34,6 +34,8 @@ class FlowConfig:
         learning_rate: peak; it falls to 0 as a cosine.
         euler: steps from noise to features.
         temperature: of the noise that it starts from.
+        jitter: deviation of the noise on the voice in training, in deviations of the channels: few voices are known by
+            heart, and pitch would be taken from them and not from the codes.
         kind: flow, or regression, its ablation.
         seed: of everything.
     """
@@ -45,6 +47,7 @@ class FlowConfig:
     learning_rate: float = 2e-3
     euler: int = 6
     temperature: float = 0.6
+    jitter: float = 0.5
     kind: Literal["flow", "regression"] = "flow"
     seed: int = 0
 
@@ -111,7 +114,8 @@ def update(
     """One step: squared error of the velocity, or of the data, over what is not padding."""
     network = _network(config, sizes)
     data, voice = ((batch[name] - state.scale[0]) / state.scale[1] for name in ("channels", "voice"))
-    keys = jax.random.split(key)
+    keys = jax.random.split(key, 3)
+    voice += config.jitter * jax.random.normal(keys[2], voice.shape)
     noise, time = jax.random.normal(keys[0], data.shape), jax.random.uniform(keys[1], (len(data),))
     if config.kind == "regression":
         noise, time = jnp.zeros_like(data), jnp.zeros_like(time)

@@ -80,3 +80,14 @@ def test_channels_are_envelope_pitch_and_voicing():
     np.testing.assert_array_equal(channels[:, :32], features.envelope)
     np.testing.assert_array_equal(channels[::2, 32], features.pitch)
     assert (channels[:, 33] == 1).all()
+
+
+def test_a_voice_that_was_noisy_in_training_weighs_less_than_the_codes(coded, tmp_path):
+    speech = Speech(tuple(coded.linguistic[:8].tolist()), tuple(coded.semantic[:12].tolist()))
+    moved = []
+    for jitter in (0.0, 3.0):
+        config = dataclasses.replace(CONFIG, kind="regression", steps=60, jitter=jitter)
+        decoder = FlowDecoder(train_flow(tmp_path / str(jitter), coded, config, SIZES, lambda *_: None), config, SIZES)
+        voice = voice_of(coded.channels)
+        moved.append(np.abs(decoder.decode(speech, voice + 0.5) - decoder.decode(speech, voice)).mean())
+    assert moved[1] < 0.75 * moved[0]
