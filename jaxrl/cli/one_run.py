@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -48,7 +47,6 @@ def train(arguments: Sequence[str]) -> int:
                 print(
                     f"{options.config} evaluates its own game greedily; this one is evaluated by sampling, unless you "
                     "type --evaluation.greedy true",
-                    file=sys.stderr,
                     flush=True,
                 )
             return train(played)

@@ -57,9 +57,10 @@ def test_the_recorded_behaviour_is_the_family_on_the_agents_preferences(name, fa
 @each_agent
 @each_family
 def test_a_sample_is_learnt_at_the_temperature_that_acted(name, family):
-    """With fresh parameters nothing is off policy but what is no softmax, and what a vote changed between episodes."""
+    """With fresh parameters nothing is off policy but a ladder, which is no softmax and is learnt as one; a mixture is
+    learnt as the mixture."""
     _, trajectory, _, metrics, _ = learnt(name, family)
-    assert (abs(float(metrics["trace/rho_mean"]) - 1) < 1e-5) == (family in SOFTMAX)
+    assert (abs(float(metrics["trace/rho_mean"]) - 1) < 1e-5) == (family in (*SOFTMAX, "mixture"))
     spread = float(metrics["behaviour/inverse_temperature_std"])
     voted = family in ("bandit", "mixture")
     assert (spread > 0.1) == voted and (len(np.unique(trajectory.extras.temperature)) > 1) == voted

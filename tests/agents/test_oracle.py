@@ -72,10 +72,13 @@ def collect(agent: Agent, env: OracleEnv, gain: float) -> Trajectory:
 
 @pytest.mark.parametrize("gain", [1.0, 0.3, -0.5])
 def test_casa(gain):
-    """v = V and q = Q in every row, so that the policy gradient's advantage is rho times the true one."""
+    """v = V and q = Q in every row, so that the policy gradient's advantage is rho times the true one.
+
+    The head holds the advantages themselves, as it does not once it has settled between both losses: `trace_q` is `head`.
+    """
     env = OracleEnv(temperature=TEMPERATURE)
     hypers = casa.Hypers(discount_factor=0.5, temperature=TEMPERATURE, advantage_scale=SCALE, rho_clip=1.2)
-    config, network = casa.Config(hypers, reward_transform="identity"), ReadingNetwork()
+    config, network = casa.Config(hypers, reward_transform="identity", trace_q="head"), ReadingNetwork()
     agent = casa.make(config, network, env.spec, 1)
     trajectory = collect(agent, env, gain)
     loss = jax.jit(partial(casa.loss, config=config, network=network))
@@ -115,7 +118,7 @@ def test_the_oracle_notices(change):
     """A reward out of place, another discount factor, a forgotten boundary: each shows in both of CASA's errors."""
     env = OracleEnv(temperature=TEMPERATURE)
     hypers = casa.Hypers(discount_factor=0.5, temperature=TEMPERATURE, advantage_scale=SCALE)
-    config, network = casa.Config(hypers, reward_transform="identity"), ReadingNetwork()
+    config, network = casa.Config(hypers, reward_transform="identity", trace_q="head"), ReadingNetwork()
     agent = casa.make(config, network, env.spec, 1)
     trajectory = jax.device_get(collect(agent, env, 0.3))
     if change == "reward":

@@ -162,7 +162,7 @@ def test_points_of_a_sweep_are_no_seeds(tmp_path, monkeypatch):
 def test_pictures_say_which_game_was_played(tmp_path, monkeypatch):
     """Also where a preset of one game was trained on another, and the folder has the preset's name."""
     drawn = []
-    monkeypatch.setattr("jaxrl.analysis.figures.learning._save", lambda figure, path: drawn.append(figure) or path)
+    monkeypatch.setattr("jaxrl.analysis.figures.learning.save", lambda figure, path: drawn.append(figure) or path)
     runs = [
         record(tmp_path, f"pong-20260101-000000-s{seed}", [1.0, 2.0], seed=seed, env={"id": "Breakout-v5"})
         for seed in (0, 1)

@@ -164,7 +164,7 @@ def test_a_preset_does_not_force_greedy_on_another_game(
     ):
         assert main(["train", str(config), *words]) == 0
         assert calls[-1][1].evaluation.greedy is greedy
-        assert (told in capsys.readouterr().err) is not greedy
+        assert (told in capsys.readouterr().out) is not greedy
 
 
 def test_the_nearest_config_may_lie_in_the_same_folder(config: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -36,7 +36,7 @@ def test_it_builds_and_an_update_fits():
     assert plan.num_updates > config.agent.optimiser.warmup_updates
     state = jax.eval_shape(experiment.agent.init, jax.random.key(0))
     assert state.params["core"]["recurrent_kernel"].shape == (256, 1024)
-    assert state.replay.observation.shape == (4, 121, 160, 4, 84, 84)
+    assert state.replay.observation.frames.shape == (4, 3 + 121, 160, 84, 84)  # every frame once
     unroll = unroll_like(experiment.agent, experiment.spec, 120, 160)
     after, metrics = jax.eval_shape(experiment.agent.update, state, unroll)
     assert jax.tree.structure(after) == jax.tree.structure(state)
@@ -67,6 +67,6 @@ def test_a_small_one_learns():
         state, metrics = update(state, trajectory)
         assert all(np.isfinite(value) for value in metrics.values())
     actor.close()
-    assert np.array_equal(state.replay.observation[1], trajectory.observation)
+    assert np.array_equal(state.replay.observation.frames[1], trajectory.observation.frames)
     moved = jax.tree.map(lambda a, b: not np.array_equal(a, b), before, state.params)
     assert moved["core"]["kernel"] and moved["policy"]["kernel"] and moved["torso"]["section_0"]["kernel"]

@@ -17,7 +17,9 @@ from tests.support.fake_agent import Config, Hypers
 
 pytestmark = pytest.mark.usefixtures("fake_agent")
 CONFIGS = Path(__file__).parents[2] / "configs"
-EXPERIMENTS = [path for path in sorted(CONFIGS.rglob("*.yaml")) if not {"sweeps", "reproduce"} & set(path.parts)]
+EXPERIMENTS = [
+    path for path in sorted(CONFIGS.rglob("*.yaml")) if not {"sweeps", "reproduce", "speech"} & set(path.parts)
+]
 
 
 @pytest.fixture

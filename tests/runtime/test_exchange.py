@@ -5,6 +5,7 @@ import re
 import threading
 import time
 import traceback
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
@@ -90,7 +91,10 @@ class Loop:
 @pytest.fixture(autouse=True)
 def no_keys(monkeypatch):
     """`actor_loop` folds keys with a stub: a thousand runs need no random bits."""
-    monkeypatch.setattr("jaxrl.runtime.actor.jax", SimpleNamespace(random=SimpleNamespace(fold_in=lambda *_: None)))
+    stub = SimpleNamespace(
+        random=SimpleNamespace(fold_in=lambda *_: None), transfer_guard_host_to_device=lambda _: nullcontext()
+    )
+    monkeypatch.setattr("jaxrl.runtime.actor.jax", stub)
 
 
 @pytest.mark.parametrize("lag", [0, 1, 3])

@@ -82,7 +82,7 @@ def test_scripts_play_their_games_and_seats():
     }
     decide = make_decide(AGENT, table, jnp.float32(1), pool_of(3, [2, 0]), scripts)
     games = 100 + jnp.arange(16)
-    _, output = decide(games, jnp.zeros(16), SEEN, jnp.zeros(16, jnp.int32), jax.random.key(0))
+    _, output = decide(games, jnp.zeros(16), jnp.zeros(16), jnp.zeros(16, jnp.int32), jax.random.key(0))
     np.testing.assert_array_equal(output.action, [1, 1, 1, 12, 1, 12, 1, 10, 1, 10, 1, 10, 1, 10, 1, 115])
 
 
