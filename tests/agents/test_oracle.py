@@ -74,7 +74,7 @@ def collect(agent: Agent, env: OracleEnv, gain: float) -> Trajectory:
 def test_casa(gain):
     """v = V and q = Q in every row, so that the policy gradient's advantage is rho times the true one.
 
-    The head holds the advantages themselves, as it does not once it has settled between both losses: `trace_q` is `head`.
+    The head holds the advantages themselves, as it does not once it has settled between both losses: hence `head`.
     """
     env = OracleEnv(temperature=TEMPERATURE)
     hypers = casa.Hypers(discount_factor=0.5, temperature=TEMPERATURE, advantage_scale=SCALE, rho_clip=1.2)
