@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import os
+import shutil
 import tarfile
 import tempfile
 import zlib
@@ -36,8 +37,6 @@ def unpacked(archive: Path) -> Path:
     folder = cache / digest
     if folder.is_dir():
         return folder
-    if not hasattr(tarfile, "data_filter"):
-        raise RunDataError("this Python cannot unpack archives safely; use 3.11.4 or newer, or unpack it by hand")
     try:
         with gzip.open(archive) as file:  # to its checksum: tarfile takes a damaged header for the end
             while file.read(1 << 20):
@@ -47,7 +46,7 @@ def unpacked(archive: Path) -> Path:
             content = Path(scratch) / "content"
             content.mkdir()
             with tarfile.open(archive, "r:gz") as file:
-                file.extractall(content, filter="data")  # refuses names and links that lead elsewhere
+                _extract(file, content.resolve())
             content.rename(folder)
     except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise RunDataError(f"the archive {archive} is broken: {error}; fetch or make it again") from error
@@ -56,3 +55,20 @@ def unpacked(archive: Path) -> Path:
             return folder
         raise write_error(folder, error, "another cache with XDG_CACHE_HOME") from error
     return folder
+
+
+def _extract(file: tarfile.TarFile, folder: Path) -> None:
+    """Write the files and folders, and refuse all that is something else or leads elsewhere.
+
+    What `extractall(filter="data")` does is not in every Python 3.11.
+    """
+    for member in file:
+        target = (folder / member.name).resolve()
+        source = file.extractfile(member) if member.isfile() else None
+        if not target.is_relative_to(folder) or not (source or member.isdir()):
+            raise tarfile.ExtractError(f"{member.name} is no file or folder inside of it")
+        (target if source is None else target.parent).mkdir(parents=True, exist_ok=True)
+        if source is not None:
+            with source, target.open("wb") as out:
+                shutil.copyfileobj(source, out)
+            os.utime(target, (member.mtime, member.mtime))
