@@ -18,7 +18,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 SUITABLE := import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else "jaxrl needs Python 3.11, 3.12 or 3.13, and this is %d.%d; install one of them, then name it: make PYTHON=python3.12" % v)
 
 .NOTPARALLEL:
-.PHONY: help install train test test-slow test-slurm test-oracle test-speech install-speech check lint format-check types format notebooks lock clean
+.PHONY: help install train test test-slow test-slurm test-oracle test-speech test-extras install-speech docs check lint format-check types format notebooks lock clean
 
 help:
 	@echo 'make train       install what is missing, then train, $(MINUTES) minutes at most: $(CONFIG)'
@@ -29,11 +29,10 @@ help:
 	@echo 'make test-speech the tests that need the extra speech, in an environment of their own'
 	@echo 'make test-extras the tests of optional extras, in an environment of their own'
 	@echo 'make docs        build the docs site into .site/, in the same environment'
-	@echo 'make install-speech  only install what they need, into .venv-speech'
-	@echo 'make check       ruff, formatting, pyright, tests; CI adds the two lines above'
+	@echo 'make check       ruff, formatting, pyright, tests; CI adds the lines above but test-slow (.ci/run)'
 	@echo 'make format      sort imports and format the code'
 	@echo 'make notebooks   execute the notebooks and save them with their outputs'
-	@echo 'make install     only install, into .venv'
+	@echo 'make install     only install, into .venv; make install-speech: what speech needs, into .venv-speech'
 	@echo 'make lock        resolve requirements.lock anew from pyproject.toml'
 	@echo 'make clean       remove .venv and caches; runs/ stays'
 	@echo
@@ -133,5 +132,5 @@ lock: $(INSTALLED)
 		--upgrade --no-annotate --custom-compile-command 'make lock' --quiet --output-file requirements.lock
 
 clean:
-	rm -rf $(VENV) $(ORACLE) $(SPEECH) build *.egg-info .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(ORACLE) $(SPEECH) $(EXTRAS) .site build *.egg-info .pytest_cache .ruff_cache
 	find jaxrl tests launch notebooks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
