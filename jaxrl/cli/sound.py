@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jaxrl.cli.parser import Parser, positive_int
+from jaxrl.config.shipped import shipped
 
 STAGES = ("engine", "tokenizer", "decoder", "policy", "rl", "suite")  # the last three are planned
 
@@ -22,7 +23,7 @@ def speech(arguments: Sequence[str]) -> int:
     add("--workers", type=positive_int, default=os.cpu_count() or 1, metavar="N", help="processes of the engine")
     options = parser.parse_args(arguments)
     path = Path(options.scale)
-    path = path if path.suffix else Path("configs/speech") / f"{options.scale}.yaml"
+    path = path if path.suffix else shipped("configs") / "speech" / f"{options.scale}.yaml"
     from jaxrl.speech.scale import read_scale
     from jaxrl.speech.stages import run
 
