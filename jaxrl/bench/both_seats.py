@@ -79,10 +79,9 @@ def _networks(experiment: Experiment) -> Callable[[], None]:
     """What the networks do in an update, on rows of zeros: their time does not depend on what they see."""
     config, agent, spec = experiment.config, experiment.agent, experiment.spec
     length, devices = config.runtime.unroll_length, len(config.runtime.learner_devices)
-    table = make_table(config.selfplay, config.runtime.envs_per_pool // devices)
-    table = table._replace(scripts=(), self_play=table.self_play + table.num_script_games)
-    columns = make_table(config.selfplay, config.runtime.envs_per_pool // devices).num_columns
-    rows = unroll_like(agent, spec, unroll_rows(config.selfplay, length), columns)
+    shared = make_table(config.selfplay, config.runtime.envs_per_pool // devices)
+    table = shared._replace(scripts=(), self_play=shared.self_play + shared.num_script_games)
+    rows = unroll_like(agent, spec, unroll_rows(config.selfplay, length), shared.num_columns)
     batch = jax.tree.map(lambda x: jnp.ones(x.shape, x.dtype) if x.dtype == bool else jnp.zeros(x.shape, x.dtype), rows)
     batch = batch._replace(first=jnp.zeros_like(batch.first))
     timestep = blank_timestep(spec, table.num_games)
@@ -95,8 +94,7 @@ def _networks(experiment: Experiment) -> Callable[[], None]:
         player = jnp.zeros(table.num_games, jnp.int32)
 
         def act(actor_state: PyTree, number: jax.Array) -> tuple[PyTree, PyTree]:
-            after, output = decide((), actor_state, timestep, player, jax.random.fold_in(key, number))
-            return after, output
+            return decide((), actor_state, timestep, player, jax.random.fold_in(key, number))
 
         acted = jax.lax.scan(act, agent.initial_actor_state(table.num_games), jnp.arange(length))[1]
         return agent.update(state, batch)[0], acted

@@ -16,7 +16,7 @@ from jaxrl.config.ranges import AtLeast
 from jaxrl.envs.base import BatchedEnv, EnvError
 from jaxrl.envs.checks import Turn, check_action, check_num_envs, unknown_id
 from jaxrl.envs.seeding import env_seeds
-from jaxrl.envs.spaces import Observer, arrays_of, flatten, read_action
+from jaxrl.envs.spaces import Observer, flatten, read_action
 from jaxrl.envs.tally import Tally
 from jaxrl.types import EnvSpec, PyTree, Screen, TimeStep
 
@@ -174,7 +174,7 @@ class GymnasiumEnv(BatchedEnv):
         self._envs = None
 
     def _observe(self, observation: Any) -> PyTree:
-        return self._observer(arrays_of(observation))
+        return self._observer(flatten(observation))
 
 
 def _import_for(env_id: str) -> None:

@@ -65,22 +65,13 @@ class Observer:
         return named if len(named) > 1 else next(iter(named.values()))
 
 
-def flatten(space: Any, name: str = "") -> dict[str, Any]:
-    """The spaces of an observation by name; those inside others with a dot between, those of a tuple by number."""
-    if not isinstance(space, spaces.Dict | spaces.Tuple):
-        return {name: space}
-    inside = space.items() if isinstance(space, spaces.Dict) else enumerate(space)
+def flatten(node: Any, name: str = "") -> dict[str, Any]:
+    """The spaces of an observation, or its arrays, by name; inside others with a dot between, of a tuple by number."""
+    if not isinstance(node, Mapping | tuple | spaces.Tuple):
+        return {name: node}
+    inside = node.items() if isinstance(node, Mapping) else enumerate(node)
     prefix = f"{name}." if name else ""
     return {path: leaf for key, one in inside for path, leaf in flatten(one, f"{prefix}{key}").items()}
-
-
-def arrays_of(batch: Any, name: str = "") -> dict[str, np.ndarray]:
-    """The arrays of a batch of observations by the names of `flatten`."""
-    if not isinstance(batch, Mapping | tuple):
-        return {name: batch}
-    inside = batch.items() if isinstance(batch, Mapping) else enumerate(batch)
-    prefix = f"{name}." if name else ""
-    return {path: leaf for key, one in inside for path, leaf in arrays_of(one, f"{prefix}{key}").items()}
 
 
 def part_of(space: Any) -> Part | None:

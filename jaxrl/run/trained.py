@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 
@@ -17,6 +16,7 @@ from jaxrl.errors import ConfigError
 from jaxrl.record.checkpoints import CheckpointError, Checkpoints, Counters
 from jaxrl.record.rundir import RunDir
 from jaxrl.run.experiment import INIT_KEY, Experiment, build
+from jaxrl.run.same_experiment import changes
 from jaxrl.run.zoo.card import exported_file
 from jaxrl.run.zoo.exported import read_exported
 from jaxrl.types import TrainState
@@ -81,25 +81,12 @@ def _experiment(path: Path, overrides: Sequence[str], text: str | None = None) -
 
 def _check_overrides(config: ExperimentConfig, trained: ExperimentConfig) -> None:
     """The rest comes from the checkpoint, so that setting it would have no effect; raises `ConfigError`."""
-    for name in _changed(config, trained):
+    for name in changes(trained, config):
         if name.partition(".")[0] not in SCORED_UNDER:
             raise ConfigError(
                 f"{name} is part of what was trained, and evaluate cannot change it; it takes settings of "
                 f"{', '.join(SCORED_UNDER[:-1])} and {SCORED_UNDER[-1]}"
             )
-
-
-def _changed(here: Any, there: Any, prefix: str = "") -> Iterator[str]:
-    """Dotted names of the settings that differ; of two parts only their name."""
-    if type(here) is not type(there):
-        yield f"{prefix}name"
-        return
-    for field in dataclasses.fields(here):
-        value, other = getattr(here, field.name), getattr(there, field.name)
-        if dataclasses.is_dataclass(value):
-            yield from _changed(value, other, f"{prefix}{field.name}.")
-        elif value != other:
-            yield f"{prefix}{field.name}"
 
 
 def _check_interface(experiment: Experiment, trained: Experiment) -> None:

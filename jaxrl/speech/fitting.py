@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import jax
+import optax
 
 from jaxrl.record import store
 from jaxrl.record.files import replace_text
@@ -53,6 +54,12 @@ def fit(
             save(folder / "state", step + 1, state)
     advance(steps, steps)
     return state
+
+
+def optimiser(config: Any) -> optax.GradientTransformation:
+    """AdamW of a config with `learning_rate` and `steps`: a warm-up, a cosine to 0, gradients of norm 1 at most."""
+    schedule = optax.warmup_cosine_decay_schedule(0.0, config.learning_rate, min(50, config.steps // 4), config.steps)
+    return optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(schedule, weight_decay=1e-3))
 
 
 def save(folder: Path, step: int, tree: Any) -> None:

@@ -235,6 +235,11 @@ def note_frequency(number: float) -> float:
     return 440.0 * 2.0 ** ((number - 69.0) / 12.0)
 
 
+def style_of(names: Sequence[str]) -> Style:
+    """What tags without brackets make of the neutral reading; raises `SpeechError` like `parse_tagged`."""
+    return parse_tagged("".join(f"({name})" for name in names)).style
+
+
 def bands_of(names: Sequence[str]) -> tuple[Band, ...]:
     """All that must be heard under these tags."""
     bands: list[Band] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,9 @@ from jaxrl.errors import ConfigError
 from jaxrl.run.backend import check_platform
 from jaxrl.sweeps.board import Board, failures, listing
 from jaxrl.sweeps.expand import Run, expand
-from jaxrl.sweeps.local import run_local
+from jaxrl.sweeps.local import goes_on, no_more, run_local
 from jaxrl.sweeps.packing import begun, pack
-from jaxrl.sweeps.search.run_search import run_search
+from jaxrl.sweeps.search.run_search import begin_search
 from jaxrl.sweeps.slots import make_slots, usable_cores, visible_gpus
 from jaxrl.sweeps.slurm import run_slurm
 from jaxrl.sweeps.sweep_file import read_sweep
@@ -25,9 +25,11 @@ def sweep(options: argparse.Namespace) -> int:
     """Returns the exit status: 0 if every run finished, 1 if one failed, 128 + signal number if interrupted."""
     sweeps = [read_sweep(path) for path in options.files]
     folder = SweepFolder(options.out or Path("sweeps") / sweeps[0].name)
+    more, verdict = no_more, goes_on
     if any(each.method == "bayes" or each.hyperband is not None for each in sweeps):
-        return run_search(folder, sweeps, options)
-    runs = expand(sweeps, options.count, options.draw_seed)
+        runs, more, verdict = begin_search(folder, sweeps, options)
+    else:
+        runs = expand(sweeps, options.count, options.draw_seed)
     if options.population:
         packing = pack(runs, options.population, begun(folder, options.population))
         runs = packing.runs
@@ -36,11 +38,18 @@ def sweep(options: argparse.Namespace) -> int:
         print(listing(folder, runs, sweeps[0].metric))
         return 0
     with folder.locked():
-        return run_sweep(folder, runs, options, metric=sweeps[0].metric)
+        return run_sweep(folder, runs, options, sweeps[0].metric, more, verdict)
 
 
-def run_sweep(folder: SweepFolder, runs: Sequence[Run], options: argparse.Namespace, metric: str) -> int:
-    """Run what is not finished; call with the folder locked."""
+def run_sweep(
+    folder: SweepFolder,
+    runs: Sequence[Run],
+    options: argparse.Namespace,
+    metric: str,
+    more: Callable[[], Run | None] = no_more,
+    verdict: Callable[[Run], str] = goes_on,
+) -> int:
+    """Run what is not finished; call with the folder locked. `more` and `verdict` are those of `run_local`."""
     if options.on == "local":
         check_platform()
     folder.write_plan(runs)
@@ -50,7 +59,7 @@ def run_sweep(folder: SweepFolder, runs: Sequence[Run], options: argparse.Namesp
     if options.on == "local":
         slots = make_slots(options.jobs, options.cores_per_run, options.runs_per_gpu, usable_cores(), visible_gpus())
         with Board(folder, runs, metric) as board:
-            status = run_local(folder, todo, slots, board.refresh, options.max_restarts)
+            status = run_local(folder, todo, slots, board.refresh, options.max_restarts, more, verdict)
     else:
         parameters = slurm_parameters(options)
         with Board(folder, runs, metric) as board:

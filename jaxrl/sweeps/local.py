@@ -19,14 +19,24 @@ JUDGE_S = 3.0  # between two looks at who is to be stopped early
 GRACE_S = 90.0  # for the runs to save after the first Ctrl-C; a compilation cannot be interrupted
 
 
+def no_more() -> Run | None:
+    """Of a sweep whose runs are known from the beginning."""
+    return None
+
+
+def goes_on(run: Run) -> str:
+    """Of a sweep that stops no run early."""
+    return ""
+
+
 def run_local(
     folder: SweepFolder,
     runs: Sequence[Run],
     slots: Sequence[Slot],
     tick: Callable[[], None] = lambda: None,
     max_restarts: int = 20,
-    more: Callable[[], Run | None] = lambda: None,
-    verdict: Callable[[Run], str] = lambda run: "",
+    more: Callable[[], Run | None] = no_more,
+    verdict: Callable[[Run], str] = goes_on,
 ) -> int:
     """Run them all; each is in a slot of its own, and its state is in the manifest.
 

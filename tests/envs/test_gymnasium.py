@@ -14,7 +14,7 @@ from jaxrl.envs.base import EnvError
 from jaxrl.envs.build import make_env
 from jaxrl.envs.gymnasium import Gymnasium
 from jaxrl.envs.screen import make_screen
-from jaxrl.envs.spaces import Observer, arrays_of, flatten
+from jaxrl.envs.spaces import Observer, flatten
 from tests.envs.contract import assert_same, play, stack
 
 WORDY = "tests/Wordy-v0"
@@ -121,7 +121,7 @@ def test_every_kind_of_array():
         "c": np.array([[0, 1], [1, 1]], np.int8),
         "d": np.array([0.5, -0.5]),
     }
-    seen = observer(arrays_of(batch))
+    seen = observer(flatten(batch))
     np.testing.assert_array_equal(seen["a.0"], [[1, 0, 0], [0, 0, 1]])
     np.testing.assert_array_equal(seen["a.1"], [[1, 0, 0, 0, 1], [0, 1, 1, 0, 0]])
     np.testing.assert_array_equal(seen["b"], batch["b"].transpose(0, 3, 1, 2))

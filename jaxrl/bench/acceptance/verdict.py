@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,6 +11,7 @@ from typing import Literal, NamedTuple
 
 from jaxrl.bench.acceptance.checklist import CHECKS
 from jaxrl.bench.doctor import Finding
+from jaxrl.record.files import replace_text
 from jaxrl.record.versions import git_state, processor, usable_cores
 
 
@@ -80,9 +80,7 @@ def write_report(
         if outcome.findings:
             lines += ["| | what | found |", "|---|---|---|", *map(_line, outcome.findings)]
         lines += [f"\n![{outcome.name}]({outcome.name}.png)"] * (folder / f"{outcome.name}.png").exists()
-    unfinished = path.with_suffix(".tmp")
-    unfinished.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    os.replace(unfinished, path)
+    replace_text(path, "\n".join(lines) + "\n")
     return path
 
 

@@ -93,18 +93,13 @@ def _network(config: FlowConfig, sizes: tuple[int, int]) -> Any:
     return FlowNetwork(config.width, *sizes)
 
 
-def _optimiser(config: FlowConfig) -> optax.GradientTransformation:
-    schedule = optax.warmup_cosine_decay_schedule(0.0, config.learning_rate, min(50, config.steps // 4), config.steps)
-    return optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(schedule, weight_decay=1e-3))
-
-
 def init_flow(config: FlowConfig, sizes: tuple[int, int], channels: np.ndarray) -> FlowState:
     """The first state; `sizes` are those of the codebooks, and `channels` [T, 34] set the scale."""
     shapes = (jnp.zeros((1, FRAMES, CHANNELS)), jnp.zeros(1), jnp.zeros((1, 2), int), jnp.zeros((1, 3), int))
     init = jax.jit(_network(config, sizes).init)
     params = init(jax.random.key(config.seed), *shapes, jnp.zeros((1, CHANNELS)))["params"]
     scale = jnp.stack([jnp.asarray(channels.mean(axis=0)), jnp.asarray(np.maximum(channels.std(axis=0), 1e-3))])
-    return FlowState(params, _optimiser(config).init(params), scale)
+    return FlowState(params, fitting.optimiser(config).init(params), scale)
 
 
 @partial(jax.jit, static_argnames=("config", "sizes"), donate_argnames="state")
@@ -127,7 +122,7 @@ def update(
         return jnp.sum(jnp.mean((velocity - (data - noise)) ** 2, axis=-1) * frames) / jnp.sum(frames)
 
     value, gradient = jax.value_and_grad(loss)(state.params)
-    changes, optimiser = _optimiser(config).update(gradient, state.optimiser, state.params)
+    changes, optimiser = fitting.optimiser(config).update(gradient, state.optimiser, state.params)
     return FlowState(optax.apply_updates(state.params, changes), optimiser, state.scale), {"loss": value}
 
 

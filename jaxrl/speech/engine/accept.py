@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from jaxrl.speech.sound.judges import word_errors
-from jaxrl.speech.tags import bands_of, parse_tagged
+from jaxrl.speech.tags import bands_of, style_of
 
 # The recogniser is American and never heard anybody sing: there a word in four may be missed.
 MAX_WER, MAX_WER_STRANGE = 0.1, 0.25
@@ -15,7 +15,7 @@ RATE_TOLERANCE, PITCH_TOLERANCE = 0.05, 0.03  # shares
 def objection(text: str, tags: Sequence[str], measured: Mapping[str, float], heard: str) -> str:
     """Why an utterance is not taken, in one or two words; empty where it is."""
     errors, words = word_errors(text, heard)
-    style = parse_tagged("".join(f"({tag})" for tag in tags)).style
+    style = style_of(tags)
     if errors > (MAX_WER_STRANGE if style.accent or style.notes else MAX_WER) * words:
         return "words"
     if not (style.notes or style.bpm):

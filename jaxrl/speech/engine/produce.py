@@ -28,7 +28,7 @@ from jaxrl.speech.engine.shards import Made, fingerprint, read_shard, write_shar
 from jaxrl.speech.manifest import Item, write_manifest
 from jaxrl.speech.sound.judges import Recogniser, error_rate, word_errors
 from jaxrl.speech.speech_error import SpeechError
-from jaxrl.speech.tags import parse_tagged
+from jaxrl.speech.tags import style_of
 
 SHARD = 64
 MANIFEST, WAVES, SUMMARY = "manifest.jsonl", "waves.bin", "engine.json"
@@ -97,7 +97,7 @@ def summarise(made: Sequence[Made]) -> dict[str, Any]:
     """Acceptance, word error rates, and the errors of rate, pitch and notes of what was taken."""
     taken = [one for one in made if not one.objection]
     spoken = [one for one in taken if not one.job.tags or not one.job.tags[0].startswith(("sing:", "rap "))]
-    style = {one.job.id: parse_tagged("".join(f"({tag})" for tag in one.job.tags)).style for one in spoken}
+    style = {one.job.id: style_of(one.job.tags) for one in spoken}
     rates = [one.reading.measured["relative_rate"] / style[one.job.id].rate - 1 for one in spoken]
     pitches = [
         2 ** ((one.reading.measured["relative_pitch"] - style[one.job.id].pitch) / 12) - 1
@@ -145,8 +145,7 @@ def _start_worker() -> None:
 
 def make(job: Job, recogniser: Recogniser) -> Made:
     """Read, hear and judge one utterance, in a process in which nothing was spoken yet."""
-    style = parse_tagged("".join(f"({tag})" for tag in job.tags)).style
-    reading = read(job.text, job.voice, style)
+    reading = read(job.text, job.voice, style_of(job.tags))
     heard = recogniser.hear(reading.samples)
     return Made(job, reading, heard, objection(job.text, job.tags, reading.measured, heard))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import wave
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
@@ -15,7 +14,7 @@ from matplotlib.figure import Figure
 
 from jaxrl.record.files import replace_text, replacing
 from jaxrl.speech.sound.features import spectra
-from jaxrl.speech.sound.waves import RATE, to_int16
+from jaxrl.speech.sound.waves import RATE, wave_bytes
 
 STYLE = "body{font:15px/1.5 system-ui,sans-serif;max-width:1080px;margin:2em auto;padding:0 1em;color:#202124}"
 STYLE += "img{max-width:100%}table{border-collapse:collapse;font-size:13px}td,th{padding:.25em .7em;text-align:left;"
@@ -66,24 +65,14 @@ def write_gallery(path: Path, title: str, shown: Sequence[Shown], rows: Sequence
         scratch.write_bytes(buffer.getvalue())
     table = "".join(f"<tr><td>{escape(name)}</td><td>{escape(value)}</td></tr>" for name, value in rows)
     players = "".join(
-        f'<p>{escape(one.title)}<br><audio controls src="data:audio/wav;base64,{_data(one.samples)}"></audio></p>'
-        for one in shown
+        f'<p>{escape(one.title)}<br><audio controls src="data:audio/wav;base64,{sound}"></audio></p>'
+        for one, sound in ((one, _base64(wave_bytes(one.samples))) for one in shown)
     )
     image = f'<img alt="waveforms and spectrograms" src="data:image/png;base64,{_base64(buffer.getvalue())}">'
     head = f'<meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style>'
     body = f"<h1>{escape(title)}</h1><table>{table}</table>{image}{players}"
     replace_text(path, f'<!doctype html><html lang="en"><head>{head}</head><body>{body}</body></html>\n')
     return path
-
-
-def _data(samples: np.ndarray) -> str:
-    buffer = io.BytesIO()
-    with wave.open(buffer, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(RATE)
-        file.writeframes(to_int16(samples).tobytes())
-    return _base64(buffer.getvalue())
 
 
 def _base64(data: bytes) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import wave
 from pathlib import Path
 
@@ -68,11 +69,19 @@ def from_int16(samples: np.ndarray) -> np.ndarray:
 
 def write_wave(path: Path, samples: np.ndarray) -> None:
     """Write 16-bit mono at 16 kHz, in one step."""
-    with replacing(path) as scratch, wave.open(str(scratch), "wb") as file:
+    with replacing(path) as scratch:
+        scratch.write_bytes(wave_bytes(samples))
+
+
+def wave_bytes(samples: np.ndarray) -> bytes:
+    """The content of a file of 16-bit mono at 16 kHz."""
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(RATE)
         file.writeframes(to_int16(samples).tobytes())
+    return buffer.getvalue()
 
 
 def read_wave(path: Path) -> np.ndarray:

@@ -109,12 +109,8 @@ def init_codec(config: CodecConfig, phones: int, envelope: np.ndarray) -> CodecS
     linguistic = init_codebook(keys[1], config.linguistic, CODE_WIDTH)
     semantic = init_codebook(keys[2], config.semantic, CODE_WIDTH)
     scale = jnp.stack([jnp.asarray(envelope.mean(axis=0)), jnp.asarray(np.maximum(envelope.std(axis=0), 1e-3))])
-    return CodecState(params, _optimiser(config).init(params), linguistic, semantic, scale, jnp.zeros((), jnp.int32))
-
-
-def _optimiser(config: CodecConfig) -> optax.GradientTransformation:
-    schedule = optax.warmup_cosine_decay_schedule(0.0, config.learning_rate, min(50, config.steps // 4), config.steps)
-    return optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(schedule, weight_decay=1e-3))
+    optimiser = fitting.optimiser(config).init(params)
+    return CodecState(params, optimiser, linguistic, semantic, scale, jnp.zeros((), jnp.int32))
 
 
 def losses(told: Told, batch: Batch, scale: Array) -> dict[str, Array]:
@@ -150,7 +146,7 @@ def update(
         return weighted, (parts, two, three)
 
     (total, (parts, two, three)), gradient = jax.value_and_grad(loss, has_aux=True)(state.params)
-    changes, optimiser = _optimiser(config).update(gradient, state.optimiser, state.params)
+    changes, optimiser = fitting.optimiser(config).update(gradient, state.optimiser, state.params)
     restart = (state.step < RESTART_UNTIL * config.steps) & (state.step % 10 == 0)
     keys = jax.random.split(key)
     new = CodecState(
