@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import NamedTuple
 
 import jaxrl
@@ -88,8 +87,10 @@ def _guarded(name: str, words: Sequence[str]) -> int:
 
 
 def _say(error: str) -> None:
-    with suppress(OSError):
+    try:
         print(f"jaxrl: error: {error}", file=sys.stderr, flush=True)
+    except OSError:
+        lost_output()  # what is left in its buffer would be Python's own last words
 
 
 def _dispatch(name: str, words: Sequence[str]) -> int:
