@@ -10,10 +10,11 @@ if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
 def main() -> int:
     """Run the command line; returns the exit status."""
     from jaxrl.cli.commands import main
-    from jaxrl.cli.ending import interrupt
+    from jaxrl.cli.ending import keep_interrupts
 
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
-        signal.signal(signal.SIGINT, interrupt)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        keep_interrupts()
     try:
         return main()
     finally:

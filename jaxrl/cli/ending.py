@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import os
+import signal
+import sys
 import threading
-from types import FrameType
+from typing import TYPE_CHECKING
 
-DROPPED = ("_xla_gc_callback", "__del__")  # functions of which no exception comes out: Python prints and forgets it
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
+
+AGAIN_S = 0.05  # long enough for the code that drops exceptions to be over
 
 
-def interrupt(number: int, frame: FrameType | None) -> None:
-    """Raise `KeyboardInterrupt`, a moment later where it would be dropped."""
-    while frame is not None:
-        if frame.f_code.co_name in DROPPED:
-            threading.Timer(0.05, os.kill, (os.getpid(), number)).start()
-            return
-        frame = frame.f_back
-    raise KeyboardInterrupt
+def keep_interrupts() -> None:
+    """Let Ctrl-C come again where Python would drop it.
+
+    No exception comes out of a finaliser, a weak reference's callback or one of the garbage collector's (JAX has one):
+    Python hands it to `sys.unraisablehook` and goes on as if nothing had been.
+    """
+    tell = sys.unraisablehook
+
+    def hook(dropped: UnraisableHookArgs, /) -> None:
+        if issubclass(dropped.exc_type, KeyboardInterrupt):
+            threading.Timer(AGAIN_S, os.kill, (os.getpid(), signal.SIGINT)).start()
+        else:
+            tell(dropped)
+
+    sys.unraisablehook = hook
