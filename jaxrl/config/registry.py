@@ -40,7 +40,7 @@ NETWORKS: dict[str, str] = {
     "mlp": "jaxrl.networks.mlp",
     "cards": "jaxrl.locm.network",
 }
-AGENTS: dict[str, str] = {name: f"jaxrl.agents.{name}" for name in ("a2c", "casa", "impala", "ppo")}
+AGENTS: dict[str, str] = {name: f"jaxrl.agents.{name}" for name in ("a2c", "casa", "group", "impala", "ppo")}
 
 # By the section of the config that a part is set in. The defaults' files load no JAX, because `--help` shows them.
 PARTS = {"env": ENVS, "network": NETWORKS, "agent": AGENTS}

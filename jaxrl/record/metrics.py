@@ -29,6 +29,7 @@ METRICS: dict[str, Metric] = {
     "loss/total": Metric("-", "What the optimiser minimised: the weighted sum of the parts."),
     "loss/value": Metric("reward^2", "State-value part, before its weight; of the head where `value_transform` is on."),
     "loss/policy": Metric("-", "Policy-gradient part, before its weight."),
+    "loss/kl": Metric("nats", "Estimated divergence from the first policy, of `group`, before its weight."),
     "loss/upgo": Metric("-", "Upgoing policy-gradient part, before its weight."),
     "loss/q": Metric("reward^2", "Action-value part of CASA, before its weight."),
     "loss/entropy": Metric("nats", "Entropy part, before its weight: minus the mean entropy of the policy."),
@@ -38,7 +39,9 @@ METRICS: dict[str, Metric] = {
         "action", "Mean standard deviation of a continuous action's policy, where 2 is the whole range of the action."
     ),
     "policy/kl": Metric("nats", "Estimated divergence of the policy from the one that acted, mean of PPO's steps."),
-    "policy/clipped": Metric("0 to 1", "Share of the samples whose ratio is outside of PPO's clip range."),
+    "policy/clipped": Metric(
+        "0 to 1", "Share of the samples whose ratio is outside of the clip range, of PPO and `group`."
+    ),
     "behaviour/entropy": Metric("nats", "Mean entropy of the policy that acted, at the temperatures that acted."),
     "behaviour/inverse_temperature": Metric("1/reward", "Mean of 1/temperature, at which samples are learnt."),
     "behaviour/inverse_temperature_std": Metric(

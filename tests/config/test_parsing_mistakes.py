@@ -77,7 +77,7 @@ def test_keys_of_another_agent_are_unknown_to_this_one(pong: Path, monkeypatch: 
         ("--agent.hypers=1", "agent.hypers is a section, not a value; set one of its parts, such as"),
         (
             "--agent.name=cazza",
-            "agent.name: there is no agent 'cazza'; the nearest is casa, and all are a2c, casa, impala",
+            "agent.name: there is no agent 'cazza'; the nearest is casa, and all are a2c, casa, group, impala",
         ),
     ],
 )
@@ -170,7 +170,7 @@ def test_a_malformed_command_line(pong: Path, words: list[str], expected: str) -
         ("- a\n- b\n", ": a config is a mapping of settings, such as `seed: 0`, not a list"),
         ("just words\n", ": a config is a mapping of settings, such as `seed: 0`, not one value"),
         ("", ": a config is a mapping of settings, such as `seed: 0`, not an empty file"),
-        ("seed: 0\n", ": agent.name is missing; it names the algorithm, a2c or casa or impala"),
+        ("seed: 0\n", ": agent.name is missing; it names the algorithm, a2c or casa or group or impala"),
     ],
 )
 def test_a_file_that_is_no_config(tmp_path: Path, text: str, expected: str) -> None:
