@@ -28,6 +28,7 @@ def fit(
     seed: int,
     advance: Callable[[int, int], None],
     every: int = 100,
+    check: Callable[[State], Mapping[str, jax.Array]] = lambda state: {},
 ) -> State:
     """The state after `steps` updates; the same, bit for bit, if it was interrupted.
 
@@ -39,6 +40,7 @@ def fit(
         seed: of the keys.
         advance: told the number of updates done, and of all.
         every: updates between two savings and lines of the curve.
+        check: what else a line of the curve says of the state.
     """
     done, lines = 0, []
     if (folder / "state").exists():
@@ -49,7 +51,8 @@ def fit(
         advance(step, steps)
         state, metrics = update(state, jax.random.fold_in(key, step))
         if (step + 1) % every == 0 or step + 1 == steps:
-            lines.append(json.dumps({"step": step + 1} | {name: float(value) for name, value in metrics.items()}))
+            told = {name: float(value) for name, value in {**metrics, **check(state)}.items()}
+            lines.append(json.dumps({"step": step + 1} | told))
             replace_text(folder / CURVE, "\n".join(lines) + "\n")
             save(folder / "state", step + 1, state)
     advance(steps, steps)

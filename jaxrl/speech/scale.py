@@ -13,6 +13,7 @@ import yaml
 from jaxrl.config.conversion import Loader, convert, expected
 from jaxrl.errors import ConfigError
 from jaxrl.speech.decoder.flow_training import FlowConfig
+from jaxrl.speech.policy.policy_config import PolicyConfig
 from jaxrl.speech.tokenizer.codec_training import CodecConfig
 
 
@@ -37,11 +38,13 @@ class Scale:
         engine: the data.
         tokenizer: the codebooks.
         decoder: flow matching; its ablation has the same settings.
+        policy: the transformer over text and speech, and its student.
     """
 
     engine: EngineConfig = field(default_factory=EngineConfig)
     tokenizer: CodecConfig = field(default_factory=CodecConfig)
     decoder: FlowConfig = field(default_factory=FlowConfig)
+    policy: PolicyConfig = field(default_factory=PolicyConfig)
 
 
 def read_scale(path: Path) -> Scale:

@@ -33,6 +33,7 @@ from jaxrl.speech.decoder.vocoder import stream, to_wave
 from jaxrl.speech.engine.produce import MANIFEST, produce, read_summary, wave_of
 from jaxrl.speech.engine.scripts import corpus, vocabulary
 from jaxrl.speech.manifest import Item, read_manifest
+from jaxrl.speech.policy.at_hand import SCALE
 from jaxrl.speech.progress_bar import shown
 from jaxrl.speech.resynthesis import Sample, evaluate, speed
 from jaxrl.speech.scale import Scale
@@ -59,21 +60,31 @@ def run(folder: Path, scale: Scale, until: str, workers: int) -> dict[str, Any]:
     """
     if until in PLANNED:
         raise SpeechError(f"the stage {until} is not built yet; the stages are {', '.join(STAGES)}")
+    reports, settings = _done_before(folder, scale), dataclasses.asdict(scale)
+    replace_json(folder / SCALE, settings)
     report: dict[str, Any] = {}
     for name, stage in STAGES.items():
-        settings = dataclasses.asdict(getattr(scale, name))
-        done = folder / name / REPORT
-        if done.exists():
-            report = json.loads(done.read_text(encoding="utf-8"))
-            if report["settings"] != settings:
-                raise SpeechError(f"{folder / name} was made with other settings; take another folder, or remove it")
+        if name in reports:
+            report = reports[name]
             print(f"{name}: done before", flush=True)
         else:
-            report = {"settings": settings, **stage(folder, scale, workers)}
-            replace_json(done, report)
+            report = {"settings": settings[name], **stage(folder, scale, workers)}
+            replace_json(folder / name / REPORT, report)
         if name == until:
             return report
     return report
+
+
+def _done_before(folder: Path, scale: Scale) -> dict[str, Any]:
+    """Reports of the stages that are done; raises `SpeechError` where one was made with other settings."""
+    reports = {}
+    for name in STAGES:
+        done = folder / name / REPORT
+        if done.exists():
+            reports[name] = json.loads(done.read_text(encoding="utf-8"))
+            if reports[name]["settings"] != dataclasses.asdict(getattr(scale, name)):
+                raise SpeechError(f"{folder / name} was made with other settings; take another folder, or remove it")
+    return reports
 
 
 def engine(folder: Path, scale: Scale, workers: int) -> dict[str, Any]:

@@ -1,0 +1,50 @@
+"""The settings of the policy, and its network of a size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jaxrl.speech.ids import Vocabulary
+from jaxrl.speech.policy.transformer import Transformer
+
+
+@dataclass(frozen=True)
+class PolicyConfig:
+    """The policy and its supervised training.
+
+    Args:
+        utterances: that the engine makes for it beside those of the tokenizer; only their codes are used.
+        width: of the hidden states.
+        layers: blocks.
+        heads: of attention.
+        dropout: in training.
+        context: most tokens of a dialogue, its answer included.
+        rows: of `context` tokens in an update, each filled with whole dialogues.
+        steps: updates.
+        learning_rate: peak; it falls to 0 as a cosine.
+        noise: share of the codes in prompts that are replaced in training.
+        student_layers: blocks of the student.
+        student_texts: that the policy reads out for its student.
+        student_steps: updates of the student.
+        seed: of everything.
+    """
+
+    utterances: int = 1500
+    width: int = 128
+    layers: int = 4
+    heads: int = 4
+    dropout: float = 0.05
+    context: int = 320
+    rows: int = 8
+    steps: int = 4000
+    learning_rate: float = 2e-3
+    noise: float = 0.05
+    student_layers: int = 2
+    student_texts: int = 400
+    student_steps: int = 800
+    seed: int = 0
+
+
+def make_network(config: PolicyConfig, vocabulary: Vocabulary) -> Transformer:
+    """The network."""
+    return Transformer(vocabulary.size, config.width, config.layers, config.heads, config.dropout)

@@ -1,0 +1,125 @@
+"""Supervised training of the policy: the loss of the assistant's tokens, within what the grammar allows it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import Array
+
+from jaxrl.speech import fitting
+from jaxrl.speech.ids import Vocabulary
+from jaxrl.speech.interleave import legal_table
+from jaxrl.speech.policy.generate import masked_logits
+from jaxrl.speech.policy.policy_config import PolicyConfig, make_network
+
+
+class Rows(NamedTuple):
+    """Dialogues packed behind one another, each array [B, T].
+
+    tokens; segments, the number of each dialogue in its row, 0 for padding; phases before each token; and whether a
+    token is the assistant's own, so that it counts.
+    """
+
+    tokens: np.ndarray
+    segments: np.ndarray
+    phases: np.ndarray
+    counted: np.ndarray
+
+
+class PolicyState(NamedTuple):
+    """All that is saved: parameters and optimiser."""
+
+    params: Any
+    optimiser: optax.OptState
+
+
+def init_policy(config: PolicyConfig, vocabulary: Vocabulary) -> PolicyState:
+    """The first state."""
+    init: Any = jax.jit(make_network(config, vocabulary).init)
+    params = init(jax.random.key(config.seed), jnp.zeros((1, 2), jnp.int32))["params"]
+    return PolicyState(params, fitting.optimiser(config).init(params))
+
+
+def losses(logits: Array, rows: Rows, vocabulary: Vocabulary) -> dict[str, Array]:
+    """Mean negative log-likelihood of the assistant's tokens, of those of text and speech apart, and of the tokens how
+    many were the likeliest; `logits` [B, T, A] of the row's tokens."""
+    targets = jnp.asarray(rows.tokens)[:, 1:]
+    legal = jnp.asarray(legal_table(vocabulary))[jnp.asarray(rows.phases)[:, 1:]]
+    choices = masked_logits(logits[:, :-1], legal)
+    counted = jnp.asarray(rows.counted)[:, 1:].astype(jnp.float32)
+    missed = optax.softmax_cross_entropy_with_integer_labels(choices, targets)
+    spoken = targets >= vocabulary.first_linguistic
+
+    def mean(values: Array, where: Array) -> Array:
+        return jnp.sum(jnp.where(where > 0, values, 0.0)) / jnp.maximum(jnp.sum(where), 1.0)
+
+    return {
+        "loss": mean(missed, counted),
+        "text": mean(missed, counted * ~spoken),
+        "speech": mean(missed, counted * spoken),
+        "right": mean((jnp.argmax(choices, axis=-1) == targets).astype(jnp.float32), counted),
+    }
+
+
+@partial(jax.jit, static_argnames=("config", "vocabulary"), donate_argnames="state")
+def update(
+    state: PolicyState, rows: Rows, key: Array, config: PolicyConfig, vocabulary: Vocabulary
+) -> tuple[PolicyState, dict[str, Array]]:
+    """One step of gradients."""
+    network: Any = make_network(config, vocabulary)
+
+    def loss(params: Any) -> tuple[Array, dict[str, Array]]:
+        logits = network.apply({"params": params}, rows.tokens, rows.segments, True, rngs={"dropout": key})
+        parts = losses(logits, rows, vocabulary)
+        return parts["loss"], parts
+
+    gradient, parts = jax.grad(loss, has_aux=True)(state.params)
+    changes, optimiser = fitting.optimiser(config).update(gradient, state.optimiser, state.params)
+    return PolicyState(optax.apply_updates(state.params, changes), optimiser), parts
+
+
+@partial(jax.jit, static_argnames=("config", "vocabulary"))
+def measure(params: Any, rows: Rows, config: PolicyConfig, vocabulary: Vocabulary) -> dict[str, Array]:
+    """`losses` of rows that nothing is learnt from."""
+    network: Any = make_network(config, vocabulary)
+    return losses(network.apply({"params": params}, rows.tokens, rows.segments), rows, vocabulary)
+
+
+def train_policy(
+    folder: Path,
+    draw: Callable[[np.random.Generator], Rows],
+    held_out: Rows,
+    config: PolicyConfig,
+    vocabulary: Vocabulary,
+    advance: Callable[[int, int], None],
+    every: int = 100,
+) -> PolicyState:
+    """The trained state; its folder holds what `fitting.fit` writes.
+
+    Args:
+        folder: of the training; gone on with where it stopped.
+        draw: rows of one update.
+        held_out: rows of unseen sentences, whose losses stand in the curve as `valid_...`.
+        config: the settings.
+        vocabulary: of the tokens.
+        advance: told the number of updates done, and of all.
+        every: updates between two savings.
+    """
+
+    def step(state: PolicyState, key: Array) -> tuple[PolicyState, Mapping[str, Array]]:
+        rows = draw(np.random.default_rng(np.asarray(jax.random.key_data(key))))
+        return update(state, rows, key, config, vocabulary)
+
+    def check(state: PolicyState) -> dict[str, Array]:
+        found = measure(state.params, held_out, config, vocabulary)
+        return {f"valid_{name}": value for name, value in found.items()}
+
+    first = init_policy(config, vocabulary)
+    return fitting.fit(folder, first, step, config.steps, config.seed, advance, every, check)
