@@ -107,19 +107,19 @@ format: $(INSTALLED)
 	$(BIN)/python -m ruff format .
 
 # The site and optional parts of jaxrl bring packages that nothing else needs, so they have an environment of their own: it reads
-# those of .venv, and holds the extras `docs`, `tensorboard` and `search`.
+# those of .venv, and holds the extras `docs`, `tensorboard`, `search` and `onnx`.
 EXTRAS := .venv-extras
 $(EXTRAS)/.installed: $(INSTALLED) pyproject.toml
 	$(PYTHON) -m venv --clear $(EXTRAS)
 	$(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))" > "$$($(EXTRAS)/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/venv.pth"
-	$(EXTRAS)/bin/python -m pip --disable-pip-version-check install --quiet --constraint requirements.lock --editable '.[docs,tensorboard,search]'
+	$(EXTRAS)/bin/python -m pip --disable-pip-version-check install --quiet --constraint requirements.lock --editable '.[docs,tensorboard,search,onnx]'
 	@touch $@
 
 docs: $(EXTRAS)/.installed
 	$(EXTRAS)/bin/python -m mkdocs build --strict $(ARGS)
 
 test-extras: $(EXTRAS)/.installed
-	$(EXTRAS)/bin/python -m pytest tests/record/test_tensorboard.py tests/sweeps/test_search.py $(ARGS)
+	$(EXTRAS)/bin/python -m pytest tests/record/test_tensorboard.py tests/sweeps/test_search.py tests/run/test_onnx.py $(ARGS)
 
 # JAXRL_RUNS says which runs they read: make notebooks ARGS=02 JAXRL_RUNS='runs/pong-*'
 notebooks: $(INSTALLED)

@@ -42,6 +42,8 @@ CORNERS = {
     "submitit": ("sweeps/slurm.py",),
     "optuna": ("sweeps/search/proposals.py",),
     "tensorboard": ("record/tensorboard.py",),
+    "onnx": ("run/onnx_export/",),
+    "onnxruntime": ("run/onnx_export/",),
 }
 WITHOUT_JAX = ("analysis/", "config/", "cli/", "errors.py")  # whoever reads runs or asks for help does not wait for it
 

@@ -47,22 +47,30 @@ def zoo(arguments: Sequence[str]) -> int:
 
 def export(arguments: Sequence[str]) -> int:
     """`jaxrl export`."""
-    parser = Parser("export", "Write a run's newest checkpoint to one file: weights, config and card, without pickle.")
+    parser = Parser(
+        "export",
+        "Write a run's newest checkpoint to one file: weights, config and card without pickle, or the network as ONNX.",
+    )
     add = parser.add_argument
-    add("run", metavar="RUN", help="a run folder, or `latest`")
-    add("file", metavar="FILE", type=Path, help="such as pong.npz; evaluate and watch take it anywhere")
+    add("run", metavar="RUN", help="a run folder, or `latest`; for FILE.onnx also an exported file or zoo:NAME")
+    add("file", metavar="FILE", type=Path, help="pong.npz, which evaluate and watch take anywhere, or pong.onnx")
     add("--member", type=int, metavar="I", help="of a population, as a run of its own")
     add("--licence", default="", metavar="TEXT", help="of the weights, such as Apache-2.0; for the card")
     add("--note", default="", metavar="TEXT", help="a sentence for the card")
     options = parser.parse_args(arguments)
-    if options.file.suffix != ".npz":
-        parser.error(f"FILE must end in .npz, not {options.file.name!r}")
-    from jaxrl.run.export import export
+    if options.file.suffix not in (".npz", ".onnx"):
+        parser.error(f"FILE must end in .npz or .onnx, not {options.file.name!r}")
+    from jaxrl.run.export import export, export_onnx
     from jaxrl.run.zoo.card import card_text
 
-    card = export(options.run, options.file, member=options.member, licence=options.licence, note=options.note)
+    texts, compared = {"member": options.member, "licence": options.licence, "note": options.note}, ""
+    if options.file.suffix == ".onnx":
+        card, difference = export_onnx(options.run, options.file, **texts)
+        compared = f"; onnxruntime and JAX differ by {difference:.1g} at most"
+    else:
+        card = export(options.run, options.file, **texts)
     print(card_text(card))
-    print(f"written to {options.file}, {options.file.stat().st_size / 1e6:.2f} MB")
+    print(f"written to {options.file}, {options.file.stat().st_size / 1e6:.2f} MB{compared}")
     return 0
 
 

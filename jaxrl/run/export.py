@@ -15,11 +15,14 @@ from jaxrl.config import registry
 from jaxrl.config.parsing import write_config
 from jaxrl.config.sections import ExperimentConfig, PopulationConfig
 from jaxrl.errors import ConfigError
+from jaxrl.record.checkpoints import Counters
 from jaxrl.record.files import check_writable
 from jaxrl.record.rundir import RunDir
 from jaxrl.run.evaluate import evaluate
+from jaxrl.run.experiment import Experiment
+from jaxrl.run.onnx_export.policy_file import check_installed, write_onnx
 from jaxrl.run.trained import member_states, restore
-from jaxrl.run.zoo.card import Card
+from jaxrl.run.zoo.card import Card, exported_file, read_card
 from jaxrl.run.zoo.exported import write_exported
 from jaxrl.types import TrainState
 
@@ -43,30 +46,59 @@ def export(run: RunDir | str, path: Path, *, member: int | None = None, licence:
     name, experiment, state, counters, folder = restore(run)
     if folder is None:
         raise ConfigError(f"export takes a run folder, and {name} is exported already; copy it")
+    config, state, card = _described(path.stem, folder, experiment, state, counters, member)
+    card |= {"licence": licence or "not stated", "note": note}
+    write_exported(path, write_config(config), card, state)
+    return card
+
+
+def export_onnx(
+    run: RunDir | str, path: Path, *, member: int | None = None, licence: str = "", note: str = ""
+) -> tuple[Card, float]:
+    """Write the network of a run folder or of an exported agent as ONNX; its card, and the largest difference from JAX.
+
+    Raises:
+        UserError: as for `export`; the extra `onnx` is not installed; the network has no translation.
+    """
+    check_installed()
+    check_writable(path)
+    name, experiment, state, counters, folder = restore(run)
+    if experiment.config.population.size > 1 and member is None:
+        raise ConfigError(f"an .onnx file holds one policy, and {name} is a population; choose one with --member I")
     config = experiment.config
-    updates, scored = int(state.updates), _recorded_score(folder) if member is None else None
+    if folder is not None:
+        config, state, card = _described(path.stem, folder, experiment, state, counters, member)
+    else:
+        card, state = read_card(exported_file(name) or Path(name)), member_states(experiment, state, member)[0]
+        config = config if member is None else _alone(config, state)
+    card |= {"licence": licence or card.get("licence", "not stated"), "note": note or card.get("note", "")}
+    return card, write_onnx(path, experiment._replace(config=config), state, card)
+
+
+def _described(
+    name: str, run: RunDir, experiment: Experiment, state: TrainState, counters: Counters, member: int | None
+) -> tuple[ExperimentConfig, TrainState, Card]:
+    """Config and state of what is exported, and a card without licence."""
+    config = experiment.config
+    updates, scored = int(state.updates), _recorded_score(run) if member is None else None
     if scored is None or scored.get("updates") != updates:
-        scored = evaluate(folder, member=member)
+        scored = evaluate(run, member=member)
     if member is not None:
         state = member_states(experiment, state, member)[0]
         config = _alone(config, state)
-    parameters = sum(np.size(leaf) for leaf in jax.tree.leaves(state.params))
     card = {
-        "name": path.stem,
+        "name": name,
         "game": registry.env_title(config.env),
         "agent": registry.name_of("agent", config.agent),
         "network": registry.name_of("network", config.network),
-        "parameters": int(parameters),
+        "parameters": sum(np.size(leaf) for leaf in jax.tree.leaves(state.params)),
         "env_steps": int(counters["env_steps"]),
         "updates": updates,
         "seed": config.seed,
         **_score(scored),
-        **_made(folder),
-        "licence": licence or "not stated",
-        "note": note,
+        **_made(run),
     }
-    write_exported(path, write_config(config), card, state)
-    return card
+    return config, state, card
 
 
 def _alone(config: ExperimentConfig, state: TrainState) -> ExperimentConfig:
