@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from jaxrl.cli.parser import Parser, positive_int
 from jaxrl.config.shipped import shipped
 
-STAGES = ("engine", "tokenizer", "decoder", "policy", "rl", "suite")  # the last three are planned
+STAGES = ("engine", "tokenizer", "decoder", "policy", "rl", "suite")  # the last two are planned
 
 
 def speech(arguments: Sequence[str]) -> int:
     """`jaxrl speech`."""
-    parser = Parser("speech", "Data, tokenizer and decoder of speech, stage by stage; run again, it goes on.")
+    parser = Parser("speech", "Data, tokenizer, decoder and policy of speech, stage by stage; run again, it goes on.")
     add = parser.add_argument
     add("--scale", default="tiny", metavar="NAME", help="of configs/speech, or a file; default: tiny")
     add("--folder", type=Path, metavar="FOLDER", help="where everything goes; default: runs/speech-NAME")
@@ -32,3 +35,100 @@ def speech(arguments: Sequence[str]) -> int:
     print(json.dumps(report, indent=1))
     print(f"{folder}: done until {options.until}; look at page.html in its folders")
     return 0
+
+
+def speak(arguments: Sequence[str]) -> int:
+    """`jaxrl speak`."""
+    parser = Parser(
+        "speak", "Text, with tags at its head, as a wave: jaxrl speak RUN '(fast) turn the lamp on' --out a.wav"
+    )
+    parser.add_argument("run", type=Path, metavar="RUN", help="a folder of jaxrl speech with a policy")
+    parser.add_argument("text", metavar="TEXT", help="tags in round brackets, then words")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.wav", help="where the wave goes")
+    parser.add_argument("--voice", metavar="NAME|FILE.wav", help="of the engine, or a wave whose voice is cloned")
+    _add_policy(parser)
+    options = parser.parse_args(arguments)
+    from jaxrl.speech.engine.voices import ASSISTANT
+    from jaxrl.speech.sound.waves import RATE, read_wave, write_wave
+
+    voice = options.voice or ASSISTANT
+    wave = _assistant(options).speak(options.text, read_wave(Path(voice)) if voice.endswith(".wav") else voice)
+    write_wave(options.out, wave)
+    print(f"{options.out}: {len(wave) / RATE:.2f} s")
+    return 0
+
+
+def listen(arguments: Sequence[str]) -> int:
+    """`jaxrl listen`."""
+    parser = Parser("listen", "What is said in a wave: 16-bit mono at 16 kHz.")
+    parser.add_argument("run", type=Path, metavar="RUN", help="a folder of jaxrl speech with a policy")
+    parser.add_argument("file", type=Path, metavar="FILE.wav")
+    _add_policy(parser)
+    options = parser.parse_args(arguments)
+    from jaxrl.speech.sound.waves import read_wave
+
+    wave = read_wave(options.file)
+    print(_assistant(options).listen(wave))
+    return 0
+
+
+def chat(arguments: Sequence[str]) -> int:
+    """`jaxrl chat`."""
+    parser = Parser(
+        "chat", "Talk: a line is a question, `say: WORDS`, tags and words, or the path of a .wav; tools are run."
+    )
+    parser.add_argument("run", type=Path, metavar="RUN", help="a folder of jaxrl speech with a policy")
+    parser.add_argument("--waves", type=Path, metavar="FOLDER", help="where spoken answers go; default: RUN/chat")
+    parser.add_argument("--voice", metavar="NAME", help="of the assistant")
+    parser.add_argument("--persona", metavar="NAME", help="whom the assistant is to be: a robot, a child, ...")
+    parser.add_argument("--no-tools", action="store_true", help="the assistant has none at hand")
+    _add_policy(parser)
+    options = parser.parse_args(arguments)
+    from jaxrl.errors import UserError
+    from jaxrl.speech.policy.conversation import Conversation, Setting
+    from jaxrl.speech.sound.waves import write_wave
+
+    setting = Setting(options.voice, options.persona, not options.no_tools)
+    conversation = Conversation(_assistant(options), setting)
+    waves, status, number = options.waves or options.run / "chat", 0, 0
+    while (line := _line()) is not None:
+        if not line.strip():
+            continue
+        now = time.localtime()
+        try:
+            reply = conversation.turn(line, 60 * now.tm_hour + now.tm_min)
+        except UserError as error:  # the dialogue goes on as if the line had not been
+            print(f"jaxrl: error: {error}", file=sys.stderr, flush=True)
+            status = 1
+            continue
+        for note in reply.notes:
+            print(f"  [{note}]")
+        said = reply.text
+        if reply.wave is not None:
+            number += 1
+            path = waves / f"{number:03d}.wav"
+            write_wave(path, reply.wave)
+            said = f"{said}  ({path})".strip()
+        print(said or "(nothing)", flush=True)
+    return status
+
+
+def _line() -> str | None:
+    """The next line that was typed; None at the end."""
+    if sys.stdin.isatty():
+        print("> ", end="", flush=True)
+    line = sys.stdin.readline()
+    return line.rstrip("\n") if line else None
+
+
+def _add_policy(parser: Parser) -> None:
+    """What all of them can choose."""
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of what is sampled; default: 0")
+    parser.add_argument("--student", action="store_true", help="the student in place of its teacher")
+
+
+def _assistant(options: Any) -> Any:
+    from jaxrl.speech.policy.assistant import Assistant
+    from jaxrl.speech.policy.at_hand import STUDENT, TRAINING
+
+    return Assistant(options.run, options.seed, STUDENT if options.student else TRAINING)

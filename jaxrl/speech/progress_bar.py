@@ -23,10 +23,23 @@ def shown(title: str) -> Iterator[Callable[[int, int], None]]:
             yield lambda done, total: progress.update(task, completed=done, total=total)
         return
     last = [time.monotonic() - LINE_EVERY_S]
+    first: list[tuple[float, int]] = []  # when it began here, and with how much done before
 
     def advance(done: int, total: int) -> None:
+        first[:] = first or [(time.monotonic(), done)]
         if time.monotonic() - last[0] >= LINE_EVERY_S or done == total:
             last[0] = time.monotonic()
-            print(f"{title}: {done} of {total}", flush=True)
+            print(
+                f"{title}: {done} of {total}{_pace(last[0] - first[0][0], done - first[0][1], total - done)}",
+                flush=True,
+            )
 
     yield advance
+
+
+def _pace(seconds: float, done: int, left: int) -> str:
+    """How many a second, and how long the rest takes at that rate; nothing before anything is done."""
+    if done <= 0 or seconds <= 0:
+        return ""
+    rest = int(left * seconds / done)
+    return f", {done / seconds:.3g} a second" + (f", {rest // 60}:{rest % 60:02d} left" if left else "")

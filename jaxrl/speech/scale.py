@@ -16,6 +16,8 @@ from jaxrl.speech.decoder.flow_training import FlowConfig
 from jaxrl.speech.policy.policy_config import PolicyConfig
 from jaxrl.speech.tokenizer.codec_training import CodecConfig
 
+MAY_BE_ZERO = ("seed", "dropout", "noise")
+
 
 @dataclass(frozen=True)
 class EngineConfig:
@@ -73,7 +75,7 @@ def _section(path: Path, section: str, values: Any, of: type) -> Any:
             found[name] = convert(value, hints[name])
         except ValueError:
             raise ConfigError(f"{path}: {section}.{name} must be {expected(hints[name])}, not {value!r}") from None
-        if isinstance(found[name], int | float) and name != "seed" and found[name] <= 0:
+        if isinstance(found[name], int | float) and name not in MAY_BE_ZERO and found[name] <= 0:
             raise ConfigError(f"{path}: {section}.{name} must be above 0, got {value}")
     return dataclasses.replace(of(), **found)
 

@@ -3,6 +3,7 @@
 engine      waves, manifest
 tokenizer   features, codebooks, codes
 decoder     flow matching and its ablation, resynthesis
+policy      one transformer over text and speech, and its student
 """
 
 from __future__ import annotations
@@ -13,18 +14,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
-from jaxrl.record.files import replace_json, replacing
-from jaxrl.speech import fitting
+from jaxrl.record.files import replace_json
 from jaxrl.speech.chat import Speech
 from jaxrl.speech.decoder.flow_training import (
-    FlowConfig,
     FlowDecoder,
     channels_of,
     code,
-    init_flow,
     train_flow,
     voice_of,
 )
@@ -32,8 +29,10 @@ from jaxrl.speech.decoder.griffin_lim import from_mel
 from jaxrl.speech.decoder.vocoder import stream, to_wave
 from jaxrl.speech.engine.produce import MANIFEST, produce, read_summary, wave_of
 from jaxrl.speech.engine.scripts import corpus, vocabulary
+from jaxrl.speech.loading import CODES, FEATURES, load_tokenizer, read_codes, write_codes
 from jaxrl.speech.manifest import Item, read_manifest
 from jaxrl.speech.policy.at_hand import SCALE
+from jaxrl.speech.policy.policy_stage import policy
 from jaxrl.speech.progress_bar import shown
 from jaxrl.speech.resynthesis import Sample, evaluate, speed
 from jaxrl.speech.scale import Scale
@@ -44,11 +43,11 @@ from jaxrl.speech.sound.judges import Recogniser
 from jaxrl.speech.sound.waves import from_int16, write_wave
 from jaxrl.speech.sound.world import pitch_track
 from jaxrl.speech.speech_error import SpeechError
-from jaxrl.speech.tokenizer.codec_training import Tokenizer, init_codec, train_codec
+from jaxrl.speech.tokenizer.codec_training import Tokenizer, train_codec
 from jaxrl.speech.tokenizer.probe_report import probe
 
-FEATURES, CODES, REPORT = "features.npz", "codes.npz", "report.json"
-PLANNED = ("policy", "rl", "suite")
+REPORT = "report.json"
+PLANNED = ("rl", "suite")
 HEARD = 24  # utterances of the test split that the decoder is judged by
 
 
@@ -107,20 +106,14 @@ def tokenizer(folder: Path, scale: Scale, workers: int) -> dict[str, Any]:
         state = train_codec(folder / "tokenizer", _of(features, items, "train"), len(names), scale.tokenizer, advance)
     trained = Tokenizer(state, scale.tokenizer, len(names))
     speech = [trained.encode(features.utterance(index).mel) for index in range(len(items))]
-    with replacing(folder / "tokenizer" / CODES) as scratch, scratch.open("wb") as file:
-        np.savez(
-            file,
-            linguistic=np.concatenate([np.array(one.linguistic, np.int32) for one in speech]),
-            semantic=np.concatenate([np.array(one.semantic, np.int32) for one in speech]),
-            starts=features.starts,
-        )
+    write_codes(folder / "tokenizer" / CODES, speech)
     return probe(features, speech, items, (scale.tokenizer.linguistic, scale.tokenizer.semantic))
 
 
 def decoder(folder: Path, scale: Scale, workers: int) -> dict[str, Any]:
     """Flow matching, its ablation, and what is left of unseen speech after tokens."""
     features, _ = _features(folder)
-    items, speech = read_manifest(folder / "engine" / MANIFEST), read_codes(folder)
+    items, speech = read_manifest(folder / "engine" / MANIFEST), read_codes(folder / "tokenizer" / CODES)
     sizes = (scale.tokenizer.linguistic, scale.tokenizer.semantic)
     train = [index for index, item in enumerate(items) if item.split == "train"]
     coded = code(
@@ -158,33 +151,8 @@ STAGES: dict[str, Callable[[Path, Scale, int], dict[str, Any]]] = {
     "engine": engine,
     "tokenizer": tokenizer,
     "decoder": decoder,
+    "policy": policy,
 }
-
-
-def load_tokenizer(folder: Path, scale: Scale) -> Tokenizer:
-    """The trained tokenizer of a folder."""
-    features, names = features_file.load(folder / "tokenizer" / FEATURES)
-    like = init_codec(scale.tokenizer, len(names), features.envelope)
-    return Tokenizer(fitting.load(folder / "tokenizer" / "state", like)[1], scale.tokenizer, len(names))
-
-
-def load_decoder(folder: Path, scale: Scale) -> FlowDecoder:
-    """The trained decoder of a folder."""
-    sizes = (scale.tokenizer.linguistic, scale.tokenizer.semantic)
-    config: FlowConfig = scale.decoder
-    like = jax.eval_shape(lambda: init_flow(config, sizes, np.zeros((1, 34), np.float32)))
-    return FlowDecoder(fitting.load(folder / "decoder" / config.kind / "state", like)[1], config, sizes)
-
-
-def read_codes(folder: Path) -> list[Speech]:
-    """The codes of every item of the manifest, in its order."""
-    try:
-        with np.load(folder / "tokenizer" / CODES, allow_pickle=False) as file:
-            two, three, starts = (file[name] for name in ("linguistic", "semantic", "starts"))
-    except (OSError, ValueError, KeyError):
-        raise SpeechError(f"there are no codes in {folder}; run the stage tokenizer first") from None
-    spans = zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True)
-    return [Speech(tuple(two[2 * a : 2 * b].tolist()), tuple(three[3 * a : 3 * b].tolist())) for a, b in spans]
 
 
 def _features(folder: Path) -> tuple[Features, list[str]]:

@@ -22,22 +22,22 @@ class PolicyConfig:
         rows: of `context` tokens in an update, each filled with whole dialogues.
         steps: updates.
         learning_rate: peak; it falls to 0 as a cosine.
-        noise: share of the codes in prompts that are replaced in training.
+        noise: share of the codes that are read as others in training.
         student_layers: blocks of the student.
         student_texts: that the policy reads out for its student.
         student_steps: updates of the student.
         seed: of everything.
     """
 
-    utterances: int = 1500
+    utterances: int = 600
     width: int = 128
     layers: int = 4
     heads: int = 4
-    dropout: float = 0.05
+    dropout: float = 0.0
     context: int = 320
-    rows: int = 8
-    steps: int = 4000
-    learning_rate: float = 2e-3
+    rows: int = 6
+    steps: int = 1300
+    learning_rate: float = 4e-3
     noise: float = 0.05
     student_layers: int = 2
     student_texts: int = 400

@@ -18,6 +18,7 @@ from jaxrl.speech.ids import Vocabulary
 from jaxrl.speech.interleave import legal_table
 from jaxrl.speech.policy.generate import masked_logits
 from jaxrl.speech.policy.policy_config import PolicyConfig, make_network
+from jaxrl.speech.policy.policy_optimiser import policy_optimiser
 
 
 class Rows(NamedTuple):
@@ -44,7 +45,7 @@ def init_policy(config: PolicyConfig, vocabulary: Vocabulary) -> PolicyState:
     """The first state."""
     init: Any = jax.jit(make_network(config, vocabulary).init)
     params = init(jax.random.key(config.seed), jnp.zeros((1, 2), jnp.int32))["params"]
-    return PolicyState(params, fitting.optimiser(config).init(params))
+    return PolicyState(params, policy_optimiser(config).init(params))
 
 
 def losses(logits: Array, rows: Rows, vocabulary: Vocabulary) -> dict[str, Array]:
@@ -68,20 +69,34 @@ def losses(logits: Array, rows: Rows, vocabulary: Vocabulary) -> dict[str, Array
     }
 
 
+def noisy(tokens: Array, key: Array, share: float, vocabulary: Vocabulary) -> Array:
+    """Tokens [B, T] with a share of the codes replaced by others of their codebook: what the policy reads of its own
+    speech will not be flawless either, and few utterances are not learnt by heart."""
+    keys = jax.random.split(key)
+    semantic = tokens >= vocabulary.first_semantic
+    first = jnp.where(semantic, vocabulary.first_semantic, vocabulary.first_linguistic)
+    count = jnp.where(semantic, vocabulary.semantic, vocabulary.linguistic)
+    others = first + (jax.random.uniform(keys[0], tokens.shape) * count).astype(tokens.dtype)
+    replaced = (jax.random.uniform(keys[1], tokens.shape) < share) & (tokens >= vocabulary.first_linguistic)
+    return jnp.where(replaced, others, tokens)
+
+
 @partial(jax.jit, static_argnames=("config", "vocabulary"), donate_argnames="state")
 def update(
     state: PolicyState, rows: Rows, key: Array, config: PolicyConfig, vocabulary: Vocabulary
 ) -> tuple[PolicyState, dict[str, Array]]:
     """One step of gradients."""
     network: Any = make_network(config, vocabulary)
+    keys = jax.random.split(key)
+    read = noisy(jnp.asarray(rows.tokens), keys[0], config.noise, vocabulary)
 
     def loss(params: Any) -> tuple[Array, dict[str, Array]]:
-        logits = network.apply({"params": params}, rows.tokens, rows.segments, True, rngs={"dropout": key})
+        logits = network.apply({"params": params}, read, rows.segments, True, rngs={"dropout": keys[1]})
         parts = losses(logits, rows, vocabulary)
         return parts["loss"], parts
 
     gradient, parts = jax.grad(loss, has_aux=True)(state.params)
-    changes, optimiser = fitting.optimiser(config).update(gradient, state.optimiser, state.params)
+    changes, optimiser = policy_optimiser(config).update(gradient, state.optimiser, state.params)
     return PolicyState(optax.apply_updates(state.params, changes), optimiser), parts
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import NamedTuple
@@ -73,6 +73,26 @@ def write_gallery(path: Path, title: str, shown: Sequence[Shown], rows: Sequence
     body = f"<h1>{escape(title)}</h1><table>{table}</table>{image}{players}"
     replace_text(path, f'<!doctype html><html lang="en"><head>{head}</head><body>{body}</body></html>\n')
     return path
+
+
+def write_curve(path: Path, lines: Sequence[Mapping[str, float]], names: Sequence[Sequence[str]]) -> None:
+    """A PNG of curves over `step`, in one step.
+
+    Args:
+        path: of the picture.
+        lines: of a curve file, in order.
+        names: of what is drawn, for each panel; a line may lack some.
+    """
+    figure = Figure(figsize=(5 * len(names), 3.4), layout="constrained")
+    for axis, shown in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
+        for name in shown:
+            points = [(line["step"], line[name]) for line in lines if name in line]
+            axis.plot([step for step, _ in points], [value for _, value in points], label=name, linewidth=1.2)
+        axis.set_xlabel("updates")
+        axis.grid(alpha=0.3)
+        axis.legend()
+    with replacing(path) as scratch, scratch.open("wb") as file:
+        figure.savefig(file, format="png", dpi=100)
 
 
 def _base64(data: bytes) -> str:

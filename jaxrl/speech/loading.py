@@ -1,0 +1,57 @@
+"""What the first stages left in a run folder: tokenizer, decoder, codes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from jaxrl.record.files import replacing
+from jaxrl.speech import fitting
+from jaxrl.speech.chat import Speech
+from jaxrl.speech.decoder.flow import CHANNELS
+from jaxrl.speech.decoder.flow_training import FlowDecoder, init_flow
+from jaxrl.speech.scale import Scale
+from jaxrl.speech.sound import features as features_file
+from jaxrl.speech.speech_error import SpeechError
+from jaxrl.speech.tokenizer.codec_training import Tokenizer, init_codec
+
+FEATURES, CODES = "features.npz", "codes.npz"
+
+
+def load_tokenizer(folder: Path, scale: Scale) -> Tokenizer:
+    """The trained tokenizer of a folder."""
+    features, names = features_file.load(folder / "tokenizer" / FEATURES)
+    like = init_codec(scale.tokenizer, len(names), features.envelope)
+    return Tokenizer(fitting.load(folder / "tokenizer" / "state", like)[1], scale.tokenizer, len(names))
+
+
+def load_decoder(folder: Path, scale: Scale) -> FlowDecoder:
+    """The trained decoder of a folder."""
+    sizes, config = (scale.tokenizer.linguistic, scale.tokenizer.semantic), scale.decoder
+    like = jax.eval_shape(lambda: init_flow(config, sizes, np.zeros((1, CHANNELS), np.float32)))
+    return FlowDecoder(fitting.load(folder / "decoder" / config.kind / "state", like)[1], config, sizes)
+
+
+def write_codes(path: Path, speech: Sequence[Speech]) -> None:
+    """Write codes of utterances one after another, in one step."""
+    with replacing(path) as scratch, scratch.open("wb") as file:
+        np.savez(
+            file,
+            linguistic=np.array([code for one in speech for code in one.linguistic], np.int32),
+            semantic=np.array([code for one in speech for code in one.semantic], np.int32),
+            starts=np.cumsum([0, *(len(one.linguistic) // 2 for one in speech)]),
+        )
+
+
+def read_codes(path: Path) -> list[Speech]:
+    """The codes that `write_codes` wrote; raises `SpeechError` where there are none."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            two, three, starts = (file[name] for name in ("linguistic", "semantic", "starts"))
+    except (OSError, ValueError, KeyError):
+        raise SpeechError(f"there are no codes in {path}; run the stage {path.parent.name} first") from None
+    spans = zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True)
+    return [Speech(tuple(two[2 * a : 2 * b].tolist()), tuple(three[3 * a : 3 * b].tolist())) for a, b in spans]

@@ -1,0 +1,99 @@
+"""A conversation with the assistant, line by line: typed text, tags, waves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxrl.speech.chat import Call, Turn, encode_prompt
+from jaxrl.speech.engine.voices import ASSISTANT
+from jaxrl.speech.policy import asking
+from jaxrl.speech.policy.assistant import Assistant, spoken_form
+from jaxrl.speech.policy.personas import PERSONAS
+from jaxrl.speech.sound.waves import read_wave
+from jaxrl.speech.speech_error import SpeechError
+from jaxrl.speech.tags import parse_tagged
+from jaxrl.speech.tools import TOOLS
+
+ROOM = 120  # tokens of the context that are kept free for an answer
+
+
+class Setting(NamedTuple):
+    """What holds for all turns: a voice by name, a persona by name, and whether tools are at hand."""
+
+    voice: str | None = None
+    persona: str | None = None
+    tools: bool = True
+
+
+class Reply(NamedTuple):
+    """What is shown and played: text, a wave or None, and notes about calls and about what was left out."""
+
+    text: str
+    wave: np.ndarray | None
+    notes: list[str]
+
+
+class Conversation:
+    """The turns so far.
+
+    Args:
+        assistant: who answers.
+        setting: see there.
+
+    Raises:
+        SpeechError: there is no such voice or persona.
+    """
+
+    def __init__(self, assistant: Assistant, setting: Setting):
+        persona = setting.persona or ""
+        if persona and persona not in PERSONAS:
+            raise SpeechError(f"there is no persona {persona!r}; the personas are {', '.join(PERSONAS)}")
+        self._assistant, self._voice = assistant, setting.voice or ASSISTANT
+        assistant.voice_named(self._voice)
+        self._system = asking.system(self._voice, tuple(TOOLS) if setting.tools else (), persona)
+        self._turns: list[Turn] = []
+
+    def turn(self, line: str, clock: int) -> Reply:
+        """The answer to one line; where it raises, the conversation is as it was before.
+
+        Args:
+            line: a question, `say: words`, tags and words, or the path of a `.wav`.
+            clock: minutes since midnight.
+
+        Raises:
+            SpeechError: the line cannot be used; the message says why.
+        """
+        asked = self._heard(line.strip())
+        kept, notes = self._fitting(asked)
+        found = self._assistant.answer([*self._system, *kept, asked], clock)
+        for call, result in zip(found.turns, found.turns[1:], strict=False):
+            notes += [f"{part.text} -> {result.content[0]}" for part in call.content if isinstance(part, Call)]
+        spoken = found.speech if found.speech and found.speech.linguistic else None
+        wave = self._assistant.wave(spoken, self._voice) if spoken else None
+        self._turns = [*kept, asked, *found.turns]
+        return Reply(found.text, wave, notes)
+
+    def _heard(self, line: str) -> Turn:
+        if line.endswith(".wav"):
+            return Turn("human", (self._assistant.codes(read_wave(Path(line))),))
+        if line.startswith("(") or line.startswith(asking.SAY.strip()):
+            tagged = parse_tagged(line.removeprefix(asking.SAY.strip()))
+            return asking.to_say(spoken_form(tagged.text), tagged.names)[-1]
+        return Turn("human", (spoken_form(line),))
+
+    def _fitting(self, asked: Turn) -> tuple[list[Turn], list[str]]:
+        """The turns before that leave room for an answer, and a note where the oldest had to go."""
+        policy, kept, dropped = self._assistant.policy, list(self._turns), 0
+        while kept:
+            try:
+                encode_prompt([*self._system, *kept, asked], policy.vocabulary, policy.config.context - ROOM)
+                break
+            except SpeechError:
+                kept.pop(0)
+                while kept and kept[0].role != "human":
+                    kept.pop(0)
+                dropped += 1
+        return kept, [f"{dropped} of the oldest questions no longer fit and are left out"] if dropped else []

@@ -1,0 +1,133 @@
+"""The stage of the policy: more data, supervised training, what it can do, and its student."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxrl.record.files import replace_json
+from jaxrl.speech.chat import Speech
+from jaxrl.speech.decoder.flow_training import channels_of, voice_of
+from jaxrl.speech.engine.produce import MANIFEST, SUMMARY, produce, read_summary, wave_of
+from jaxrl.speech.engine.scripts import corpus, vocabulary
+from jaxrl.speech.fitting import CURVE
+from jaxrl.speech.ids import Vocabulary
+from jaxrl.speech.interleave import BLOCK_MS, LINGUISTIC_PER_BLOCK
+from jaxrl.speech.loading import CODES, FEATURES, load_tokenizer, read_codes, write_codes
+from jaxrl.speech.manifest import Item, read_manifest
+from jaxrl.speech.policy.assistant import VOICES_FILE, Assistant
+from jaxrl.speech.policy.at_hand import POLICY, STUDENT, TRAINING, load_policy, student_config, vocabulary_of
+from jaxrl.speech.policy.dialogues import TASKS, draw_dialogue
+from jaxrl.speech.policy.library import Library
+from jaxrl.speech.policy.policy_config import PolicyConfig
+from jaxrl.speech.policy.policy_report import report, spoken, unseen_texts
+from jaxrl.speech.policy.row_packing import fill
+from jaxrl.speech.policy.student import self_generated
+from jaxrl.speech.policy.supervised import Rows, train_policy
+from jaxrl.speech.progress_bar import shown
+from jaxrl.speech.scale import Scale
+from jaxrl.speech.sound import features as features_file
+from jaxrl.speech.sound.features import log_mel, to_blocks
+from jaxrl.speech.sound.gallery import Shown, write_curve, write_gallery
+from jaxrl.speech.sound.judges import Recogniser
+from jaxrl.speech.sound.waves import from_int16, write_wave
+from jaxrl.speech.sound.world import pitch_track
+
+DATA = "data"
+PANELS = (("loss", "valid_loss"), ("text", "valid_text", "speech", "valid_speech"), ("right", "valid_right"))
+LISTENED = 8  # waves on the page
+
+
+def policy(folder: Path, scale: Scale, workers: int) -> dict[str, Any]:
+    """The trained policy, its student, and what both can do; every part goes on where it stopped."""
+    own = folder / POLICY
+    items, speech = all_utterances(folder, scale, workers)
+    write_voices(folder)
+    train, held_out, unseen = (Library(items, speech, split) for split in ("train", "valid", "test"))
+    train_on(own / TRAINING, train, held_out, scale.policy, vocabulary_of(scale), "policy")
+    judge = Recogniser(corpus(12_000), vocabulary())
+    assistant = Assistant(folder)
+    found, heard = report(assistant.policy, unseen, judge, assistant.wave)
+    pictured = []
+    for index, (text, codes) in enumerate(heard[:LISTENED]):
+        sound = assistant.wave(codes)
+        write_wave(own / "waves" / f"{index}-{text.replace(' ', '-')}.wav", sound)
+        pictured.append(Shown(text, sound, pitch_track(sound)))
+    seconds = sum(len(one.linguistic) for one in speech) / LINGUISTIC_PER_BLOCK * BLOCK_MS / 1000
+    found["training"] = {"utterances": len(train.all), "seconds_of_all": round(seconds, 1)}
+    found["student"] = student(folder, scale, judge, assistant, held_out)
+    rows = [(name, json.dumps(value)) for name, value in found.items()]
+    write_gallery(own / "page.html", "Unseen sentences, read out by the policy", pictured, rows)
+    return found
+
+
+def student(folder: Path, scale: Scale, judge: Recogniser, teacher: Assistant, held_out: Library) -> dict[str, Any]:
+    """The student, and its word error rate beside its teacher's on sentences that neither saw; none where the judge
+    understood nothing of its teacher."""
+    own, config = folder / POLICY / STUDENT, student_config(scale.policy)
+    with shown("readings for the student") as advance:
+        made, counts = self_generated(own, teacher.policy, scale.policy.student_texts, judge, teacher.wave, advance)
+    if not made.all:
+        return {**counts, "wer": None}
+    train_on(own, made, held_out, config, vocabulary_of(scale), "student", ("tts", "asr"))
+    texts = unseen_texts(40, seed=8)
+    rates = {
+        part: spoken(load_policy(folder, part), texts, judge, teacher.wave)[0]["wer"] for part in (TRAINING, STUDENT)
+    }
+    return {**counts, "wer": rates[STUDENT], "wer_of_its_teacher": rates[TRAINING]}
+
+
+def train_on(
+    folder: Path,
+    library: Library,
+    held_out: Library,
+    config: PolicyConfig,
+    tokens: Vocabulary,
+    title: str,
+    tasks: Sequence[str] = tuple(TASKS),
+) -> None:
+    """Train in `folder` on the tasks, with the losses of held-out utterances in its curve, and draw that curve."""
+    rng = np.random.default_rng(config.seed)
+    checked = fill(lambda: draw_dialogue(rng, held_out, ("tts", "asr")), config.rows, config.context, tokens)
+
+    def draw(rng: np.random.Generator) -> Rows:
+        return fill(lambda: draw_dialogue(rng, library, tasks), config.rows, config.context, tokens)
+
+    with shown(title) as advance:
+        train_policy(folder, draw, checked, config, tokens, advance)
+    lines = (folder / CURVE).read_text(encoding="utf-8").splitlines()
+    write_curve(folder / "curve.png", [json.loads(line) for line in lines], PANELS)
+
+
+def all_utterances(folder: Path, scale: Scale, workers: int) -> tuple[list[Item], list[Speech]]:
+    """The engine's utterances, and those that are made here beside them, with their codes."""
+    data = folder / POLICY / DATA
+    wanted = {"utterances": scale.policy.utterances, "seed": scale.engine.seed + 1}
+    if not (data / SUMMARY).exists() or not wanted.items() <= read_summary(data).items():
+        (data / CODES).unlink(missing_ok=True)
+        with shown("more utterances") as advance:
+            produce(data, *wanted.values(), workers, advance)
+    items = read_manifest(data / MANIFEST)
+    if not (data / CODES).exists():
+        tokenizer = load_tokenizer(folder, scale)
+        waves = (to_blocks(from_int16(wave_of(data, item))) for item in items)
+        write_codes(data / CODES, [tokenizer.encode(log_mel(wave)) for wave in waves])
+    first = read_manifest(folder / "engine" / MANIFEST)
+    return [*first, *items], [*read_codes(folder / "tokenizer" / CODES), *read_codes(data / CODES)]
+
+
+def write_voices(folder: Path) -> None:
+    """What the decoder must know of each voice: the mean over its plain readings by the engine."""
+    path = folder / POLICY / VOICES_FILE
+    if path.exists():
+        return
+    features, _ = features_file.load(folder / "tokenizer" / FEATURES)
+    found: dict[str, list[np.ndarray]] = {}
+    for index, item in enumerate(read_manifest(folder / "engine" / MANIFEST)):
+        if not item.tags:
+            found.setdefault(item.voice, []).append(voice_of(channels_of(features.utterance(index))))
+    replace_json(path, {name: np.mean(voices, axis=0).tolist() for name, voices in sorted(found.items())})
