@@ -1,8 +1,12 @@
-"""How the policy is asked, one function for each task: turns of a dialogue that the assistant goes on from."""
+"""How the policy is asked, one function for each task: turns of a dialogue that the assistant goes on from.
+
+Roles that it takes on each have a rule that a program can check.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from jaxrl.speech.chat import Call, Speech, Turn
 from jaxrl.speech.engine.scripts import number_words
@@ -17,6 +21,21 @@ CLOCK_QUESTIONS = ("what time is it", "tell me the time", "what is the time")
 MEANING_QUESTIONS = ("what does {} mean", "what is the meaning of {}", "define {}")
 NUMBERS = {number_words(number): number for number in range(100)}
 SIGNS = {"plus": "+", "minus": "-", "times": "*"}
+
+
+class Persona(NamedTuple):
+    """A role: the tag under which it speaks, and what its written answers end with; either may be empty."""
+
+    tag: str = ""
+    ending: str = ""
+
+
+PERSONAS: Mapping[str, Persona] = {
+    "a robot": Persona(tag="monotone"),
+    "a child": Persona(tag="high"),
+    "a sloth": Persona(tag="slow"),
+    "a butler": Persona(ending=" sir"),
+}
 
 
 def system(voice: str = ASSISTANT, tools: Sequence[str] = (), persona: str = "") -> list[Turn]:

@@ -11,7 +11,6 @@ from jaxrl.speech.chat import Call, Turn, encode_prompt
 from jaxrl.speech.engine.voices import ASSISTANT
 from jaxrl.speech.policy import asking
 from jaxrl.speech.policy.assistant import Assistant, spoken_form
-from jaxrl.speech.policy.personas import PERSONAS
 from jaxrl.speech.sound.waves import read_wave
 from jaxrl.speech.speech_error import SpeechError
 from jaxrl.speech.tags import parse_tagged
@@ -49,8 +48,8 @@ class Conversation:
 
     def __init__(self, assistant: Assistant, setting: Setting):
         persona = setting.persona or ""
-        if persona and persona not in PERSONAS:
-            raise SpeechError(f"there is no persona {persona!r}; the personas are {', '.join(PERSONAS)}")
+        if persona and persona not in asking.PERSONAS:
+            raise SpeechError(f"there is no persona {persona!r}; the personas are {', '.join(asking.PERSONAS)}")
         self._assistant, self._voice = assistant, setting.voice or ASSISTANT
         assistant.voice_named(self._voice)
         self._system = asking.system(self._voice, tuple(TOOLS) if setting.tools else (), persona)

@@ -10,7 +10,6 @@ from jaxrl.speech.chat import Call, Speech, Turn
 from jaxrl.speech.engine.scripts import clock_words, draw, split_of, vocabulary
 from jaxrl.speech.policy import asking
 from jaxrl.speech.policy.library import Library, Utterance
-from jaxrl.speech.policy.personas import PERSONAS
 from jaxrl.speech.speech_error import SpeechError
 from jaxrl.speech.tags import TAGS
 from jaxrl.speech.tools import MEANINGS, TOOLS, answer_turn, run_tool
@@ -78,8 +77,8 @@ def tools(rng: np.random.Generator, library: Library) -> list[Turn]:
 
 def personas(rng: np.random.Generator, library: Library) -> list[Turn]:
     """Up to three turns in a role, whose rule holds in all of them."""
-    name = _one(rng, list(PERSONAS))
-    persona = PERSONAS[name]
+    name = _one(rng, list(asking.PERSONAS))
+    persona = asking.PERSONAS[name]
     turns: list[Turn] = []
     if persona.tag:
         voices = [voice for voice, tag in library.under if tag == persona.tag]

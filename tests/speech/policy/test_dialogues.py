@@ -10,7 +10,6 @@ from jaxrl.speech.manifest import Item
 from jaxrl.speech.policy import asking
 from jaxrl.speech.policy.dialogues import TASKS, draw_dialogue
 from jaxrl.speech.policy.library import Library
-from jaxrl.speech.policy.personas import PERSONAS
 from jaxrl.speech.speech_error import SpeechError
 from jaxrl.speech.tools import TOOLS, run_tool
 
@@ -20,7 +19,7 @@ VOCABULARY = Vocabulary(4, 6)
 def made_up_library(count: int = 60) -> Library:
     """Utterances of all kinds with codes that nobody said; the second of two has a tag."""
     rng, items, speech = np.random.default_rng(0), [], []
-    tags = [persona.tag for persona in PERSONAS.values() if persona.tag] + ["sing: c3 e3", "fast"]
+    tags = [persona.tag for persona in asking.PERSONAS.values() if persona.tag] + ["sing: c3 e3", "fast"]
     for index in range(count):
         script = draw(rng)
         said = [(script.text, script.answer, "anna", (tags[index % len(tags)],) if index % 2 else ())]
