@@ -22,11 +22,10 @@ def check_flags(environment: Mapping[str, str] = os.environ) -> None:
     flags = environment.get("XLA_FLAGS", "")
     if all(USUAL.fullmatch(flag) for flag in flags.split()):
         return
-    # On CPUs, where starting costs least; the flags of all platforms are read in one place.
-    said = _trial({**environment, "JAX_PLATFORMS": "cpu", "JAX_PLATFORM_NAME": ""})
-    if said is not None:
-        named = next((line for line in said if "flag" in line), "\n".join(said[:1]))  # a list of all flags may follow
-        reason = re.sub(r"^[A-Z]\d{4} .*?\] ", "", named)
+    # On the platforms that will be started: the plugin of an accelerator brings an XLA of its own, with its own flags.
+    said = _trial({**environment, "XLA_PYTHON_CLIENT_PREALLOCATE": "false"})
+    if named := [line for line in said or () if "flag" in line]:  # of the first; a list of all flags may follow
+        reason = re.sub(r"^[A-Z]\d{4} .*?\] ", "", named[0])
         raise ConfigError(f"XLA does not take XLA_FLAGS={flags!r}: {reason}; correct it or unset it")
 
 

@@ -39,6 +39,33 @@ def test_a_flag_that_xla_does_not_know_is_one_sentence():
         backend.check_flags({**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=x"})
 
 
+# As the plugin of an accelerator: a platform that JAX finds by itself and starts with an XLA of its own.
+PLUGIN = """
+import os, sys
+from jax._src import xla_bridge
+
+def start():
+    print("F0101 00:00:00 1 flags.cc:1] Unknown flag in XLA_FLAGS:", os.environ["XLA_FLAGS"], file=sys.stderr)
+    sys.stderr.flush()
+    os.abort()
+
+def initialize():
+    xla_bridge.register_backend_factory("fake", start, priority=400)
+"""
+
+
+def test_a_flag_that_only_a_plugin_does_not_know_is_one_sentence(tmp_path):
+    folder = tmp_path / "jax_plugins" / "fake"
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").write_text(PLUGIN)
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "XLA_FLAGS": "--xla_gpu_autotune_level=0"}
+    backend.check_flags({**environment, "JAX_PLATFORMS": "cpu"})
+    with pytest.raises(
+        ConfigError, match=r"^XLA does not take .*: Unknown flag in XLA_FLAGS: --xla_gpu_autotune_level"
+    ):
+        backend.check_flags({**environment, "JAX_PLATFORMS": ""})
+
+
 def test_what_everybody_sets_is_not_tried(monkeypatch):
     def refuse(environment):
         raise AssertionError("tried")
