@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from jaxrl.config.sections import RecordConfig
 from jaxrl.errors import TRY_AGAIN, UserError
@@ -175,7 +175,7 @@ class RunDir:
         with ExitStack() as opened:
             try:
                 file = opened.enter_context(self._lock.open("a", encoding="utf-8"))
-                _flock(file, fcntl.LOCK_EX)
+                lock(file.fileno(), self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 file.truncate(0)
                 file.write(f"process {os.getpid()} on {platform.node()}")
                 file.flush()
@@ -191,7 +191,7 @@ class RunDir:
         """Who writes in the folder now, such as `process 12 on host`; empty where nobody does."""
         with suppress(FileNotFoundError), self._lock.open(encoding="utf-8") as file:
             try:
-                _flock(file, fcntl.LOCK_SH)
+                lock(file.fileno(), self._lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
                 return file.read() or "a process that is just starting"
         return ""
@@ -218,16 +218,20 @@ def _started(folder: Path, stamp: str) -> tuple[float, int]:
     return datetime.fromisoformat(text).timestamp(), written.stat().st_mtime_ns
 
 
-def _flock(file: TextIO, kind: int) -> None:
-    """Take a lock or raise `BlockingIOError`; on a file system without locks, such as some of clusters, warn."""
+def lock(file: int, path: Path, kind: int) -> None:
+    """Take a lock of `fcntl.flock` on the open file `path`; on a file system without locks, as some of clusters, warn.
+
+    Raises:
+        BlockingIOError: another process has it, and `kind` says not to wait.
+    """
     try:
-        fcntl.flock(file, kind | fcntl.LOCK_NB)
+        fcntl.flock(file, kind)
     except OSError as error:
         if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP):
             raise
         _log.warning(
             "The file system of %s has no locks (%s): see yourself that one process at a time writes there.",
-            file.name,
+            path,
             error.strerror,
         )
 

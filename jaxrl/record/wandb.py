@@ -29,6 +29,8 @@ from urllib.parse import urlparse
 
 import yaml
 
+from jaxrl.record.rundir import lock
+
 _log = logging.getLogger(__name__)
 LOOK_S = 1.0  # between two looks at the file
 
@@ -139,9 +141,8 @@ def follow(path: Path, is_over: Callable[[], bool]) -> Iterator[dict[str, Any]]:
 def main(run_dir: str, project: str, mode: str, close_timeout: str) -> None:
     """Body of the child; its standard input closes when the run has ended, in order or not."""
     folder = Path(run_dir)
-    file = os.open(folder / "wandb.json", os.O_RDWR | os.O_CREAT, 0o666)
-    with contextlib.suppress(OSError):  # a file system without locks
-        fcntl.flock(file, fcntl.LOCK_EX)  # the child of a run that was killed may still be at work
+    file = os.open(path := folder / "wandb.json", os.O_RDWR | os.O_CREAT, 0o666)
+    lock(file, path, fcntl.LOCK_EX)  # the child of a run that was killed may still be at work
     progress = json.loads(os.read(file, 1000) or "{}")
     progress.setdefault("id", os.environ.get("WANDB_RUN_ID") or secrets.token_hex(4))
     _keep(file, progress)

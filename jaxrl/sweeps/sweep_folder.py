@@ -19,11 +19,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, TextIO
+from typing import Any, Literal
 
 from jaxrl.errors import UserError
 from jaxrl.record.files import replace_json
-from jaxrl.record.rundir import write_error
+from jaxrl.record.rundir import lock, write_error
 from jaxrl.sweeps.expand import Run
 
 Status = Literal["waiting", "queued", "running", "interrupted", "failed", "finished"]
@@ -110,26 +110,28 @@ class SweepFolder:
         Raises:
             SweepError: another one is at work here.
         """
+        path = self.path / "launcher.lock"
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            file = (self.path / "launcher.lock").open("w")
+            file = path.open("w")
         except OSError as error:
             raise write_error(self.path, error) from error
         with file:
             limit = time.monotonic() + PATIENCE_S
-            while not _flock(file):
+            while _is_locked(file.fileno(), path):
                 if time.monotonic() > limit:
                     raise SweepError(f"a launcher is at work in {self.path} already; end it, or choose another --out")
                 time.sleep(0.1)
             yield
 
 
-def _flock(file: TextIO) -> bool:
+def _is_locked(file: int, path: Path) -> bool:
+    """Whether another process has the lock; else it is this one's from now on."""
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
+        lock(file, path, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    return False
 
 
 def _run(row: Mapping[str, Any]) -> Run:
