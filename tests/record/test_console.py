@@ -47,16 +47,16 @@ def test_lines_may_be_rare_but_the_last_one_is_shown() -> None:
 
 def test_the_live_panel() -> None:
     stream = io.StringIO()
-    threads = threading.active_count()
+    threads = set(threading.enumerate())
     sink = ConsoleSink(1_000_000, title="pong", stream=stream, interactive=True)
     sink.write(1000, {})
     assert "no episode has finished yet" in stream.getvalue()
     for step in range(10):
         sink.write(250_000, REPORT | {"episode/return": float(step)})
     sink.close()
-    for thread in threading.enumerate()[threads:]:
-        thread.join(5.0)
-    assert threading.active_count() == threads
+    for thread in set(threading.enumerate()) - threads:
+        thread.join(60.0)
+    assert set(threading.enumerate()) <= threads
     text = stream.getvalue()
     for part in ("pong", "25.0%", "250,000 of 1,000,000", "8,000", "9.00", "1.500", "6 min 15 s", "▁", "█"):
         assert part in text, part
@@ -70,12 +70,12 @@ def test_a_terminal_shows_every_second_how_far_the_run_is() -> None:
     wait_for("compiling", stream)
     sink.count(123_456, 2000.0)
     wait_for("123,456 of 1,000,000", stream)
-    assert "elapsed" in stream.getvalue() and "7 min 1" in stream.getvalue()
+    assert "elapsed" in stream.getvalue() and "7 min " in stream.getvalue()
     sink.close()
 
 
 def wait_for(text: str, stream: io.StringIO) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while text not in stream.getvalue():
         assert time.monotonic() < deadline, stream.getvalue()
         time.sleep(0.05)

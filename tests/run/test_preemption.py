@@ -39,7 +39,8 @@ def shared_agent(monkeypatch):
         ([signal.SIGUSR1, signal.SIGTERM], 138),  # the time limit draws near, then it is there
     ],
 )
-def test_signals_of_preemption_save_and_have_their_status(tmp_path, monkeypatch, capsys, shared_agent, numbers, status):
+@pytest.mark.usefixtures("hang_ups", "shared_agent")
+def test_signals_of_preemption_save_and_have_their_status(tmp_path, monkeypatch, capsys, numbers, status):
     config, add = make_config(tmp_path), Recorder.add
 
     def add_and_signal(recorder, update, steps=None):

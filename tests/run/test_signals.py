@@ -13,6 +13,8 @@ from jaxrl.sweeps import slurm
 from jaxrl.sweeps.expand import Run
 from jaxrl.sweeps.sweep_folder import State, SweepFolder
 
+pytestmark = pytest.mark.usefixtures("hang_ups")
+
 
 @pytest.mark.parametrize("number", STOP_SIGNALS)
 def test_the_first_is_a_request_and_repeated_ones_are_none(number):

@@ -66,6 +66,11 @@ class Process:
                 raise AssertionError(self._popen.communicate())
             time.sleep(0.05)
 
+    def wait_for_fault(self):
+        """Until the driver says that it breaks down now."""
+        assert self._popen.stderr is not None
+        assert any("fault at" in line for line in self._popen.stderr), "it ended without the fault"
+
     def send(self, number):
         self._popen.send_signal(number)
 
@@ -178,10 +183,10 @@ def test_signals_save_and_end(tmp_path, number, expected):
 def test_a_second_ctrl_c_ends_at_once(tmp_path):
     """The first one would wait for the actor, which hangs."""
     process = Process(tmp_path, fault="hang")
+    process.wait_for_fault()
     process.wait_for("checkpoints/[0-9]*-120/manifest.json")
-    time.sleep(3.0)
     process.send(signal.SIGINT)
-    time.sleep(2.0)
+    time.sleep(2.0)  # the orderly end would take the 5 s for which a hung actor is waited for
     process.send(signal.SIGINT)
     start = time.monotonic()
     status, out, err = process.end()

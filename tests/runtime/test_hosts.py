@@ -87,12 +87,10 @@ def test_a_host_that_dies_ends_the_others_and_the_job_goes_on(tmp_path, lost):
     processes = launch(tmp_path, settings, 1, num_hosts=2)
     wait_for_line(processes[0], "env steps (")
     time.sleep(2)
-    start = time.monotonic()
     processes[lost].kill()
     statuses, outputs = finish(processes)
     assert statuses[lost] == -signal.SIGKILL and statuses[1 - lost] == TRY_AGAIN, (statuses, outputs)
     assert "another host was lost" in outputs[1 - lost] and "--resume" in outputs[1 - lost], outputs
-    assert time.monotonic() - start < 60
     counters, _ = newest(tmp_path)
     steps = int(counters["env_steps"])
 
@@ -109,11 +107,9 @@ def test_a_host_that_hangs_when_host_0_dies_is_ended():
     first, second = two_processes("time.sleep(600)")
     for process in (first, second):
         wait_for_line(process, "joined")
-    start = time.monotonic()
     first.kill()
     (_, status), (_, output) = finish([first, second])
     assert status == TRY_AGAIN and "jaxrl: error: another host was lost" in output and "--resume" in output, output
-    assert time.monotonic() - start < 60
 
 
 @pytest.mark.parametrize("late", [1, 0])
@@ -127,15 +123,23 @@ def test_a_host_that_is_late_at_the_end_is_waited_for(late):
 def test_sums_do_not_stand_in_line_behind_what_came_later():
     """Of which a learner step is one: the sums are there while the devices are at work on it."""
     code = """
-import numpy as np
-slow = jax.jit(lambda x: jax.pure_callback(lambda x: (time.sleep(8), x)[1], x, x))
+import numpy as np, threading
+begun, summed, before = threading.Event(), threading.Event(), []
+
+def wait(x):
+    begun.set()
+    before.append(summed.wait(60))
+    return x
+
+slow = jax.jit(lambda x: jax.pure_callback(wait, x, x))
+step = threading.Thread(target=lambda: slow(np.float32(1)).block_until_ready())
 hosts.totals([0])()  # compiled
 sums = hosts.totals([host + 0.5, 2**53 - 1.0 - host])
-step = slow(np.float32(1))
-start = time.monotonic()
-assert sums().tolist() == [2.0, 2**54 - 3.0]
-assert time.monotonic() - start < 6, "the sums waited for the step"
-step.block_until_ready()
+step.start()
+assert begun.wait(60) and sums().tolist() == [2.0, 2**54 - 3.0]
+summed.set()
+step.join()
+assert before == [True], "the sums waited for the step"
 print("summed", flush=True); hosts.leave()
 """
     statuses, outputs = finish(two_processes(code))

@@ -30,20 +30,19 @@ def program(timeout, before, after):
 
 
 @pytest.mark.parametrize(
-    ("after", "status", "told"), [(60, 75, "jaxrl: error: nothing came for a while\n"), (0.1, 0, "")]
+    ("after", "status", "told"), [(600, 75, "jaxrl: error: nothing came for a while\n"), (0.1, 0, "")]
 )
 def test_silence_after_a_step_ends_the_process(after, status, told):
-    start = time.monotonic()
-    words = program(1.0, 1.5, after)
+    words = program(3.0, 3.5, after)
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S)
     assert (done.returncode, done.stderr) == (status, told)
-    assert done.stdout == ("alive\n" if status else "alive\nended\n") and time.monotonic() - start < 50
+    assert done.stdout == ("alive\n" if status else "alive\nended\n")
 
 
 def test_a_suspended_process_has_not_waited():
-    process = subprocess.Popen(program(3.0, 0.0, 1.0), cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(program(5.0, 0.0, 1.0), cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None and process.stdout.readline() == "alive\n"
     os.kill(process.pid, signal.SIGSTOP)
-    time.sleep(4.0)
+    time.sleep(6.0)
     os.kill(process.pid, signal.SIGCONT)
     assert process.wait(PATIENCE_S) == 0

@@ -1,5 +1,6 @@
 """A sweep on this machine, with stand-ins for trainings; real ones are in tests/slurm."""
 
+import errno
 import io
 import json
 import os
@@ -25,6 +26,8 @@ from jaxrl.sweeps.slots import Slot
 from jaxrl.sweeps.sweep_file import read_sweep
 from jaxrl.sweeps.sweep_folder import State, SweepError, SweepFolder
 
+pytestmark = pytest.mark.usefixtures("hang_ups")
+
 # Ends as `end` says; a preempted one finishes when it is started again. Writes where it was pinned, and when it ran.
 STAND_IN = """
 import json, os, pathlib, signal, sys, time
@@ -39,7 +42,7 @@ signal.signal(signal.SIGTERM, stop)
 if end == "fail":
     sys.exit("error: by design")
 if end == "stop" and not before:
-    time.sleep(60)
+    time.sleep(600)
 if end == "kill" and not before:
     (folder / "stopped").touch()
     os.kill(os.getpid(), signal.SIGKILL)
@@ -116,11 +119,11 @@ def test_asked_to_end_every_run_saves_and_none_starts(sweep, number):
             asked.append(True)
             signal.raise_signal(number)
 
-    asked = []
+    asked, threads = [], set(threading.enumerate())
     assert local.run_local(sweep, runs, [Slot((CORES[0],))] * 2, tick) == 128 + number
     assert statuses(sweep, runs) == ["interrupted", "interrupted", "waiting"]
     assert [sweep.state(run.id).exit_status for run in runs[:2]] == [143, 143]
-    assert signal.getsignal(number) is not None and threading.active_count() == 1
+    assert signal.getsignal(number) is not None and set(threading.enumerate()) <= threads
     assert local.run_local(sweep, runs, [Slot((CORES[0],))] * 2) == 0, "and then it goes on"
     assert [sweep.state(run.id).attempts for run in runs] == [2, 2, 1]
 
@@ -128,7 +131,7 @@ def test_asked_to_end_every_run_saves_and_none_starts(sweep, number):
 def test_a_second_ctrl_c_kills(sweep, monkeypatch):
     stubborn = (
         "import pathlib, signal, sys, time; signal.signal(15, signal.SIG_IGN); "
-        "pathlib.Path(sys.argv[1]).touch(); time.sleep(60)"
+        "pathlib.Path(sys.argv[1]).touch(); time.sleep(600)"
     )
     ready = sweep.path / "ready"
     monkeypatch.setattr(attempt, "command", lambda folder, run: [sys.executable, "-c", stubborn, str(ready)])
@@ -139,9 +142,8 @@ def test_a_second_ctrl_c_kills(sweep, monkeypatch):
             asked.append(True)
             signal.raise_signal(signal.SIGINT)
 
-    start = time.monotonic()
     assert local.run_local(sweep, [make_run("a")], [Slot((CORES[0],))], tick) == 130
-    assert sweep.state("a").exit_status == -9 and time.monotonic() - start < 30
+    assert sweep.state("a").exit_status == -9
 
 
 def test_verdicts():
@@ -238,7 +240,7 @@ def test_an_attempt_counts_time_and_attempts(sweep):
     run = make_run("a")
     assert Attempt(sweep, run, job="7_1").wait().status == "finished"
     first = sweep.state("a")
-    assert first.attempts == 1 and first.job == "7_1" and 0.2 < first.seconds < 60
+    assert first.attempts == 1 and first.job == "7_1" and first.seconds > 0.2
     assert Attempt(sweep, run).wait().seconds > first.seconds
 
 
@@ -261,17 +263,20 @@ def test_no_run_outlives_its_launcher(sweep, number):
     words = [sys.executable, "-c", LAUNCHER, str(sweep.path), str(CORES[0]), STAND_IN]
     launcher = subprocess.Popen(words)
     ready, stopped = (sweep.of("a") / name for name in ("ready", "stopped"))
-    limit = time.monotonic() + 60
-    while not ready.exists() and time.monotonic() < limit:
-        time.sleep(0.05)
+    wait_for(ready)
     launcher.send_signal(number)
-    assert launcher.wait(60) == (-number if number == signal.SIGKILL else 128 + number)
-    while not stopped.exists() and time.monotonic() < limit:
-        time.sleep(0.05)
-    assert stopped.exists()
+    assert launcher.wait(120) == (-number if number == signal.SIGKILL else 128 + number)
+    wait_for(stopped)
     run = make_run("a")
     assert local.run_local(sweep, [run], [Slot((CORES[0],))]) == 0
     assert statuses(sweep, [run]) == ["finished"]
+
+
+def wait_for(path):
+    limit = time.monotonic() + 60
+    while not path.exists():
+        assert time.monotonic() < limit, path
+        time.sleep(0.05)
 
 
 def test_a_launcher_waits_for_one_that_is_ending(sweep):
@@ -281,6 +286,15 @@ def test_a_launcher_waits_for_one_that_is_ending(sweep):
     ending.start()
     with SweepFolder(sweep.path).locked():
         ending.join()
+
+
+def test_a_file_system_without_locks_is_warned_of(sweep, monkeypatch, caplog):
+    def refuse(file, kind):
+        raise OSError(errno.ENOTSUP, "Operation not supported")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with sweep.locked():
+        assert f"The file system of {sweep.path / 'launcher.lock'} has no locks" in caplog.text
 
 
 def test_a_folder_that_is_written_is_waited_for(sweep, capsys):
