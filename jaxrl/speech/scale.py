@@ -14,9 +14,10 @@ from jaxrl.config.conversion import Loader, convert, expected
 from jaxrl.errors import ConfigError
 from jaxrl.speech.decoder.flow_training import FlowConfig
 from jaxrl.speech.policy.policy_config import PolicyConfig
+from jaxrl.speech.rl.rl_config import RLConfig
 from jaxrl.speech.tokenizer.codec_training import CodecConfig
 
-MAY_BE_ZERO = ("seed", "dropout", "noise")
+MAY_BE_ZERO = ("seed", "dropout", "noise", "kl_cost")
 
 
 @dataclass(frozen=True)
@@ -41,12 +42,14 @@ class Scale:
         tokenizer: the codebooks.
         decoder: flow matching; its ablation has the same settings.
         policy: the transformer over text and speech, and its student.
+        rl: reinforcement learning of the policy.
     """
 
     engine: EngineConfig = field(default_factory=EngineConfig)
     tokenizer: CodecConfig = field(default_factory=CodecConfig)
     decoder: FlowConfig = field(default_factory=FlowConfig)
     policy: PolicyConfig = field(default_factory=PolicyConfig)
+    rl: RLConfig = field(default_factory=RLConfig)
 
 
 def read_scale(path: Path) -> Scale:

@@ -10,6 +10,9 @@ import jax.numpy as jnp
 from jaxrl.speech.policy.transformer import Cache, Transformer
 from jaxrl.types import Key, PyTree
 
+# At the policy's learning rate alone a value that begins at 0 would be believed for a thousand updates.
+VALUE_SCALE = 10.0
+
 
 class Read(NamedTuple):
     """What the agents see of a network."""
@@ -68,5 +71,5 @@ class TokenNetwork:
 
         tokens = observation.reshape(batch, time)
         hidden, logits = self.model.apply({"params": params["policy"]}, tokens, method=both)
-        value = jax.lax.stop_gradient(hidden) @ params["value"]["kernel"] + params["value"]["bias"]
+        value = VALUE_SCALE * (jax.lax.stop_gradient(hidden) @ params["value"]["kernel"] + params["value"]["bias"])
         return Read(logits.reshape(batch * time, -1), value.reshape(-1), memory)

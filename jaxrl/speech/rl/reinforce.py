@@ -1,0 +1,147 @@
+"""`rollout -> score -> update`: answers in one scan, scored whole on the host, learnt from as any trajectory is.
+
+Nothing here knows the agent. The reward of a row is what its token earned (`scoring.py`); where an agent has no term
+for the supervised policy, ref, in its loss, `-beta (log mu(a) - log ref(a))` is added to every row that was chosen.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxrl import ops
+from jaxrl.speech import fitting, ids
+from jaxrl.speech.policy.generate import Grammar
+from jaxrl.speech.rl.arms import Arm
+from jaxrl.speech.rl.asks import Ask, Asks
+from jaxrl.speech.rl.rl_config import RLConfig
+from jaxrl.speech.rl.rollout import answers_of, make_rollout
+from jaxrl.speech.rl.scoring import Score, Scorer
+from jaxrl.speech.rl.token_network import TokenNetwork
+from jaxrl.speech.speech_error import SpeechError
+from jaxrl.types import TrainState, Trajectory
+
+PARTS = ("content", "attribute", "voice", "tool", "format", "length")
+
+
+class Batch(NamedTuple):
+    """What was asked and answered in an update, stream by stream."""
+
+    asks: list[Ask]
+    lengths: np.ndarray  # int32 [B], of the prompts
+    trajectory: Trajectory
+    scores: list[Score]
+
+
+def stack(asks: Sequence[Ask], places: int) -> tuple[np.ndarray, np.ndarray]:
+    """Prompts as [B, places], padded, and their lengths [B]: one shape for all."""
+    stacked = np.full((len(asks), places), ids.PAD, np.int32)
+    for row, ask in zip(stacked, asks, strict=True):
+        row[: len(ask.prompt)] = ask.prompt
+    return stacked, np.array([len(ask.prompt) for ask in asks], np.int32)
+
+
+def rewards(scores: Sequence[Score], lengths: np.ndarray, rows: int) -> np.ndarray:
+    """What every row earned, float32 [rows, B]: the token after row `length - 1` is the first of the answer."""
+    found = np.zeros((rows, len(scores)), np.float32)
+    for stream, (score, length) in enumerate(zip(scores, lengths, strict=True)):
+        found[length - 1 : length - 1 + len(score.earned), stream] = score.earned
+    return found
+
+
+def paid(trajectory: Trajectory, reward: np.ndarray) -> Trajectory:
+    """The trajectory with its rewards, and the return where an episode ends: what a behaviour's vote is on."""
+    returns = np.where(np.asarray(trajectory.last), reward.sum(axis=0), 0).astype(np.float32)
+    return trajectory._replace(reward=jnp.asarray(reward), episode_return=jnp.asarray(returns))
+
+
+@partial(jax.jit, static_argnames="network")
+def divergence(network: TokenNetwork, supervised: Any, trajectory: Trajectory) -> tuple[jax.Array, jax.Array]:
+    """`log mu(a) - log ref(a)` where a token was chosen, else 0, [T, B]; and where one was, bool [T, B]."""
+    tokens = jnp.swapaxes(trajectory.observation, 0, 1)
+    logits = jnp.swapaxes(network.model.apply({"params": supervised}, tokens), 0, 1)[:-1]
+    legal = trajectory.legal[:-1]  # pyright: ignore[reportOptionalSubscript]
+    reference = ops.log_prob(ops.softmax_policy(logits, 1.0, legal), trajectory.action)
+    chosen = trajectory.mask & (jnp.sum(legal, axis=-1) > 1)
+    return jnp.where(chosen, ops.log_prob(trajectory.behaviour_logits, trajectory.action) - reference, 0), chosen
+
+
+def averages(scores: Sequence[Score]) -> dict[str, float]:
+    """Means of the score, of its parts over the answers that have them, of the spread of F0, of the seconds spoken."""
+    found = {"score": float(np.mean([score.total for score in scores]))}
+    for name in PARTS:
+        some = [score.parts[name] for score in scores if name in score.parts]
+        found |= {name: float(np.mean(some))} if some else {}
+    spoken = [score.measured for score in scores if score.measured and score.measured.f0 > 0]
+    found["spread"] = float(np.mean([one.spread for one in spoken])) if spoken else 0.0
+    found["seconds"] = float(np.mean([one.seconds for one in spoken])) if spoken else 0.0
+    return found
+
+
+def reinforce(
+    folder: Path,
+    arm: Arm,
+    config: RLConfig,
+    network: TokenNetwork,
+    supervised: Any,
+    grammar: Grammar,
+    asks: Asks,
+    scorer: Scorer,
+    advance: Callable[[int, int], None],
+) -> TrainState:
+    """The state after all updates; `folder` holds it and its curve, and an interrupted run goes on from there.
+
+    Args:
+        folder: of this arm.
+        arm: who learns, and from what.
+        config: of the stage.
+        network: that begins as the supervised policy.
+        supervised: its parameters, the reference.
+        grammar: of the assistant's turn.
+        asks: of the training split.
+        scorer: with the weights of the arm.
+        advance: told the number of updates done, and of all.
+
+    Raises:
+        SpeechError: a loss is not a number.
+    """
+    agent = arm.make(config, network)
+    rollout = make_rollout(agent, grammar, config.tokens)
+    publish, learn = jax.jit(agent.publish), jax.jit(agent.update, donate_argnums=0)
+
+    def play(state: TrainState, key: jax.Array) -> Batch:
+        rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
+        drawn = [ask for ask in asks.draw(rng, config.prompts) for _ in range(config.group)]
+        prompts, lengths = stack(drawn, config.tokens)
+        trajectory = rollout(jax.tree.map(jnp.copy, publish(state)), prompts, lengths, key)
+        return Batch(drawn, lengths, trajectory, scorer.score(drawn, answers_of(trajectory, lengths)))
+
+    def update(state: TrainState, key: jax.Array) -> tuple[TrainState, Mapping[str, Any]]:
+        start = time.monotonic()
+        batch = play(state, key)
+        apart, chosen = divergence(network, supervised, batch.trajectory)
+        reward = rewards(batch.scores, batch.lengths, len(batch.trajectory.action))
+        trajectory = paid(batch.trajectory, reward)
+        if arm.shaping:
+            trajectory = trajectory._replace(reward=trajectory.reward - config.kl_cost * apart)
+        state, metrics = learn(state, trajectory)
+        if not np.isfinite(float(metrics["loss/total"])):
+            raise SpeechError(f"the loss of {folder.name} is no number any more; lower rl.learning_rate")
+        told = {
+            **averages(batch.scores),
+            "kl": ops.masked_mean(jnp.exp(-apart) + apart - 1, chosen),
+            "entropy": metrics["behaviour/entropy"] * jnp.sum(trajectory.mask) / jnp.sum(chosen),
+            "grad_norm": metrics["optimiser/grad_norm"],
+            "tokens": jnp.sum(chosen) / chosen.shape[1],
+            "time": time.monotonic() - start,
+        }
+        return state, told
+
+    return fitting.fit(folder, agent.init(jax.random.key(config.seed)), update, config.updates, config.seed, advance, 1)
