@@ -42,17 +42,21 @@ class AtariScreen(Screen):
 
     def __init__(self, config: EnvPool, seed: int) -> None:
         from jaxrl.envs.envpool.options import make_screen_pool
+        from jaxrl.envs.envpool.random_starts import RandomStarts
 
         self._pool = make_screen_pool(config, seed)
+        self._starts = RandomStarts([seed], config.spec.num_actions, config.random_starts or 0)
 
     def draw(self, timestep: TimeStep, action: np.ndarray | None = None) -> np.ndarray:
         """As in `Screen`; raises `EnvError` where the two games part."""
         if action is None:
             observation, _ = self._pool.reset()
         else:
-            observation, _, terminated, truncated, info = self._pool.step(np.asarray(action[:1], np.int32))
+            played = self._starts.choose(np.asarray(action[:1], np.int32))
+            observation, _, terminated, truncated, info = self._pool.step(played)
             if info["reward"][0] != timestep.reward[0] or (terminated | truncated)[0] != timestep.last[0]:
                 raise EnvError("the emulator that draws the video no longer plays the same game; leave --video out")
+        self._starts.begin(timestep.first[:1])
         return np.ascontiguousarray(observation[0].transpose(1, 2, 0))
 
     def close(self) -> None:

@@ -51,14 +51,13 @@ def test_overrides_show_in_the_label():
     assert protocol_rules(Catch()) is None
 
 
-@pytest.mark.parametrize(("protocol", "label"), [("cpu", "cpu + sticky_actions=0.25"), ("machado", "machado")])
-def test_evaluations_are_sticky_and_their_label_says_so(protocol, label):
-    """In training nothing changes, and what was set is kept."""
+@pytest.mark.parametrize(("protocol", "label"), [("cpu", "cpu + random_starts=10"), ("machado", "machado")])
+def test_evaluations_have_chance_and_their_label_says_which(protocol, label):
+    """In training nothing changes, sticky actions are chance enough, and what was set is kept."""
     config = EnvPool(protocol=protocol)
-    assert resolve(scored(config)).sticky_actions == 0.25
     assert protocol_label(scored(config)) == label and protocol_label(config) == protocol
-    still = EnvPool(protocol=protocol, sticky_actions=0.0)
-    assert scored(still) == still
+    for chosen in (EnvPool(protocol="cpu", sticky_actions=0.1), EnvPool(protocol=protocol, random_starts=0)):
+        assert scored(chosen) == chosen
     cartpole = EnvPool(id="CartPole-v1")
     assert scored(cartpole) == cartpole and scored(Catch()) == Catch()
 
@@ -71,13 +70,14 @@ def games(config: EnvPool, purpose: int) -> int:
     for _ in range(60):
         frames = [zlib.crc32(frame.tobytes()) for frame in timestep.observation]
         seen = [before + frame.to_bytes(4, "big") for before, frame in zip(seen, frames, strict=True)]
-        timestep = env.step(np.asarray([frame % 6 for frame in frames], np.int32))
+        timestep = env.step(np.asarray([frame % env.spec.num_actions for frame in frames], np.int32))
     env.close()
     return len(set(seen))
 
 
-def test_a_deterministic_policy_plays_as_many_games_as_episodes():
-    config = EnvPool(protocol="cpu")
+@pytest.mark.parametrize("env_id", ["Pong-v5", "Breakout-v5"])
+def test_a_deterministic_policy_plays_as_many_games_as_episodes(env_id):
+    config = EnvPool(env_id, protocol="cpu")
     assert games(config, TRAINING) <= 30 < games(config, EVALUATION) == 40
 
 
@@ -88,6 +88,7 @@ def test_a_deterministic_policy_plays_as_many_games_as_episodes():
         ({"noop_max": 2**31}, "env.noop_max must be at least 1 and at most"),
         ({"sticky_actions": 1.0}, "env.sticky_actions must be below 1"),
         ({"sticky_actions": -0.1}, "env.sticky_actions"),
+        ({"random_starts": -1}, "env.random_starts must be at least 0"),
         ({"max_episode_steps": 0}, "env.max_episode_steps must be at least 1 and at most"),
         ({"frame_size": 0}, "env.frame_size must be at least 1 and at most 1024, got 0"),
         ({"frame_size": 20_000}, "env.frame_size must be at least 1 and at most 1024, got 20000"),

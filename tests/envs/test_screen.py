@@ -24,8 +24,8 @@ def parts(config, num_envs):
 
 
 def test_a_second_emulator_plays_the_same_game():
-    """Through sticky actions, no-op starts and a reset: the picture is what the agent saw, in colour and larger."""
-    config = EnvPool("Pong-v5", protocol="machado", noop_max=30, max_episode_steps=70)
+    """Through sticky actions, starts of both kinds and a reset: what the agent saw, in colour and larger."""
+    config = EnvPool("Pong-v5", protocol="machado", noop_max=30, random_starts=10, max_episode_steps=70)
     env, screen = parts(config, 3)
     rng = np.random.default_rng(0)
     timestep = env.reset()

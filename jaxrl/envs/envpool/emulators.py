@@ -12,7 +12,7 @@ if TYPE_CHECKING:  # `jaxrl train --help` reads this file, and must not wait for
     from jaxrl.envs.base import BatchedEnv
     from jaxrl.types import EnvSpec, Screen
 
-SCORED_STICKY = 0.25  # Machado et al. 2018, arXiv 1709.06009
+SCORED_RANDOM_STARTS = 10  # env steps, 0.7 s: enough for as many games as episodes, too few to lose one
 MAX_INT32 = 2**31 - 1
 MAX_FRAME_SIZE = 1024  # far above the screen's 210x160; EnvPool ends the process on sizes it cannot allocate
 
@@ -36,10 +36,11 @@ class EnvPool:
     Args:
         id: such as `Pong-v5` or `CartPole-v1`.
         protocol: Atari preset `machado`, `paper` or `cpu`.
-        sticky_actions: probability that the previous action is repeated; null keeps the preset's in training, and is
-            0.25 in evaluation whatever the preset, where no-ops alone give a greedy policy 30 different games at most.
+        sticky_actions: probability that the previous action is repeated; null keeps the preset's.
         full_action_set: all 18 actions instead of the game's own; null keeps the preset's.
         noop_max: up to so many no-ops start an episode, at least 1; null keeps the preset's.
+        random_starts: so many actions at the start of an episode are drawn at random; null is 0 in training, and in
+            evaluation 10 where no action is sticky: no-ops alone give a greedy policy 30 different games at most.
         max_episode_steps: cap in env steps, after which an episode is truncated, of any id; null keeps the preset's,
             and outside Atari the game's own.
         frame_size: side of the square frame in pixels; null keeps the preset's.
@@ -51,6 +52,7 @@ class EnvPool:
     sticky_actions: Annotated[float, Between(0, 1)] | None = None
     full_action_set: bool | None = None
     noop_max: Annotated[int, Between(1, MAX_INT32)] | None = None  # EnvPool crashes on 0
+    random_starts: Annotated[int, Between(0, MAX_INT32)] | None = None
     max_episode_steps: Annotated[int, Between(1, MAX_INT32)] | None = None
     frame_size: Annotated[int, Between(1, MAX_FRAME_SIZE)] | None = None
     parts: tuple[str, ...] = ()
@@ -85,13 +87,13 @@ class EnvPool:
         return AtariScreen(config, env_seeds(seed, stream, num_envs)[0]) if is_atari(self.id) else None
 
     def scored(self) -> EnvPool:
-        """The rules of evaluations: chance within every Atari game, unless `sticky_actions` was set, so that a policy
-        without any plays different games."""
+        """The rules of evaluations: chance in every Atari game, so that a policy without any plays different ones."""
         from jaxrl.envs.envpool.options import is_atari
+        from jaxrl.envs.envpool.protocols import resolve
 
-        return (
-            replace(self, sticky_actions=SCORED_STICKY) if self.sticky_actions is None and is_atari(self.id) else self
-        )
+        if self.random_starts is not None or not is_atari(self.id) or resolve(self).sticky_actions:
+            return self
+        return replace(self, random_starts=SCORED_RANDOM_STARTS)
 
     def rules(self) -> dict[str, Any] | None:
         """Every rule of an Atari environment by name, its label first; None elsewhere."""

@@ -16,6 +16,7 @@ from jaxrl.envs.base import BatchedEnv, EnvError
 from jaxrl.envs.checks import Turn, check_action, check_num_envs
 from jaxrl.envs.envpool.emulators import EnvPool
 from jaxrl.envs.envpool.options import envpool_spec, is_atari, make_observer, make_pool, shown_keys
+from jaxrl.envs.envpool.random_starts import RandomStarts
 from jaxrl.envs.tally import Tally
 from jaxrl.types import PyTree, TimeStep
 
@@ -55,6 +56,7 @@ class EnvPoolEnv(BatchedEnv):
         self._terminated = keys.index("info:terminated") if "info:terminated" in keys else None
         self._action_dtype = self._pool.spec.action_array_spec["action"].dtype
         self._ids = np.arange(num_envs, dtype=np.int32)
+        self._starts = RandomStarts(seeds, self.spec.num_actions, config.random_starts or 0)
         self._turn = Turn()
         self._cap = None if is_atari(config.id) else config.max_episode_steps
         self._tally = Tally(num_envs)  # where its cap ended an episode, EnvPool is to be told
@@ -69,7 +71,7 @@ class EnvPoolEnv(BatchedEnv):
         return self._receive()
 
     def send(self, action: np.ndarray) -> None:
-        action = check_action(action, self.num_envs, self.spec)
+        action = self._starts.choose(check_action(action, self.num_envs, self.spec))
         if self.spec.bounds is not None:
             action = self.spec.bounds.stretch(action).astype(self._action_dtype, copy=False)
         if not action.flags.writeable:  # such as a view of a JAX array, which EnvPool refuses
@@ -110,7 +112,9 @@ class EnvPoolEnv(BatchedEnv):
         done, truncated = values[self._done], values[self._truncated]
         game_over = ~truncated if self._terminated is None else values[self._terminated] != 0
         observation = self._observer({name: values[place] for name, place in self._shown.items()})
-        return self._tally.add(observation, values[self._reward], done | truncated, game_over, self._cap)
+        timestep = self._tally.add(observation, values[self._reward], done | truncated, game_over, self._cap)
+        self._starts.begin(timestep.first)
+        return timestep
 
     def _values(self) -> list[Any]:
         """EnvPool's arrays of all environments, those that `send` had to begin anew among them."""

@@ -28,6 +28,7 @@ class Protocol:
         max_episode_steps: env steps after which an episode is truncated.
         frame_skip: frames per env step.
         frame_stack: frames in an observation.
+        random_starts: so many actions at the start of an episode are drawn at random.
     """
 
     label: str
@@ -38,6 +39,7 @@ class Protocol:
     max_episode_steps: int
     frame_skip: int = 4
     frame_stack: int = 4
+    random_starts: int = 0
 
 
 PRESETS: dict[str, Protocol] = {
@@ -49,7 +51,7 @@ PRESETS: dict[str, Protocol] = {
     "cpu": Protocol("cpu", 42, False, sticky_actions=0.0, noop_max=30, max_episode_steps=27_000),
 }
 
-OVERRIDABLE = ("sticky_actions", "full_action_set", "noop_max", "max_episode_steps", "frame_size")
+OVERRIDABLE = ("sticky_actions", "full_action_set", "noop_max", "max_episode_steps", "frame_size", "random_starts")
 
 
 def overrides(config: EnvPool) -> dict[str, Any]:
