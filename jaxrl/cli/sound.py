@@ -22,7 +22,7 @@ def speech(arguments: Sequence[str]) -> int:
     add = parser.add_argument
     add("--scale", default="tiny", metavar="NAME", help="of configs/speech, or a file; default: tiny")
     add("--folder", type=Path, metavar="FOLDER", help="where everything goes; default: runs/speech-NAME")
-    add("--until", default="decoder", choices=STAGES, metavar="STAGE", help=f"the last one: {', '.join(STAGES)}")
+    add("--until", default="policy", choices=STAGES, metavar="STAGE", help=f"the last one: {', '.join(STAGES)}")
     add("--workers", type=positive_int, default=os.cpu_count() or 1, metavar="N", help="processes of the engine")
     options = parser.parse_args(arguments)
     path = Path(options.scale)

@@ -1,8 +1,11 @@
 """All stages on a handful of utterances: they run, are not run again, and refuse what cannot be."""
 
+import io
 import json
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from jaxrl.cli.commands import main
@@ -10,6 +13,7 @@ from jaxrl.speech.decoder.flow_training import FlowConfig
 from jaxrl.speech.loading import CODES, read_codes
 from jaxrl.speech.policy.policy_config import PolicyConfig
 from jaxrl.speech.scale import EngineConfig, Scale
+from jaxrl.speech.sound.waves import read_wave, write_wave
 from jaxrl.speech.speech_error import SpeechError
 from jaxrl.speech.stages import run
 from jaxrl.speech.tokenizer.codec_training import CodecConfig
@@ -18,28 +22,95 @@ SMALL = Scale(
     EngineConfig(16, 0),
     CodecConfig(8, 16, width=16, steps=4, batch=2, blocks=4),
     FlowConfig(width=16, steps=4, batch=2, blocks=4, euler=2),
-    PolicyConfig(8, width=16, layers=2, heads=2, rows=2, steps=4, student_layers=1, student_texts=2, student_steps=2),
+    PolicyConfig(8, width=16, layers=1, heads=2, rows=2, steps=4, student_layers=1, student_texts=2, student_steps=2),
 )
 
 
-@pytest.mark.usefixtures("speech_extra")
-def test_stages_run_once_and_resume(tmp_path, capsys):
-    report = run(tmp_path, SMALL, "decoder", 2)
+@pytest.fixture(scope="module")
+def decoded(tmp_path_factory, speech_extra) -> Path:
+    """A run until the stage decoder."""
+    folder = tmp_path_factory.mktemp("speech")
+    run(folder, SMALL, "decoder", 2)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def talking(decoded) -> Path:
+    """The same until the stage policy."""
+    run(decoded, SMALL, "policy", 2)
+    return decoded
+
+
+def report_of(folder: Path, stage: str) -> dict:
+    return json.loads((folder / stage / "report.json").read_text())
+
+
+def test_stages_run_once_and_resume(decoded, capsys):
+    report = report_of(decoded, "decoder")
     rows = report["resynthesis"]
     assert rows["original"]["wer"] < 0.2 < rows["flow"]["wer"]  # nothing was learnt in four steps
     assert rows["true features"]["f0_error_semitones"] < 0.5
     assert report["real_time_factor"] > 0 and report["first_chunk_ms"] > 0
     for page in ("engine/page.html", "engine/page.png", "decoder/page.html", "decoder/page.png"):
-        assert (tmp_path / page).stat().st_size > 10_000
-    assert (
-        len(read_codes(tmp_path / "tokenizer" / CODES))
-        == json.loads((tmp_path / "engine" / "report.json").read_text())["accepted"]
-    )
+        assert (decoded / page).stat().st_size > 10_000
+    assert len(read_codes(decoded / "tokenizer" / CODES)) == report_of(decoded, "engine")["accepted"]
     capsys.readouterr()
-    assert run(tmp_path, SMALL, "decoder", 2) == report
+    assert run(decoded, SMALL, "decoder", 2) == report
     assert capsys.readouterr().out.count("done before") == 3
     with pytest.raises(SpeechError, match="made with other settings"):
-        run(tmp_path, Scale(EngineConfig(13, 0), SMALL.tokenizer, SMALL.decoder), "engine", 2)
+        run(decoded, Scale(EngineConfig(13, 0), SMALL.tokenizer, SMALL.decoder), "engine", 2)
+
+
+def test_a_policy_that_learnt_nothing_still_parses_and_is_judged(talking):
+    report = report_of(talking, "policy")
+    assert min(report["asr"]["cer"], report["tts"]["wer"]) > 0.5
+    assert report["questions"]["spoken"] == report["questions"]["typed"] == 0
+    assert report["student"]["asked"] == 2
+    for name in ("page.html", "teacher/curve.png", "data/codes.npz", "voices.json"):
+        assert (talking / "policy" / name).stat().st_size > 500
+    assert '"valid_loss"' in (talking / "policy" / "teacher" / "curve.jsonl").read_text()
+
+
+def test_the_commands_run(talking, capsys, monkeypatch):
+    wave = talking / "decoder" / "waves" / "0-original.wav"
+    assert main(["listen", str(talking), str(wave)]) == 0
+    said = talking / "said.wav"
+    assert main(["speak", str(talking), "(fast) turn the lamp on", "--out", str(said)]) == 0
+    assert len(read_wave(said)) > 1000
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"what is one plus two\n{wave}\n(fats) hello\n"))
+    capsys.readouterr()
+    assert main(["chat", str(talking), "--persona", "a robot"]) == 1
+    told = capsys.readouterr()
+    assert told.err.count("\n") == 1 and "there is no tag (fats); the nearest is (fast)" in told.err
+    assert len(told.out.splitlines()) >= 2
+
+
+def test_what_cannot_be_is_one_sentence(talking, capsys, monkeypatch):
+    folder, wave = str(talking), talking / "decoder" / "waves" / "0-original.wav"
+    (talking / "no.wav").write_text("no wave")
+    write_wave(talking / "silent.wav", np.zeros(9000))
+    write_wave(talking / "long.wav", np.tile(read_wave(wave), 8))
+    out = ["--out", str(talking / "never.wav")]
+    for words, said in (
+        (["speak", folder, "(fats) hello", *out], "there is no tag (fats)"),
+        (["speak", folder, "hello " * 99, *out], "must have fewer than 320; shorten it"),
+        (["speak", folder, "hello", *out, "--voice", "zoe"], "there is no voice 'zoe'; the voices are"),
+        (["speak", folder, "(fast)", *out], "there is no text to speak"),
+        (["speak", folder, "turn 1234 on", *out], "the number 1234 is too large"),
+        (["listen", folder, str(talking / "no.wav")], "is no wave file"),
+        (["listen", folder, str(talking / "silent.wav")], "is silent"),
+        (["listen", folder, str(talking / "long.wav")], "must have fewer than 320; shorten it"),
+        (["chat", folder, "--persona", "a king"], "there is no persona 'a king'; the personas are a robot"),
+        (["listen", str(talking / "decoder"), str(wave)], "is no folder of `jaxrl speech` with a policy"),
+    ):
+        capsys.readouterr()
+        assert main(words) == 1, words
+        err = capsys.readouterr().err
+        assert said in err and err.count("\n") == 1
+    monkeypatch.setitem(sys.modules, "pyworld", None)
+    assert main(["speak", folder, "hello", *out]) == 1
+    assert "pyworld cannot be imported" in capsys.readouterr().err
+    assert not (talking / "never.wav").exists()
 
 
 @pytest.mark.parametrize("stage", ["rl", "suite"])

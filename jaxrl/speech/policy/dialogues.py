@@ -107,14 +107,14 @@ def several(rng: np.random.Generator, library: Library) -> list[Turn]:
 
 # Shares of the tasks.
 TASKS: Mapping[str, tuple[float, Maker]] = {
-    "tts": (0.38, tts),
-    "asr": (0.25, asr),
-    "questions": (0.10, questions),
-    "control": (0.06, control),
-    "cloning": (0.07, cloning),
-    "tools": (0.07, tools),
-    "personas": (0.04, personas),
-    "several": (0.03, several),
+    "tts": (0.45, tts),
+    "asr": (0.29, asr),
+    "questions": (0.08, questions),
+    "control": (0.04, control),
+    "cloning": (0.04, cloning),
+    "tools": (0.05, tools),
+    "personas": (0.03, personas),
+    "several": (0.02, several),
 }
 
 

@@ -36,12 +36,12 @@ class PolicyConfig:
     dropout: float = 0.0
     context: int = 320
     rows: int = 6
-    steps: int = 1300
+    steps: int = 900
     learning_rate: float = 4e-3
     noise: float = 0.05
     student_layers: int = 2
-    student_texts: int = 400
-    student_steps: int = 800
+    student_texts: int = 160
+    student_steps: int = 300
     seed: int = 0
 
 

@@ -110,7 +110,7 @@ def all_utterances(folder: Path, scale: Scale, workers: int) -> tuple[list[Item]
     if not (data / SUMMARY).exists() or not wanted.items() <= read_summary(data).items():
         (data / CODES).unlink(missing_ok=True)
         with shown("more utterances") as advance:
-            produce(data, *wanted.values(), workers, advance)
+            produce(data, wanted["utterances"], wanted["seed"], workers, advance)
     items = read_manifest(data / MANIFEST)
     if not (data / CODES).exists():
         tokenizer = load_tokenizer(folder, scale)

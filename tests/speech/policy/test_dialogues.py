@@ -51,7 +51,7 @@ def test_tools_are_called_where_they_answer_and_what_they_say_is_what_they_said(
     rng, calls, answers = np.random.default_rng(2), 0, 0
     for _ in range(200):
         turns = draw_dialogue(rng, LIBRARY, ["tools"])
-        at_hand = turns[0].content[0].split()[1:] if turns[0].role == "system" else []
+        at_hand = str(turns[0].content[0]).split()[1:] if turns[0].role == "system" else []
         asked = next(turn for turn in turns if turn.role == "human").content[-1]
         made = [part for turn in turns for part in turn.content if isinstance(part, Call)]
         calls += len(made)
@@ -60,7 +60,7 @@ def test_tools_are_called_where_they_answer_and_what_they_say_is_what_they_said(
             assert bool(made) == (wanted is not None and wanted.text.split()[0] in at_hand)
             assert not made or made == [wanted]
         if made:
-            told = next(turn for turn in turns if turn.role == "input").content[0]
+            told = str(next(turn for turn in turns if turn.role == "input").content[0])
             assert made[0].text.startswith("clock") or told == run_tool(made[0], 0)
             answers += told.startswith("error")
     assert calls > 60 and answers > 3

@@ -44,12 +44,12 @@ def test_answers_parse_and_their_likelihood_is_the_policys(params):
     assert made.mask.any(axis=1).all() and (made.tokens[~made.mask] == ids.PAD).all()
     assert not made.log_probs[~made.mask].any()
     for prompt, tokens, log_probs, mask in zip(PROMPTS, *made, strict=True):
-        stream = np.array([*prompt, *tokens[mask]])
+        stream = [*prompt, *tokens[mask].tolist()]
         parse(stream, VOCABULARY)
         assert (tokens[mask] == ids.EOT).sum() <= 1 and (mask.all() or tokens[mask][-1] == ids.EOT)
-        logits = NETWORK.apply({"params": params}, stream[None])[0, len(prompt) - 1 : -1]
+        logits = NETWORK.apply({"params": params}, jnp.array([stream]))[0, len(prompt) - 1 : -1]
         legal = GRAMMAR.legal[phases(stream, VOCABULARY)[len(prompt) : -1]]
-        expected = jax.nn.log_softmax(masked_logits(logits, legal, 0.8))
+        expected = jax.nn.log_softmax(masked_logits(logits, jnp.asarray(legal), 0.8))
         np.testing.assert_allclose(log_probs[mask], expected[np.arange(mask.sum()), tokens[mask]], atol=1e-4)
 
 

@@ -34,7 +34,7 @@ def test_rows_hold_whole_dialogues_and_count_what_the_assistant_says():
             stream = rows.tokens[row][here].tolist()
             found.append(stream)
             np.testing.assert_array_equal(rows.phases[row][here], phases(stream, VOCABULARY)[:-1])
-            counted = VOCABULARY.decode(np.array(stream)[rows.counted[row][here]])
+            counted = VOCABULARY.decode(np.array(stream)[rows.counted[row][here]].tolist())
             said = [turn.content for turn in TURNS[streams.index(stream)] if turn.role == "assistant"]
             assert counted == "".join(
                 VOCABULARY.decode(encode_dialogue([Turn("assistant", content)], VOCABULARY)[2:]) for content in said
