@@ -9,6 +9,7 @@ from typing import Annotated, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxrl import ops
 from jaxrl.agents import exploration
@@ -19,7 +20,9 @@ from jaxrl.agents.replay_buffer import ReplayConfig
 from jaxrl.agents.unrolling import Network, warm_up, whole
 from jaxrl.agents.updating import init_state, make_update, side_by_side
 from jaxrl.config.ranges import HUGE, TINY, AtLeast, Between
+from jaxrl.errors import ConfigError
 from jaxrl.ops import moments
+from jaxrl.ops.policies import ContinuousPolicy
 from jaxrl.ops.rewards import RewardTransform
 from jaxrl.ops.values import ValueTransform
 from jaxrl.types import Agent, EnvSpec, Key, Learnt, Metrics, Params, PyTree, TrainState, Trajectory
@@ -80,6 +83,8 @@ class ActorCriticConfig:
         temperature_factor: multiply the policy term by the temperature, so that the policy gradient has the same size
             at the logits for every temperature.
         exploration: see below.
+        continuous_policy: of a continuous action; `gaussian`, of which the environment cuts what leaves its bounds, or
+            `squashed` into them by tanh.
         value_transform: `identity`, or `rescale` to let the network predict h(V), about the root of V.
         normalise_observations: show the network each number in standard deviations from its mean, of all that was seen
             before the update, at most 10.
@@ -94,6 +99,7 @@ class ActorCriticConfig:
     num_minibatches: Annotated[int, AtLeast(1)] = 1
     temperature_factor: TemperatureFactor = False
     exploration: ExplorationConfig = field(default_factory=ExplorationConfig)
+    continuous_policy: ContinuousPolicy = "gaussian"
     value_transform: ValueTransform = "identity"
     normalise_observations: bool = False
     normalise_rewards: bool = False
@@ -143,7 +149,9 @@ def make_agent(
             `trajectory.extras`, leaves [T, B, ...], where its targets do not follow the parameters from step to step.
     """
     normalises = config.normalise_observations or config.normalise_rewards
-    family = exploration.make_exploration(config.exploration, ops.distribution_of(spec.bounds is not None))
+    _check_policy(config, spec)
+    distribution = ops.distribution_of(spec.bounds is not None, config.continuous_policy)
+    family = exploration.make_exploration(config.exploration, distribution)
 
     def init(key: Key) -> TrainState:
         observation = spec.blank(1)
@@ -203,6 +211,20 @@ def make_agent(
         look=partial(look, network, config.value_transform),
         takes_frames=not config.normalise_observations,  # whose moments are those of what the network is shown
     )
+
+
+def _check_policy(config: ActorCriticConfig, spec: EnvSpec) -> None:
+    """Raises a `ConfigError` of one sentence where the action is not what `continuous_policy` is for."""
+    if config.continuous_policy == "gaussian":
+        return
+    if spec.bounds is None:
+        raise ConfigError(
+            "agent.continuous_policy is of continuous actions, and the environment's are discrete; leave it out"
+        )
+    if not np.isfinite(spec.bounds).all():
+        raise ConfigError(
+            "agent.continuous_policy squashed needs an action that is bounded on both sides; set it to gaussian"
+        )
 
 
 def _nothing_seen(config: ActorCriticConfig, spec: EnvSpec) -> Seen:

@@ -80,7 +80,7 @@ def read_rows(params: Params, hypers: Any, trajectory: Trajectory, config: Actor
     head, value_head = unroll_network(network, params, trajectory)
     temperature, legal = trajectory.extras.temperature, trajectory.legal
     preferred, drawn = preference_scale(hypers) * head, Drawn(temperature, trajectory.extras.coordinates)
-    distribution = ops.distribution_of(jnp.issubdtype(trajectory.action.dtype, jnp.floating))
+    distribution = ops.distribution_of(jnp.issubdtype(trajectory.action.dtype, jnp.floating), config.continuous_policy)
     family = make_exploration(config.exploration, distribution)
     logits = family.learnt(preferred, drawn, None if legal is None else legal[:-1])
     log_pi, log_mu = (distribution.log_prob(p, trajectory.action) for p in (logits, trajectory.behaviour_logits))

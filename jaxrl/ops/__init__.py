@@ -4,7 +4,7 @@ from jaxrl.ops.categorical import entropy, log_prob, normalise_logits, sample, s
 from jaxrl.ops.drtrace import DRTrace, dr_trace
 from jaxrl.ops.frames import stack_frames
 from jaxrl.ops.gae import generalised_advantage
-from jaxrl.ops.policies import CATEGORICAL, GAUSSIAN, Distribution, distribution_of
+from jaxrl.ops.policies import CATEGORICAL, GAUSSIAN, SQUASHED, Distribution, distribution_of
 from jaxrl.ops.rewards import transform_reward
 from jaxrl.ops.trace import masked_mean
 from jaxrl.ops.upgo import upgo_advantage
@@ -14,6 +14,7 @@ from jaxrl.ops.vtrace import VTrace, vtrace
 __all__ = [
     "CATEGORICAL",
     "GAUSSIAN",
+    "SQUASHED",
     "DRTrace",
     "Distribution",
     "VTrace",

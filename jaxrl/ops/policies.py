@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import jax
 
-from jaxrl.ops import categorical, gaussian
+from jaxrl.ops import categorical, gaussian, squashed
 
 
 class Distribution(NamedTuple):
@@ -39,6 +39,20 @@ GAUSSIAN = Distribution(
 )
 
 
-def distribution_of(continuous: bool) -> Distribution:
-    """`GAUSSIAN` for continuous actions, else `CATEGORICAL`."""
-    return GAUSSIAN if continuous else CATEGORICAL
+SQUASHED = Distribution(
+    gaussian.gaussian_policy,
+    squashed.log_prob,
+    squashed.entropy,
+    squashed.sample,
+    "policy/deviation",
+    squashed.mean_deviation,
+)
+
+ContinuousPolicy = Literal["gaussian", "squashed"]
+
+
+def distribution_of(continuous: bool, policy: ContinuousPolicy = "gaussian") -> Distribution:
+    """`policy` for continuous actions, else `CATEGORICAL`."""
+    if not continuous:
+        return CATEGORICAL
+    return SQUASHED if policy == "squashed" else GAUSSIAN

@@ -56,6 +56,7 @@ CONFIGS: dict[str, Any] = {
     "ppo": ppo.Config(ppo.Hypers(learning_rate=0.01, entropy_cost=0.0, discount_factor=0.5), **NORMALISED),
     "impala": impala.Config(impala.Hypers(learning_rate=0.01, entropy_cost=0.0, discount_factor=0.5), **NORMALISED),
 }
+CONFIGS["squashed"] = replace(CONFIGS["impala"], continuous_policy="squashed")
 
 
 def config_of(name: str, **runtime: Any) -> Any:
@@ -84,7 +85,7 @@ def test_bounds_are_stretched_and_cut():
     assert bounds.stretch(action).dtype == np.float32
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", ["ppo", "impala", pytest.param("squashed", marks=pytest.mark.slow)])
 def test_agents_learn_to_aim(name):
     """The mean goes to the place, which only a network that sees it in its own unit can learn so fast."""
     config = config_of(name)
@@ -122,14 +123,18 @@ def test_it_goes_everywhere(kind):
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves((state.params, state.moments)))
 
 
-def test_the_first_step_sees_what_acted_saw():
+@pytest.mark.parametrize("policy", ["gaussian", "squashed"])
+def test_the_first_step_sees_what_acted_saw(policy):
     """Moments change between updates, never between acting and learning: the ratio of the first step is 1."""
     config = config_of("ppo")
-    config = replace(config, agent=replace(config.agent, num_epochs=1, num_minibatches=1))
+    agent = replace(config.agent, num_epochs=1, num_minibatches=1, continuous_policy=policy)
+    config = replace(config, agent=agent)
     with make_sebulba(config) as runtime:
         for update in runtime.updates():
             assert float(update.metrics["trace/rho_mean"]) == pytest.approx(1, abs=1e-4)
-            assert float(update.metrics["policy/deviation"]) == pytest.approx(1, abs=0.2)
+            assert float(update.metrics["policy/deviation"]) == pytest.approx(
+                1 if policy == "gaussian" else 0.628, abs=0.2
+            )
             if runtime.updates_done == 3:
                 break
 
@@ -141,6 +146,17 @@ def test_casa_and_mixtures_say_why_not():
         config = replace(CONFIGS["ppo"], exploration=ExplorationConfig(family))
         with pytest.raises(ConfigError, match=f"agent.exploration.family {family} .* set it to plain, fixed or bandit"):
             ppo.make(config, mlp.make(mlp.Config((8,)), Aim().spec), Aim().spec, 1)
+
+
+def test_a_squashed_policy_says_what_it_needs():
+    config = replace(CONFIGS["ppo"], continuous_policy="squashed")
+    discrete = small_config().env.spec
+    for spec, message in (
+        (discrete, "is of continuous actions, and the environment's are discrete; leave it out"),
+        (Aim().spec._replace(bounds=Bounds((-1.0, -np.inf), (1.0, 1.0))), "bounded on both sides; set it to gaussian"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            ppo.make(config, mlp.make(mlp.Config((8,)), spec), spec, 1)
 
 
 def test_a_value_of_its_own_has_its_own_layers():

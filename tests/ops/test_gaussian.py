@@ -63,13 +63,16 @@ def test_a_temperature_is_a_power_of_the_density(drawn, temperature, double):
         GAUSSIAN.policy(plain, 1.0, np.ones((5, 3), bool))
 
 
-def test_both_distributions_have_the_functions():
+def test_all_distributions_have_the_functions():
     for distribution, parameters, shape in (
         (ops.CATEGORICAL, np.zeros((2, 4)), (2,)),
         (GAUSSIAN, np.zeros((2, 4)), (2, 2)),
+        (ops.SQUASHED, np.zeros((2, 4)), (2, 2)),
     ):
         policy = distribution.policy(jnp.asarray(parameters, jnp.float32), 1.0)
         action = distribution.sample(jax.random.key(0), policy)
         assert action.shape == shape and distribution.log_prob(policy, action).shape == (2,)
-        assert distribution is ops.distribution_of(jnp.issubdtype(action.dtype, jnp.floating))
+        assert distribution is ops.distribution_of(
+            jnp.issubdtype(action.dtype, jnp.floating), "squashed" if distribution is ops.SQUASHED else "gaussian"
+        )
     assert gaussian.split(np.arange(4.0))[1].tolist() == [2, 3]
