@@ -18,7 +18,7 @@ from jaxrl.record.files import check_writable, replace_json
 from jaxrl.run.experiment import Experiment
 from jaxrl.run.runtimes import make_selfplay
 from jaxrl.selfplay.frozen import empty_pool, make_decide
-from jaxrl.types import Key, PyTree, TrainState
+from jaxrl.types import Key, PyTree, TimeStep, TrainState, Trajectory
 
 ROUNDS = 5
 
@@ -84,21 +84,24 @@ def _networks(experiment: Experiment) -> Callable[[], None]:
     rows = unroll_like(agent, spec, unroll_rows(config.selfplay, length), shared.num_columns)
     batch = jax.tree.map(lambda x: jnp.ones(x.shape, x.dtype) if x.dtype == bool else jnp.zeros(x.shape, x.dtype), rows)
     batch = batch._replace(first=jnp.zeros_like(batch.first))
-    timestep = blank_timestep(spec, table.num_games)
+    # An observation for every step, and all of them arguments: acting on the same constant one in a loop, a compiler
+    # would take the network out of the loop.
+    seen = jax.tree.map(lambda x: jnp.broadcast_to(x, (length, *x.shape)), blank_timestep(spec, table.num_games))
 
     @jax.jit
-    def work(state: TrainState, key: Key) -> tuple[TrainState, PyTree]:
+    def work(state: TrainState, batch: Trajectory, seen: TimeStep, key: Key) -> tuple[TrainState, PyTree]:
         params = agent.publish(state)
         pool = empty_pool(config.selfplay.opponents, table, params)
         decide = make_decide(agent, table, params, pool)
         player = jnp.zeros(table.num_games, jnp.int32)
 
-        def act(actor_state: PyTree, number: jax.Array) -> tuple[PyTree, PyTree]:
+        def act(actor_state: PyTree, now: tuple[jax.Array, TimeStep]) -> tuple[PyTree, PyTree]:
+            number, timestep = now
             return decide((), actor_state, timestep, player, jax.random.fold_in(key, number))
 
-        acted = jax.lax.scan(act, agent.initial_actor_state(table.num_games), jnp.arange(length))[1]
+        acted = jax.lax.scan(act, agent.initial_actor_state(table.num_games), (jnp.arange(length), seen))[1]
         return agent.update(state, batch)[0], acted
 
     state, key = agent.init(jax.random.key(0)), jax.random.key(1)
-    compiled = work.lower(state, key).compile()
-    return lambda: jax.block_until_ready(compiled(state, key)) and None
+    compiled = work.lower(state, batch, seen, key).compile()
+    return lambda: jax.block_until_ready(compiled(state, batch, seen, key)) and None

@@ -52,9 +52,9 @@ def climb(trained: Trained, games: int | None, greedy: bool) -> dict[str, Any]:
         return result | game.climb(trained.name, config, arrays, number, experiment.config.seed, sampled=not greedy)
     if not greedy:
         raise ConfigError(f"{trained.name} is scored by its most probable actions only; leave --no-greedy out")
-    for name, script in game.scripts.items():
-        contest = jax.jit(make_contest(experiment.agent, game, script, number))
-        share = float(contest(trained.state, experiment.key(EVALUATION_KEY)))
+    contest = jax.jit(make_contest(experiment.agent, game, game.scripts, number))
+    for name, won in contest(trained.state, experiment.key(EVALUATION_KEY)).items():
+        share = float(won)
         error = math.sqrt(share * (1 - share) / number)
         result |= {f"against_{name}": share, "mean_return": 2 * share - 1, "standard_error": 2 * error}
     return result

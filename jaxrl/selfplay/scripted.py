@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import jax
 import jax.numpy as jnp
@@ -15,23 +15,26 @@ from jaxrl.types import Agent, Key, PyTree, TrainState
 
 
 def make_contest(
-    agent: Agent, game: TwoPlayerGame, script: Script, num_games: int
-) -> Callable[[TrainState, Key], jax.Array]:
-    """(train state, key) -> the policy's share of `num_games` games, float32 []; a game that is cut off is half.
+    agent: Agent, game: TwoPlayerGame, scripts: Mapping[str, Script], num_games: int
+) -> Callable[[TrainState, Key], dict[str, jax.Array]]:
+    """(train state, key) -> the policy's share of `num_games` games against each script; one cut off counts as half.
 
-    The policy takes its most probable action, and has seat 0 in every other game; memory is kept by seat.
+    The policy takes its most probable action, and has seat 0 in every other game; memory is kept by seat. All matches
+    are one program: rules and network are compiled once.
     """
     num_games += num_games % 2
-    env, table = game.make_games(num_games), Table(0, 0, 0, (("script", num_games),))
+    table = Table(0, 0, 0, tuple((name, num_games) for name in scripts))
+    total = table.num_games
+    env = game.make_games(total)
 
-    def contest(state: TrainState, key: Key) -> jax.Array:
+    def contest(state: TrainState, key: Key) -> dict[str, jax.Array]:
         start_key, act_key = jax.random.split(key)
-        decide = make_decide(agent, table, agent.publish_greedy(state), None, {"script": script})
-        actor_state = agent.initial_actor_state(num_games)
+        decide = make_decide(agent, table, agent.publish_greedy(state), None, scripts)
+        actor_state = agent.initial_actor_state(total)
         games = env.reset(start_key)
         memory = jax.tree.map(lambda x: jnp.stack([x, x]), actor_state)
-        wins, over = jnp.zeros(num_games, jnp.float32), jnp.zeros(num_games, bool)
-        begin = games, memory, jnp.ones((2, num_games), bool), wins, over, jnp.int32(0)
+        wins, over = jnp.zeros(total, jnp.float32), jnp.zeros(total, bool)
+        begin = games, memory, jnp.ones((2, total), bool), wins, over, jnp.int32(0)
 
         def going(now: PyTree) -> jax.Array:
             return ~now[4].all()
@@ -54,6 +57,7 @@ def make_contest(
             games = env.step(games, output.action)
             return games, memory, fresh & ~moves, wins, over | turn.last, number + 1
 
-        return jnp.mean(jax.lax.while_loop(going, step, begin)[3])
+        shares = jnp.mean(jax.lax.while_loop(going, step, begin)[3].reshape(len(scripts), num_games), axis=1)
+        return dict(zip(scripts, shares, strict=True))
 
     return contest

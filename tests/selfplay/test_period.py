@@ -75,19 +75,22 @@ def test_a_saved_run_goes_on_bit_for_bit(small):
 
 
 def test_a_match_against_a_script_is_the_policys_share():
-    """A policy that always bets meets one that always calls: 2 to whoever has the higher card, so a half; one that
-    always passes loses 1 in every game, on either seat."""
+    """A policy that always bets meets one that always calls: 2 to whoever has the higher card, so a half; and wins 1
+    in every game of one that passes, as one that always passes loses 1, on either seat."""
     agent, game = make_agent(1), Kuhn()
     state = agent.init(jax.random.key(0))
     policy = state.params["policy"]
-    contest = jax.jit(make_contest(agent, game, game.scripts["calling"], 400))
+    scripts = {"calling": game.scripts["calling"], "passing": lambda games, part, key: 0 * games.state.node[part]}
+    contest = jax.jit(make_contest(agent, game, scripts, 400))
 
     def always(action: int) -> TrainState:
         bias = 50 * jax.nn.one_hot(action, 2)
         return state.replace(params={**state.params, "policy": {**policy, "bias": bias}})
 
-    assert abs(contest(always(BET), jax.random.key(1)) - 0.5) < 0.3
-    assert float(contest(always(1 - BET), jax.random.key(1))) == pytest.approx(0.5 + 0.5 * -1)
+    bets, passes = (contest(always(action), jax.random.key(1)) for action in (BET, 1 - BET))
+    assert abs(bets["calling"] - 0.5) < 0.3
+    assert float(bets["passing"]) == pytest.approx(0.5 + 0.5)
+    assert float(passes["calling"]) == pytest.approx(0.5 - 0.5)
 
 
 def test_learning_beats_the_script():
