@@ -7,6 +7,7 @@ from pathlib import Path
 
 from jaxrl.cli import game
 from jaxrl.cli.parser import Parser, positive_float
+from jaxrl.errors import ConfigError
 
 
 def bench(arguments: Sequence[str]) -> int:
@@ -18,12 +19,20 @@ def bench(arguments: Sequence[str]) -> int:
     add(
         "config",
         metavar="CONFIG",
-        help="followed by --KEY VALUE for settings, as in `jaxrl train`; or a game, as in `jaxrl bench locm --help`",
+        help="followed by --KEY VALUE for settings, as in `jaxrl train`; a scale of speech; or a game, as in "
+        "`jaxrl bench locm --help`",
     )
     add("--json", type=Path, metavar="FILE", required=True, help="where the numbers go")
     add("--seconds", type=positive_float, default=10.0, metavar="S", help="per part; default: 10")
     add("--peer", choices=["torch"], help="also time the network's update in PyTorch, where that is installed")
     options, settings = parser.parse_with_settings(arguments)
+    from jaxrl.speech.suite import speech_bench
+
+    if speech_bench.is_scale(Path(options.config)):
+        if settings or options.peer:
+            raise ConfigError("a scale of speech is measured as it is; give CONFIG, --json and --seconds only")
+        speech_bench.main(Path(options.config), options.json, options.seconds)
+        return 0
     from jaxrl import bench
     from jaxrl.config.parsing import read_config
 

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jaxrl.cli import sound
 from jaxrl.cli.agents_at_hand import AGENT_HELP
 from jaxrl.cli.output import lasting_output
 from jaxrl.cli.parser import Parser, positive_int
@@ -134,9 +135,22 @@ def evaluate(arguments: Sequence[str]) -> int:
     add("--member", type=int, metavar="I", help="of a population; default: all members share the episodes")
     add("--json", type=Path, metavar="FILE", help="also write the result there")
     add("--video", type=Path, metavar="FILE", help="film one of the episodes: .gif, .webp or .mp4")
+    add("--suite", choices=["speech"], help="RUN is a folder of jaxrl speech: examine its policy on all axes")
+    add(
+        "--policy",
+        metavar="NAME",
+        help="of that folder: teacher, student, or a learner such as group; default: teacher",
+    )
     options, settings = parser.parse_with_settings(arguments)
+    of_games = [options.episodes, options.greedy, options.member, options.video, *settings]
+    if options.suite and any(one is not None for one in of_games):
+        raise ConfigError("--suite speech plays no episodes: give RUN, --policy and --json only")
+    if options.policy and not options.suite:
+        raise ConfigError("--policy names one of several in a folder of jaxrl speech; set --suite speech too")
     if options.json and options.json.exists() and not options.json.is_file():  # said before anything is played
         raise ConfigError(f"--json {options.json} is a folder or a device; name a file, such as scores.json")
+    if options.suite:
+        return sound.suite(Path(options.run), options.policy, options.json)
     from jaxrl.record.files import check_writable, replace_json
     from jaxrl.run.evaluate import evaluate
 

@@ -13,16 +13,19 @@ from typing import Any
 from jaxrl.cli.parser import Parser, positive_int
 from jaxrl.config.shipped import shipped
 
-STAGES = ("engine", "tokenizer", "decoder", "policy", "rl", "suite")  # the last two are planned
+STAGES = ("engine", "tokenizer", "decoder", "policy", "rl", "suite")
 
 
 def speech(arguments: Sequence[str]) -> int:
     """`jaxrl speech`."""
-    parser = Parser("speech", "Data, tokenizer, decoder and policy of speech, stage by stage; run again, it goes on.")
+    parser = Parser(
+        "speech",
+        "From data to reinforcement learning and an evaluation, stage by stage; run again, it goes on.",
+    )
     add = parser.add_argument
     add("--scale", default="tiny", metavar="NAME", help="of configs/speech, or a file; default: tiny")
     add("--folder", type=Path, metavar="FOLDER", help="where everything goes; default: runs/speech-NAME")
-    add("--until", default="policy", choices=STAGES, metavar="STAGE", help=f"the last one: {', '.join(STAGES)}")
+    add("--until", default="suite", choices=STAGES, metavar="STAGE", help=f"the last one: {', '.join(STAGES)}")
     add("--workers", type=positive_int, default=os.cpu_count() or 1, metavar="N", help="processes of the engine")
     options = parser.parse_args(arguments)
     path = Path(options.scale)
@@ -33,7 +36,24 @@ def speech(arguments: Sequence[str]) -> int:
     folder = options.folder or Path("runs") / f"speech-{path.stem}"
     report = run(folder, read_scale(path), options.until, options.workers)
     print(json.dumps(report, indent=1))
-    print(f"{folder}: done until {options.until}; look at page.html in its folders")
+    print(f"{folder}: done until {options.until}; look at report.html")
+    return 0
+
+
+def suite(run: Path, policy: str | None, json_file: Path | None) -> int:
+    """`jaxrl evaluate RUN --suite speech`."""
+    from jaxrl.record.files import check_writable, replace_json
+    from jaxrl.speech.policy.at_hand import TRAINING
+    from jaxrl.speech.suite.suite_stage import evaluate_suite, table_of
+
+    if json_file:
+        check_writable(json_file)
+    part = policy or TRAINING
+    told = evaluate_suite(run, part)
+    print(table_of(told), end="")
+    print(f"{run / 'suite' / part}: suite.json, table.md, radar.png, waves, page.html")
+    if json_file:
+        replace_json(json_file, told)
     return 0
 
 

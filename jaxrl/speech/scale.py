@@ -15,6 +15,7 @@ from jaxrl.errors import ConfigError
 from jaxrl.speech.decoder.flow_training import FlowConfig
 from jaxrl.speech.policy.policy_config import PolicyConfig
 from jaxrl.speech.rl.rl_config import RLConfig
+from jaxrl.speech.suite.suite_config import SuiteConfig
 from jaxrl.speech.tokenizer.codec_training import CodecConfig
 
 MAY_BE_ZERO = ("seed", "dropout", "noise", "kl_cost")
@@ -43,6 +44,7 @@ class Scale:
         decoder: flow matching; its ablation has the same settings.
         policy: the transformer over text and speech, and its student.
         rl: reinforcement learning of the policy.
+        suite: the evaluation.
     """
 
     engine: EngineConfig = field(default_factory=EngineConfig)
@@ -50,6 +52,7 @@ class Scale:
     decoder: FlowConfig = field(default_factory=FlowConfig)
     policy: PolicyConfig = field(default_factory=PolicyConfig)
     rl: RLConfig = field(default_factory=RLConfig)
+    suite: SuiteConfig = field(default_factory=SuiteConfig)
 
 
 def read_scale(path: Path) -> Scale:

@@ -1,5 +1,6 @@
 """All stages on a handful of utterances: they run, are not run again, and refuse what cannot be."""
 
+import dataclasses
 import io
 import json
 import sys
@@ -12,10 +13,12 @@ from jaxrl.cli.commands import main
 from jaxrl.speech.decoder.flow_training import FlowConfig
 from jaxrl.speech.loading import CODES, read_codes
 from jaxrl.speech.policy.policy_config import PolicyConfig
+from jaxrl.speech.rl.rl_config import RLConfig
 from jaxrl.speech.scale import EngineConfig, Scale
 from jaxrl.speech.sound.waves import read_wave, write_wave
 from jaxrl.speech.speech_error import SpeechError
 from jaxrl.speech.stages import run
+from jaxrl.speech.suite.suite_config import SuiteConfig
 from jaxrl.speech.tokenizer.codec_training import CodecConfig
 
 SMALL = Scale(
@@ -113,15 +116,24 @@ def test_what_cannot_be_is_one_sentence(talking, capsys, monkeypatch):
     assert not (talking / "never.wav").exists()
 
 
-@pytest.mark.parametrize("stage", ["rl", "suite"])
-def test_stages_that_are_planned_refuse_in_one_sentence(tmp_path, monkeypatch, capsys, stage):
-    monkeypatch.chdir(Path(__file__).parents[2])
-    assert main(["speech", "--until", stage, "--folder", str(tmp_path / "run")]) == 1
-    said = capsys.readouterr().err
-    assert (
-        said == f"jaxrl: error: the stage {stage} is not built yet; the stages are engine, tokenizer, decoder, policy\n"
+@pytest.mark.slow
+def test_the_last_stages_run_once_and_show_what_they_did(talking, capsys):
+    """All learners for one update, and the suite before and after: it never breaks, whatever the policy is worth."""
+    last = dataclasses.replace(
+        SMALL,
+        rl=RLConfig(updates=1, prompts=2, group=2, tokens=150, epochs=1, held=4, listener_width=16, listener_steps=4),
+        suite=SuiteConfig(items=12),
     )
-    assert not (tmp_path / "run").exists()
+    told = run(talking, last, "suite", 2)
+    assert told.keys() == {"settings", "teacher", "group"}
+    arms = report_of(talking, "rl")["arms"]
+    assert list(arms) == ["group", "impala", "casa", "words"]
+    assert all(0 <= arm["score"] <= 1 and arm["last_kl"] < 1e-3 for arm in arms.values())
+    for name in ("suite/radar.png", "suite/teacher/suite.json", "suite/group/table.md", "rl/curves.png", "report.html"):
+        assert (talking / name).stat().st_size > 500
+    capsys.readouterr()
+    run(talking, last, "suite", 2)
+    assert capsys.readouterr().out.count("done before") == 6
 
 
 def test_no_codes_is_one_sentence(tmp_path):

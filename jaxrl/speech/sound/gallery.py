@@ -59,16 +59,18 @@ def write_gallery(path: Path, title: str, shown: Sequence[Shown], rows: Sequence
         shown: waves to see and hear.
         rows: of a table, name and value.
     """
-    buffer = io.BytesIO()
-    picture(shown).savefig(buffer, dpi=90)
-    with replacing(path.with_suffix(".png")) as scratch:
-        scratch.write_bytes(buffer.getvalue())
+    image = ""
+    if shown:
+        buffer = io.BytesIO()
+        picture(shown).savefig(buffer, dpi=90)
+        with replacing(path.with_suffix(".png")) as scratch:
+            scratch.write_bytes(buffer.getvalue())
+        image = f'<img alt="waveforms and spectrograms" src="data:image/png;base64,{_base64(buffer.getvalue())}">'
     table = "".join(f"<tr><td>{escape(name)}</td><td>{escape(value)}</td></tr>" for name, value in rows)
     players = "".join(
         f'<p>{escape(one.title)}<br><audio controls src="data:audio/wav;base64,{sound}"></audio></p>'
         for one, sound in ((one, _base64(wave_bytes(one.samples))) for one in shown)
     )
-    image = f'<img alt="waveforms and spectrograms" src="data:image/png;base64,{_base64(buffer.getvalue())}">'
     head = f'<meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style>'
     body = f"<h1>{escape(title)}</h1><table>{table}</table>{image}{players}"
     replace_text(path, f'<!doctype html><html lang="en"><head>{head}</head><body>{body}</body></html>\n')
@@ -91,6 +93,32 @@ def write_curve(path: Path, lines: Sequence[Mapping[str, float]], names: Sequenc
         axis.set_xlabel("updates")
         axis.grid(alpha=0.3)
         axis.legend()
+    with replacing(path) as scratch, scratch.open("wb") as file:
+        figure.savefig(file, format="png", dpi=100)
+
+
+def write_radar(path: Path, scores: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
+    """A PNG of scores around a circle, with what chance and text alone get, in one step.
+
+    Args:
+        path: of the picture.
+        scores: by policy and axis: `score`, `chance`, `twin`, in [0, 1].
+    """
+    axes = list(dict.fromkeys(axis for told in scores.values() for axis in told))
+    angles = np.linspace(0, 2 * np.pi, len(axes), endpoint=False)
+    figure = Figure(figsize=(6.4, 5.6), layout="constrained")
+    plot = figure.add_subplot(projection="polar")
+    some = next(iter(scores.values()))
+    rings = {name: {axis: told["score"] for axis, told in of.items()} for name, of in scores.items()}
+    rings |= {name: {axis: told[name] for axis, told in some.items()} for name in ("chance", "twin")}
+    for name, values in rings.items():
+        drawn = [values.get(axis, 0.0) for axis in axes]
+        style = {"chance": ":", "twin": "--"}.get(name, "-")
+        label = {"twin": "text only"}.get(name, name)
+        plot.plot([*angles, angles[0]], [*drawn, drawn[0]], style, label=label, linewidth=1.5)
+    plot.set_ylim(0, 1)
+    plot.set_xticks(angles, axes)
+    figure.legend(loc="outside lower center", ncols=len(rings))
     with replacing(path) as scratch, scratch.open("wb") as file:
         figure.savefig(file, format="png", dpi=100)
 
