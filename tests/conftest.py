@@ -10,8 +10,16 @@ from pathlib import Path
 import pytest
 
 from jaxrl.config import registry
-from tests.support import compile_once  # noqa: F401  (before JAX)
+from tests.support import compile_once  # before JAX
 from tests.support import fake_agent as fake
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compilation(request: pytest.FixtureRequest) -> Iterator[None]:
+    """In some rooms programs are compiled without optimisation."""
+    room = request.path.relative_to(Path(__file__).parent).parts[0]
+    with compile_once.compiling(quickly=room in compile_once.QUICK_ROOMS):
+        yield
 
 
 @pytest.fixture
