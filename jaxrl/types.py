@@ -39,6 +39,7 @@ ActorParams = PyTree  # what acting needs: parameters and the state of the behav
 ActorState = PyTree  # per environment, leaves [B, ...]
 Memory = PyTree  # of a recurrent core, leaves [B, ...]; () for feed-forward networks
 Metrics = Mapping[str, Array]  # scalars, named as in docs/metrics.md
+GRADIENT_STEPS = "gradient_steps"  # the scope of the loop in an update between whose steps a device may do other things
 
 
 class Bounds(NamedTuple):

@@ -16,7 +16,18 @@ import optax
 
 from jaxrl.agents.optimiser import OptimiserConfig, apply_step, make_transform, schedule_factor
 from jaxrl.agents.unrolling import Network, whole
-from jaxrl.types import Frames, Key, Learnt, Metrics, Params, PyTree, TrainState, Trajectory, map_trajectory
+from jaxrl.types import (
+    GRADIENT_STEPS,
+    Frames,
+    Key,
+    Learnt,
+    Metrics,
+    Params,
+    PyTree,
+    TrainState,
+    Trajectory,
+    map_trajectory,
+)
 
 Loss = Callable[[Params, Any, Trajectory], tuple[jax.Array, Metrics]]  # of parameters, hypers and trajectory
 
@@ -67,7 +78,8 @@ def make_update(
             batch = jax.lax.optimization_barrier(whole(take_minibatch(trajectory, chosen)))
             return gradient_step(state, batch, rate, decay)
 
-        state, metrics = jax.lax.scan(body, state.replace(key=key), choices)
+        with jax.named_scope(GRADIENT_STEPS):
+            state, metrics = jax.lax.scan(body, state.replace(key=key), choices)
         metrics = jax.tree.map(jnp.mean, metrics)
         return state.replace(updates=state.updates + 1), {**metrics, "optimiser/learning_rate": rate}
 

@@ -14,6 +14,7 @@ from jaxrl.config.sections import RuntimeConfig
 from jaxrl.runtime.actor import Actor, actor_loop
 from jaxrl.runtime.exchange import PATIENCE, ParameterStore, Stopped, StopSignal, TrajectoryQueue
 from jaxrl.runtime.learner import copy_to, make_learner_step, make_mesh, make_publish, place_batch, place_state
+from jaxrl.runtime.pieces import PieceByPiece
 from jaxrl.runtime.seam import Announce, count_steps, describe, ignore
 from jaxrl.types import Agent, Device, Key, Snapshot, Standing, TrainState, Update
 
@@ -22,7 +23,8 @@ class Sebulba:
     """Actor threads on actor devices, the learner on learner devices (Hessel et al. 2021, arXiv 2104.06272).
 
     Several hosts train together where `learner_devices` has devices of all of them: each runs this with its own actors,
-    of which the first has the number `first_actor` among all, and the gradient is that of the whole batch.
+    of which the first has the number `first_actor` among all, and the gradient is that of the whole batch. An update
+    that `interleaves` lets acting on the same device go on between its gradient steps: so it is where that is needed.
 
     A `Runtime`. Runs with the same key, lag and environments are equal bit for bit.
     """
@@ -38,13 +40,17 @@ class Sebulba:
         actor_devices: Sequence[Device],
         learner_devices: Sequence[Device],
         first_actor: int = 0,
+        interleaves: bool | None = None,
     ) -> None:
         self._actors = actors
         self._actor_devices = actor_devices
         self._keys = [jax.random.fold_in(key, first_actor + i) for i in range(len(actors))]
         self._lag = config.policy_lag
         self._mesh = make_mesh(learner_devices)
-        self._step = make_learner_step(agent, self._mesh)
+        if interleaves is None:  # a CPU runs programs beside each other
+            shared = set(learner_devices) & set(actor_devices)
+            interleaves = len(learner_devices) == 1 and self._lag > 0 and any(d.platform != "cpu" for d in shared)
+        self._step = PieceByPiece(agent, self._mesh) if interleaves else make_learner_step(agent, self._mesh)
         self._publish = make_publish(agent, actor_devices)
         self.state = place_state(state, self._mesh)
         self.updates_done = 0

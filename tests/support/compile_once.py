@@ -27,7 +27,7 @@ QUICK = {
     "xla_llvm_disable_expensive_passes": True,
     "xla_cpu_use_fusion_emitters": False,
 }
-MOST_PAGES = 2 * 2**30 // resource.getpagesize()  # of a process, until it forgets what it has compiled
+MOST_PAGES = 3 * 2**30 // resource.getpagesize()  # of a process, until it forgets what it has compiled
 _held: list[bool] = []  # how what this process still holds was compiled: quickly, or as users have it
 
 

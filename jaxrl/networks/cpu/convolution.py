@@ -13,11 +13,12 @@ memory. Hence two things that only work together: the loop over parts of the bat
   convolution has stride 1 and `ceil(k / s)` blocks of kernel. The gradient is a convolution with the flipped kernel,
   and no zeros are put between the pixels of the output's gradient.
 
-On accelerators the native form is used, gradients included.
+On accelerators the native form is used, with XLA's own gradients.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -25,6 +26,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 from jax import lax
+from jax.custom_batching import custom_vmap
 
 Pads = tuple[tuple[int, int], tuple[int, int]]
 
@@ -60,19 +62,39 @@ class ConvSpec(NamedTuple):
         return tall, wide
 
 
+@partial(jax.custom_vjp, nondiff_argnums=(2, 3))
 def native_convolution(x: jax.Array, kernel: jax.Array, stride: tuple[int, int], pads: Pads) -> jax.Array:
-    """XLA's own convolution: x [N, H, W, C], kernel [kh, kw, C, F] -> [N, h, w, F] in the kernel's dtype."""
-    return _canonical(x.astype(kernel.dtype), kernel, pads, stride=stride)
+    """XLA's own convolution: x [N, H, W, C], kernel [kh, kw, C, F] -> [N, h, w, F] in the kernel's dtype.
+
+    An integer `x` is kept as it is and has no gradient.
+    """
+    return _in_turn(partial(_canonical, pads=pads, stride=stride), x.astype(kernel.dtype), kernel)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3))
 def cpu_convolution(x: jax.Array, kernel: jax.Array, stride: tuple[int, int], pads: Pads) -> jax.Array:
-    """The same function; its gradients are canonical convolutions. An integer `x` is kept as it is and has none."""
+    """The same function; its gradients are canonical convolutions."""
     return native_convolution(x, kernel, stride, pads)
 
 
 def _forward(x: jax.Array, kernel: jax.Array, stride: tuple[int, int], pads: Pads) -> tuple[jax.Array, Any]:
     return native_convolution(x, kernel, stride, pads), (x, kernel)
+
+
+def _native_backward(stride: tuple[int, int], pads: Pads, residuals: Any, gradient: jax.Array) -> tuple[Any, jax.Array]:
+    x, kernel = residuals
+    convolution, pixels = partial(_canonical, pads=pads, stride=stride), x.astype(kernel.dtype)
+
+    def of_kernel(x: jax.Array, gradient: jax.Array) -> jax.Array:
+        return jax.linear_transpose(lambda kernel: convolution(x, kernel), kernel)(gradient)[0]
+
+    def of_input(kernel: jax.Array, gradient: jax.Array) -> jax.Array:
+        return jax.linear_transpose(lambda x: convolution(x, kernel), pixels)(gradient)[0]
+
+    kernel_gradient = _in_turn(of_kernel, pixels, gradient)
+    if not jnp.issubdtype(x.dtype, jnp.floating):
+        return None, kernel_gradient
+    return _in_turn(of_input, kernel, gradient).astype(x.dtype), kernel_gradient
 
 
 def _backward(stride: tuple[int, int], pads: Pads, residuals: Any, gradient: jax.Array) -> tuple[Any, jax.Array]:
@@ -83,6 +105,7 @@ def _backward(stride: tuple[int, int], pads: Pads, residuals: Any, gradient: jax
     return _input_gradient(x, kernel, stride, pads, gradient), kernel_gradient
 
 
+native_convolution.defvjp(_forward, _native_backward)
 cpu_convolution.defvjp(_forward, _backward)
 
 
@@ -95,6 +118,22 @@ def _canonical(
     )
 
 
+def _in_turn(function: Callable[..., jax.Array], *arguments: jax.Array) -> jax.Array:
+    """`function(*arguments)`, of which `vmap`, as over the members of a population, makes one after the other.
+
+    All at once would be a convolution in groups, which is not canonical; and where the images are split over devices,
+    every device would gather those of all others.
+    """
+    alone = custom_vmap(function)
+
+    @alone.def_vmap
+    def members(size: int, is_batched: Any, *arguments: jax.Array) -> tuple[jax.Array, bool]:
+        each = (a if b else jnp.broadcast_to(a, (size, *a.shape)) for a, b in zip(arguments, is_batched, strict=True))
+        return lax.map(lambda member: alone(*member), tuple(each)), True
+
+    return alone(*arguments)
+
+
 def _kernel_gradient(
     x: jax.Array, kernel: jax.Array, stride: tuple[int, int], pads: Pads, gradient: jax.Array
 ) -> jax.Array:
@@ -105,7 +144,7 @@ def _kernel_gradient(
     height, width = (size + min(0, pad) for size, pad in zip(x.shape[1:3], after, strict=True))
     around = [(start, max(0, pad)) for (start, _), pad in zip(pads, after, strict=True)]
     images, kernels = x[:, :height, :width].transpose(3, 1, 2, 0), gradient.transpose(1, 2, 0, 3)
-    return _canonical(images, kernels, around, spread=stride).transpose(1, 2, 0, 3)
+    return _in_turn(partial(_canonical, pads=around, spread=stride), images, kernels).transpose(1, 2, 0, 3)
 
 
 def _input_gradient(
@@ -122,7 +161,7 @@ def _input_gradient(
     first, last = (top // sh, left // sw), (-(-(top + height) // sh), -(-(left + width) // sw))
     before = (mh - 1 - first[0], mw - 1 - first[1])
     around = [(b, end - gradient.shape[i]) for i, (b, end) in enumerate(zip(before, last, strict=True), start=1)]
-    folded = _canonical(gradient, blocks, around)
+    folded = _in_turn(partial(_canonical, pads=around), gradient, blocks)
     rows, columns = last[0] - first[0], last[1] - first[1]
     image = folded.reshape(n, rows, columns, sh, sw, channels).transpose(0, 1, 3, 2, 4, 5)
     image = image.reshape(n, rows * sh, columns * sw, channels)
