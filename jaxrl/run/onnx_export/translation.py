@@ -18,7 +18,7 @@ from jaxrl.run.onnx_export.primitives import translator
 
 LONGEST_SCAN = 16  # steps that are written out
 INLINED = {"jit": "jaxpr", "pjit": "jaxpr", "closed_call": "call_jaxpr", "custom_jvp_call": "call_jaxpr"}
-INLINED |= {"custom_vjp_call": "call_jaxpr", "remat": "jaxpr", "checkpoint": "jaxpr"}
+INLINED |= {"custom_vjp_call": "call_jaxpr", "custom_vmap_call": "call", "remat": "jaxpr", "checkpoint": "jaxpr"}
 
 
 def translate(graph: Graph, closed: Any, inputs: Sequence[Value]) -> list[Value]:
