@@ -18,10 +18,11 @@ from jaxrl.analysis.tables import Table
 from jaxrl.record.files import replace_text, replacing
 
 STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 1080px; margin: 2em auto; padding: 0 1em; color: #202124; }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 1200px; margin: 2em auto; padding: 0 1em; color: #202124; }
 h1, h2 { line-height: 1.2; } h2 { margin-top: 2em; border-bottom: 1px solid #e4e4e4; padding-bottom: .2em; }
-table { border-collapse: collapse; font-size: 13px; display: block; overflow-x: auto; }
-th, td { padding: .25em .7em; border-bottom: 1px solid #e4e4e4; text-align: left; white-space: nowrap; }
+table { border-collapse: collapse; font-size: 12.5px; }
+th, td { padding: .25em .5em; border-bottom: 1px solid #e4e4e4; text-align: left; }
+th { vertical-align: bottom; } td.number { white-space: nowrap; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
 img { max-width: 100%; } pre { background: #f6f6f6; padding: .8em; overflow-x: auto; font-size: 13px; }
 p.note { color: #5f6368; }

@@ -108,10 +108,11 @@ def games_table(
             raise ScoreError(f"the scores of {game} are {values}; each game needs finite ones, at least one")
         spread = float(values.std(ddof=1) / np.sqrt(values.size)) if values.size > 1 else None
         rows.append(
-            {"game": game, "agent": agent, **reference(game, baseline)._asdict()}
-            | {column: column_scores.get(game) for column, column_scores in theirs.items()}
+            {"game": game, "agent": agent}
             | {"score": float(values.mean()), "standard error": spread, "runs": values.size}
             | {"human-normalised": float(human_normalised(values.mean(), game, baseline))}
+            | {**reference(game, baseline)._asdict()}
+            | {column: column_scores.get(game) for column, column_scores in theirs.items()}
         )
     order = list(dict.fromkeys(row["game"] for row in rows))
     rows.sort(key=lambda row: order.index(row["game"]))
@@ -119,8 +120,8 @@ def games_table(
         f"Raw scores: score is the mean over an agent's runs under the {protocol} protocol; published columns keep "
         f"protocols and frame budgets of their own. Human-normalised with the {_words(baseline)} baselines; 1 is human."
     )
-    numbers = ("random", "human", *theirs, "score", "standard error")
-    decimals = dict.fromkeys(numbers, 1) | {"runs": 0, "human-normalised": 2}
+    own = {"score": 1, "standard error": 1, "runs": 0, "human-normalised": 2}
+    decimals = own | dict.fromkeys(("random", "human", *theirs), 1)
     return Table(caption, ("game", "agent", *decimals), tuple(rows), decimals)
 
 

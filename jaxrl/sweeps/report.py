@@ -21,8 +21,9 @@ from jaxrl.analysis.comparison import (
     summaries,
 )
 from jaxrl.analysis.curves import RunDataError, read_episodes
+from jaxrl.analysis.figures.groups import metrics_figure, plot_comparison
 from jaxrl.analysis.figures.intervals import improvement_figure, interval_figure, profile_figure
-from jaxrl.analysis.figures.learning import metrics_figure, plot_comparison
+from jaxrl.analysis.figures.wording import spaced
 from jaxrl.analysis.page import Page
 from jaxrl.analysis.runs import evaluation_return, read_evaluation, read_record
 from jaxrl.analysis.scores import Baseline, is_atari
@@ -116,7 +117,7 @@ def _curves(page: Page, groups: Groups) -> None:
     )
     with tempfile.TemporaryDirectory() as scratch:
         for env, of_agents in groups.items():
-            drawn = {agent: _with_episodes(page, folders) for agent, folders in of_agents.items()}
+            drawn = {spaced(agent): _with_episodes(page, folders) for agent, folders in of_agents.items()}
             drawn = {agent: runs for agent, runs in drawn.items() if runs}
             if drawn:
                 page.figure(plot_comparison(drawn, Path(scratch) / f"{env}.png", env), f"Learning curves on {env}")
@@ -132,7 +133,10 @@ def _exploration(page: Page, groups: Groups) -> None:
     )
     for env, of_agents in groups.items():
         try:
-            page.figure(metrics_figure(of_agents, EXPLORATION, title=env), f"Exploration on {env}")
+            page.figure(
+                metrics_figure({spaced(agent): runs for agent, runs in of_agents.items()}, EXPLORATION, title=env),
+                f"Exploration on {env}",
+            )
         except RunDataError as error:
             page.paragraph(f"{env}: {error}.")
 
@@ -177,7 +181,7 @@ def _comparison_figures(page: Page, usual: Comparison) -> None:
     label = usual.protocol
     title = "Aggregates with 95 % intervals, usual baselines"
     page.figure(interval_figure(summaries(usual), protocol=label, title=title), "Aggregates with intervals")
-    title = "Performance profiles with 95 % bands, usual baselines"
+    title = "Performance profiles, usual baselines"
     page.figure(profile_figure(profiles(usual), protocol=label, title=title), "Performance profiles")
     try:
         page.figure(improvement_figure(improvements(usual), protocol=label), "Probability of improvement")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from jaxrl.analysis.curves import (
     Curve,
@@ -19,7 +20,10 @@ from jaxrl.analysis.curves import (
     read_episodes,
     read_metrics,
 )
-from jaxrl.analysis.figures.learning import PANELS, metrics_figure, plot_comparison, plot_run
+from jaxrl.analysis.figures.groups import metrics_figure, plot_comparison
+from jaxrl.analysis.figures.learning import PANELS, plot_run
+from jaxrl.analysis.figures.return_axes import reference_lines
+from jaxrl.analysis.figures.wording import NAMES, metric_name
 from jaxrl.analysis.runs import one_protocol, read_record
 from jaxrl.record.metrics import METRICS
 from jaxrl.record.rundir import RunDir, RunDirError
@@ -172,16 +176,31 @@ def test_plot_comparison(tmp_path: Path) -> None:
         plot_comparison({"CASA": []}, tmp_path / "a.png", "")
 
 
-def test_the_legend_of_many_groups_hides_no_line(tmp_path, monkeypatch):
+def test_many_groups_get_a_panel_each_and_every_scale_is_round(tmp_path, monkeypatch):
     drawn = []
-    monkeypatch.setattr("jaxrl.analysis.figures.learning.save", lambda figure, path: drawn.append(figure) or path)
+    monkeypatch.setattr("jaxrl.analysis.figures.groups.save", lambda figure, path: drawn.append(figure) or path)
     run = make_run(tmp_path, [1.0] * 20)
-    plot_comparison({name: [run] for name in "abcdef"}, tmp_path / "many.png", "Pong")
+    plot_comparison({name: [run] for name in "abcd"}, tmp_path / "many.png", "Pong")
     (figure,) = drawn
     figure.draw_without_rendering()
-    (legend,), axes = figure.legends, figure.axes[0]
-    assert len(legend.get_texts()) == 6 and axes.get_legend() is None
-    assert legend.get_window_extent().y1 <= axes.get_tightbbox().y0
+    shown = [axes for axes in figure.axes if axes.axison]
+    assert [axes.get_title("left")[0] for axes in shown] == list("abcd")
+    assert [len(axes.collections) for axes in shown] == [1] * 4, "one band each"
+    assert [len(axes.lines) for axes in shown] == [5] * 4, "all means in grey, and its own"
+    assert "grey: the others" in figure.get_supxlabel()
+    assert all(tick % 200 == 0 for axes in shown for tick in axes.get_xticks())
+
+
+def test_a_far_human_score_is_named_and_presses_no_curve_flat():
+    figure = Figure()
+    near, far = figure.subplots(1, 2)
+    near.plot([0, 1], [-20, 10])
+    far.plot([0, 1], [10, 11])
+    for axes in (near, far):
+        reference_lines(axes, "Pong-v5")
+    assert [text.get_text() for text in near.texts] == ["random\n-20.7", "human\n14.6"] and len(near.lines) == 3
+    assert [text.get_text() for text in far.texts] == ["random\n-20.7 ↓", "human\n14.6 ↑"] and len(far.lines) == 1
+    assert far.get_ylim()[0] > 9
 
 
 def test_figures_say_their_protocol_and_mix_none(tmp_path):
@@ -205,7 +224,11 @@ def test_curves_without_episodes_come_from_the_reports(tmp_path):
 
 
 def test_the_plots_draw_documented_metrics() -> None:
-    assert {name for _, _, names in PANELS for name in names} <= set(METRICS)
+    assert {name for _, _, names in PANELS for name in names} | set(NAMES) <= set(METRICS)
+    assert metric_name("member_3/loss/total") == "Member 3, loss, total"
+    for _, unit, names in PANELS:
+        units = {METRICS[name].unit for name in names} - {"-"}
+        assert len(units) <= 1, f"one axis, {unit}, has several units"
 
 
 def test_metrics_of_groups_need_no_episodes(tmp_path):
@@ -220,6 +243,8 @@ def test_metrics_of_groups_need_no_episodes(tmp_path):
     np.testing.assert_allclose(single.axes[0].lines[0].get_ydata()[[0, -1]], [1, 20])
     several = metrics_figure(groups, ["policy/entropy", "loss/q", "value/mean"])
     several.canvas.draw()
-    assert [axes.get_ylabel() for axes in several.axes] == ["nats", "reward^2", "reward"]
+    assert [axes.get_ylabel() for axes in several.axes] == ["nats", "reward²", "reward"]
+    titles = ["Entropy of the policy", "Action-value loss", "Mean value"]
+    assert [axes.get_title("left") for axes in several.axes] == titles
     with pytest.raises(RunDataError, match="no group has the metric 'advantage/std'"):
         metrics_figure(groups, ["advantage/std"])

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from jaxrl.analysis.curves import RunDataError
-from jaxrl.analysis.figures.learning import metrics_figure, plot_comparison, plot_run
+from jaxrl.analysis.figures.groups import metrics_figure, plot_comparison
+from jaxrl.analysis.figures.learning import plot_run
 from jaxrl.analysis.runs import (
     VARIABLE,
     chosen_runs,
@@ -127,7 +128,13 @@ def test_games_that_share_a_name_are_told_apart(tmp_path):
     assert group_by_experiment(pong) == {"casa": pong}
     breakout = record(tmp_path, "casa-20260101-000000-s2", [9.0], env={"id": "Breakout-v5"})
     assert group_by_experiment([*pong, breakout]) == {"casa, Pong-v5": pong, "casa, Breakout-v5": [breakout]}
-    plot_comparison([*pong, breakout], tmp_path / "both.png")
+    drawn = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("jaxrl.analysis.figures.groups.save", lambda figure, path: drawn.append(figure))
+        plot_comparison([*pong, breakout], tmp_path / "both.png")
+    (figure,) = drawn
+    assert [axes.get_title("left") for axes in figure.axes] == ["Pong-v5", "Breakout-v5"], "a panel a game"
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["casa"]
     for draw in (metrics_figure, lambda groups: plot_comparison(groups, tmp_path / "mixed.png")):
         with pytest.raises(RunDataError, match=r"its runs played Breakout-v5 and Pong-v5"):
             draw({"casa": [*pong, breakout]})
@@ -162,7 +169,8 @@ def test_points_of_a_sweep_are_no_seeds(tmp_path, monkeypatch):
 def test_pictures_say_which_game_was_played(tmp_path, monkeypatch):
     """Also where a preset of one game was trained on another, and the folder has the preset's name."""
     drawn = []
-    monkeypatch.setattr("jaxrl.analysis.figures.learning.save", lambda figure, path: drawn.append(figure) or path)
+    for file in ("learning", "groups"):
+        monkeypatch.setattr(f"jaxrl.analysis.figures.{file}.save", lambda figure, path: drawn.append(figure) or path)
     runs = [
         record(tmp_path, f"pong-20260101-000000-s{seed}", [1.0, 2.0], seed=seed, env={"id": "Breakout-v5"})
         for seed in (0, 1)

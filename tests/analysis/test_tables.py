@@ -27,7 +27,8 @@ def summaries():
 
 def test_per_game():
     table = games_table({"CASA": {"Pong-v5": [20, 21], "breakout": 400}}, protocol="machado", against=["LASER"])
-    assert table.columns[:5] == ("game", "agent", "random", "human", "LASER (published)")
+    own = ("score", "standard error", "runs", "human-normalised")
+    assert table.columns == ("game", "agent", *own, "random", "human", "LASER (published)"), "own scores come first"
     pong, breakout = table.rows
     assert all(tuple(row) == table.columns for row in table.rows)
     assert (pong["game"], pong["random"], pong["human"]) == ("Pong", -20.7, 14.6)
@@ -41,8 +42,8 @@ def test_per_game_as_markdown():
     table = games_table({"a|b": {"Alien": 5000.0}}, protocol="cpu", against=["SimPLe", "MuZero"])
     caption, _, head, rule, row = table.markdown().splitlines()
     assert caption == table.caption
-    assert head.split(" | ")[6] == "score" and rule.startswith("| --- | --- | ---: |")
-    assert row == "| Alien | a\\|b | 227.8 | 7,127.7 | 616.9 | 741,812.6 | 5,000.0 |  | 1 | 0.69 |"
+    assert head.split(" | ")[2] == "score" and rule.startswith("| --- | --- | ---: |")
+    assert row == "| Alien | a\\|b | 5,000.0 |  | 1 | 0.69 | 227.8 | 7,127.7 | 616.9 | 741,812.6 |"
     gap = games_table({"a": {"Defender": 1.0}}, protocol="cpu", against=["DreamerV2", "SimPLe"])
     assert gap.rows[0]["SimPLe (published)"] is None and "|  |" in gap.markdown()
 

@@ -54,6 +54,9 @@ def test_figures(inspection):
     assert len(figures[1].axes) == 6
     labels = [label.get_text() for label in figures[1].axes[2].get_xticklabels()]
     assert labels == names
+    board = figures[1].axes[0]
+    assert board.axison and all(spine.get_visible() for spine in board.spines.values()), "a frame round the board"
+    assert figures[1].get_suptitle().startswith(inspection.name)
 
 
 def test_an_episode_without_rewards_can_be_drawn(recwarn):

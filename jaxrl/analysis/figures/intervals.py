@@ -14,10 +14,11 @@ from math import isfinite
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import PercentFormatter
 
 from jaxrl.analysis.comparison import BEYOND_HUMAN
-from jaxrl.analysis.figures.style import COLOURS, GREY, banded, canvas, panels
+from jaxrl.analysis.figures.style import COLOURS, GREY, MOST_BANDS, banded, canvas, few_ticks, panels
+from jaxrl.analysis.figures.wording import spaced
 from jaxrl.analysis.statistics import Interval, Profile, Summary
 from jaxrl.analysis.tables import AGGREGATES
 
@@ -32,7 +33,7 @@ def profile_figure(
     title: str = "Performance profiles",
     score: str = HUMAN_NORMALISED,
 ) -> Figure:
-    """Share of runs above each threshold, a line per agent in its band; the higher line is better.
+    """Share of runs above each threshold, a line per agent, in its band where they are few; the higher line is better.
 
     Thresholds above 0 that reach far beyond the human are on a logarithmic axis.
 
@@ -44,9 +45,11 @@ def profile_figure(
     """
     figure = canvas((8, 4.8), title, protocol)
     axes = panels(figure, 1, 1)[0, 0]
+    few = len(profiles) <= MOST_BANDS
     for index, (agent, profile) in enumerate(profiles.items()):
         colour, line = COLOURS[index % len(COLOURS)], LINES[index // len(COLOURS) % len(LINES)]
-        banded(axes, *profile, colour=colour, linestyle=line, linewidth=2, label=agent)
+        shown = profile if few else profile._replace(low=profile.estimate, high=profile.estimate)
+        banded(axes, *shown, colour=colour, linestyle=line, linewidth=2, label=spaced(agent))
     axes.set_xlabel(f"{score} τ")
     axes.set_ylabel("share of runs with score > τ")
     axes.set_ylim(0, 1.02)
@@ -55,9 +58,9 @@ def profile_figure(
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter("{x:g}")
     else:
-        axes.xaxis.set_major_locator(MaxNLocator(8))
+        few_ticks(axes, 8)
     axes.margins(x=0)
-    axes.legend(frameon=False, loc="upper right")
+    axes.legend(frameon=False, loc="upper right", title="band: 95 % interval" if few else "", title_fontsize=9)
     return figure
 
 
@@ -76,7 +79,7 @@ def interval_figure(
         axes.set_title(name, loc="left", fontsize=11)
         better = "lower" if field == "optimality_gap" else "higher"
         axes.set_xlabel(f"{score}\n{better} is better", color=GREY, fontsize=9)
-        axes.xaxis.set_major_locator(MaxNLocator(4))
+        few_ticks(axes, 4)
         if axes is not row[0]:
             axes.set_yticklabels([])
     return figure
@@ -107,7 +110,7 @@ def _bars(axes: Axes, labels: Sequence[str], intervals: Sequence[Interval]) -> N
             axes.vlines(interval.estimate, place - 0.275, place + 0.275, color=colour, linewidth=2.5)
         else:
             axes.plot([interval.estimate], [place], marker="D", markersize=6, color=colour)
-    axes.set_yticks(places, labels)
+    axes.set_yticks(places, list(map(spaced, labels)))
     axes.tick_params(axis="y", length=0, labelcolor="black")
     axes.set_ylim(len(labels) - 0.5, -0.5)
     axes.grid(False, axis="y")

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 
 from jaxrl.analysis.curves import Curve, Run, RunDataError, read_metrics
 from jaxrl.analysis.figures.style import GREY, canvas, count_env_steps, panels
-from jaxrl.record.metrics import METRICS
+from jaxrl.analysis.figures.wording import metric_name, metric_unit, spaced
 
 COLOURMAP = colormaps["viridis"]
 STRIPES = 12  # so many different values can still be told apart by colour
@@ -73,7 +73,7 @@ def members_figure(run: Run, metric: str = "episode/return", *, by: str | None =
     """
     members = read_members(run, metric)
     name, values = _told_apart(members, by)
-    figure = canvas((9, 4.8), title or f"{metric}, a line a member")
+    figure = canvas((9, 4.8), title or f"{metric_name(metric)}, a line a member")
     axes = panels(figure, 1, 1)[0, 0]
     scale, places = _scale(values)
     for curve, colour in zip(members.curves, scale.to_rgba(places), strict=True):
@@ -95,7 +95,7 @@ def final_figure(run: Run, metric: str = "episode/return", *, by: str | None = N
     members = read_members(run, metric)
     name, values = _told_apart(members, by)
     final = np.array([curve.value[-1] for curve in members.curves])
-    figure = canvas((9, 4.2), title or f"{metric} at the end against {_words(name)}")
+    figure = canvas((9, 4.2), title or f"{metric_name(metric)} at the end against {spaced(name)}")
     axes = panels(figure, 1, 1)[0, 0]
     different = np.unique(values)
     means = [final[values == value].mean() for value in different]
@@ -104,7 +104,7 @@ def final_figure(run: Run, metric: str = "episode/return", *, by: str | None = N
     axes.scatter(values, final, s=55, color=scale.to_rgba(places), edgecolor="white", zorder=2)
     if _logarithmic(values):
         axes.set_xscale("log")
-    axes.set_xlabel(_words(name))
+    axes.set_xlabel(spaced(name))
     axes.set_ylabel(_axis_label(metric))
     if different.size < values.size:
         axes.legend(frameon=False, loc="best", fontsize=9)
@@ -145,7 +145,7 @@ def _colour_bar(figure: Figure, axes: Axes, scale: ScalarMappable, name: str, va
         bar.ax.set_yticklabels([f"{value:.3g}" for value in different])
         bar.ax.minorticks_off()
     bar.ax.tick_params(colors=GREY, labelsize=9)
-    bar.set_label(_words(name), color=GREY)
+    bar.set_label(spaced(name), color=GREY)
 
 
 def _logarithmic(values: np.ndarray) -> bool:
@@ -153,9 +153,5 @@ def _logarithmic(values: np.ndarray) -> bool:
 
 
 def _axis_label(metric: str) -> str:
-    unit = METRICS[metric].unit if metric in METRICS else "-"
-    return metric if unit == "-" else f"{metric}, {unit}"
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")
+    unit = metric_unit(metric)
+    return f"{metric_name(metric)}, {unit}" if unit else metric_name(metric)

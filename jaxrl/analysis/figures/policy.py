@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jaxrl.analysis.figures.style import COLOURS, GREY, canvas, panels
@@ -51,12 +52,12 @@ def moments_figure(
     rows = moments(inspection) if rows is None else rows
     num_actions = inspection.policy.shape[1]
     names = [str(a) for a in range(num_actions)] if actions is None else list(actions)
-    figure = canvas((3.1 * len(rows), 6.4))
+    figure = canvas((3.1 * len(rows), 6.8), f"{inspection.name}: moments of one episode")
     grid = panels(figure, 3, len(rows), height_ratios=(2.2, 1, 1), sharey="row")
     for (top, middle, bottom), row in zip(grid.T, rows, strict=True):
         top.imshow(inspection.picture[row], interpolation="nearest")
         top.set_title(f"step {row}, value {inspection.value[row]:.2f}", fontsize=10, loc="left")
-        top.set_axis_off()
+        _frame(top)
         colours = [COLOURS[1] if a == inspection.action[row] else COLOURS[0] for a in range(num_actions)]
         preference = inspection.preferences[row] - inspection.preferences[row].mean()
         for axes, heights in ((middle, preference), (bottom, inspection.policy[row])):
@@ -66,6 +67,14 @@ def moments_figure(
     grid[2, 0].set_ylabel("probability")
     figure.supxlabel("action; the one that was taken in the second colour", color=GREY, fontsize=9)
     return figure
+
+
+def _frame(axes: Axes) -> None:
+    """A border round a picture in place of ticks: a black board on white has an edge, a white one too."""
+    axes.set(xticks=[], yticks=[])
+    axes.grid(False)
+    axes.spines[:].set_visible(True)
+    axes.spines[:].set_color(GREY)
 
 
 def entropy_figure(inspection: Inspection) -> Figure:

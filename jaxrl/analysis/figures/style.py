@@ -19,7 +19,10 @@ from jaxrl.record.files import replacing
 # Okabe and Ito's palette: told apart with every common form of colour blindness.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 GREY = "#5f6368"
+MOST_BANDS = 3  # in one panel; more hide each other
 SUFFIXES = (".png", ".pdf", ".svg")
+# Where rising curves leave room.
+LEGEND: Mapping[str, Any] = {"loc": "lower right", "edgecolor": "none", "framealpha": 0.85}
 TITLE: Mapping[str, Any] = {"fontsize": 13, "fontweight": "bold"}
 
 
@@ -61,7 +64,12 @@ def banded(axes: Axes, x: Any, middle: Any, low: Any, high: Any, colour: str, **
 def count_env_steps(axes: Axes) -> None:
     """Write 200k and 1.5M along the horizontal axis."""
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
-    axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
+    few_ticks(axes, 6)
+
+
+def few_ticks(axes: Axes, most: int) -> None:
+    """At most so many intervals along the horizontal axis, at round numbers."""
+    axes.xaxis.set_major_locator(MaxNLocator(most, steps=[1, 2, 2.5, 5, 10]))
 
 
 def save(figure: Figure, path: Path) -> Path:

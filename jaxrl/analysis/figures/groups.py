@@ -1,0 +1,216 @@
+"""Figures of groups of runs: returns and other metrics, a line a group; small multiples where bands would overlap."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import chain, cycle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from jaxrl.analysis.curves import Band, Run, RunDataError, aggregate, frame_skip, metric_curve, read_metrics
+from jaxrl.analysis.figures.return_axes import frames_axis, game_of, reference_lines, return_curve, with_game
+from jaxrl.analysis.figures.style import (
+    COLOURS,
+    GREY,
+    LEGEND,
+    MOST_BANDS,
+    TITLE,
+    banded,
+    canvas,
+    count_env_steps,
+    panels,
+    save,
+    style,
+)
+from jaxrl.analysis.figures.wording import metric_name, metric_unit, spaced
+from jaxrl.analysis.runs import check_one_game, group_by_experiment, one_protocol, seeds_in_words
+
+BAND = "line: mean of the runs; band: from the worst to the best"
+LINE = "line: mean of the runs"
+COLUMNS = 3  # of small multiples
+
+Groups = Mapping[str, Sequence[Run]]
+
+
+def plot_comparison(groups: Groups | Sequence[Run], out: str | Path, title: str = "", window: int = 100) -> Path:
+    """Write a figure with one line per group, the mean over its runs, in a band from the worst to the best run.
+
+    More than `MOST_BANDS` groups get a panel each, in which the others' means are grey. Several games get a panel each.
+
+    Args:
+        groups: label to run folders, one per seed; or just run folders, then grouped by what they are of.
+        out: its path; .png, .pdf or .svg.
+        title: of the figure.
+        window: episodes that one point averages.
+
+    Raises:
+        RunDataError: there is no group, or one has no run or a run without episodes, or several games; the protocols
+            differ.
+        RunDirError: the figure cannot be written.
+    """
+    if not groups:
+        raise RunDataError("there is nothing to compare: name at least one run folder")
+    games = _by_game(groups)
+    protocol = one_protocol(run for of in games.values() for runs in of.values() for run in runs)
+    bands = {game: {label: _band(label, runs, window) for label, runs in of.items()} for game, of in games.items()}
+    (game, first), *others = bands.items()
+    if others:
+        figure = _several_games(bands, title, protocol)
+    elif len(first) > MOST_BANDS:
+        figure = _one_each(first, games[game], title or game, protocol)
+    else:
+        figure = _together(first, games[game], title, protocol)
+    for axes in figure.axes[:: COLUMNS if len(figure.axes) > 1 else 1]:
+        axes.set_ylabel(f"mean return of the last {window} episodes" if len(figure.axes) == 1 else "return")
+    return save(figure, Path(out))
+
+
+def metrics_figure(groups: Groups, metrics: Sequence[str] = ("episode/return",), *, title: str = "") -> Figure:
+    """A panel a metric, from metrics.jsonl alone: a line per group, its mean, in a band from the worst to the best run.
+
+    Args:
+        groups: label to run folders, one per seed.
+        metrics: names as in docs/metrics.md; a group without one is left out of its panel.
+        title: of the figure; the game unless given.
+
+    Raises:
+        RunDataError: there is no group, or one has several games, or none has one of the metrics; protocols differ.
+    """
+    columns = min(2, len(metrics))
+    rows = -(-len(metrics) // columns)
+    size = (10.5, 1.3 + 2.4 * rows) if columns > 1 else (9, 5.0)
+    runs = list(chain.from_iterable(groups.values()))
+    figure = canvas(size, title or with_game("", runs), one_protocol(runs))
+    drawn: dict[str, Any] = {}
+    for index, name in enumerate(metrics):
+        axes = figure.add_subplot(rows, columns, index + 1)
+        drawn |= _group_panel(axes, groups, name)
+        if index >= len(metrics) - columns:
+            axes.set_xlabel("env steps")
+    _legend_below(figure, drawn, len(groups) <= MOST_BANDS)
+    return figure
+
+
+def _by_game(groups: Groups | Sequence[Run]) -> dict[str, Groups]:
+    """Game to label to runs."""
+    games: dict[str, Any] = {}
+    if isinstance(groups, Mapping):
+        for label, runs in groups.items():
+            _checked(label, runs)
+            games.setdefault(game_of(runs[0]) if runs else "", {})[label] = runs
+        return games
+    for run in groups:
+        games.setdefault(game_of(run), []).append(run)
+    return {game: group_by_experiment(runs) for game, runs in games.items()}
+
+
+def _checked(label: str, runs: Sequence[Run]) -> None:
+    try:
+        check_one_game(runs)
+    except RunDataError as error:
+        raise RunDataError(f"{label}: {error}") from error
+
+
+def _band(label: str, runs: Sequence[Run], window: int) -> Band:
+    try:
+        return aggregate([return_curve(run, window) for run in runs])
+    except RunDataError as error:
+        raise RunDataError(f"{label}: {error}") from error
+
+
+def _together(bands: Mapping[str, Band], groups: Groups, title: str, protocol: str | None) -> Figure:
+    """All groups in one panel."""
+    figure = canvas((9, 5), protocol=protocol)
+    axes = panels(figure, 1, 1)[0, 0]
+    for colour, (label, band) in zip(COLOURS, bands.items(), strict=False):
+        words = f"{label}: {band.mean[-1]:,.1f} at the end, {seeds_in_words(groups[label])}"
+        banded(axes, band.env_steps, band.mean, band.low, band.high, colour, linewidth=2, label=words)
+    runs = list(chain.from_iterable(groups.values()))
+    axes.set_title(title or with_game("", runs), loc="left", **TITLE)
+    axes.legend(**LEGEND, title=BAND, title_fontsize=9)
+    axes.set_xlabel("env steps")
+    count_env_steps(axes)
+    reference_lines(axes, game_of(runs[0]))
+    frames_axis(axes, frame_skip(read_metrics(runs[0])))
+    return figure
+
+
+def _one_each(bands: Mapping[str, Band], groups: Groups, title: str, protocol: str | None) -> Figure:
+    """A panel a group, whose line is coloured and has its band; the means of all others are grey."""
+    rows = -(-len(bands) // COLUMNS)
+    figure = canvas((10.5, 1.0 + 2.3 * rows), title, protocol)
+    grid = panels(figure, rows, COLUMNS, sharex=True, sharey=True)
+    for axes, colour, (label, band) in zip(grid.flat, cycle(COLOURS), bands.items(), strict=False):
+        for other in bands.values():
+            axes.plot(other.env_steps, other.mean, color="#c4c7cc", linewidth=0.9)
+        banded(axes, band.env_steps, band.mean, band.low, band.high, colour, linewidth=2)
+        axes.set_title(f"{label}: {band.mean[-1]:,.1f}, {seeds_in_words(groups[label])}", loc="left", fontsize=9.5)
+        count_env_steps(axes)
+        reference_lines(axes, game_of(groups[label][0]))
+    _leave_out(grid, len(bands))
+    figure.supxlabel(f"env steps; {BAND}; grey: the others", fontsize=9, color=GREY)
+    return figure
+
+
+def _several_games(bands: Mapping[str, Mapping[str, Band]], title: str, protocol: str | None) -> Figure:
+    """A panel a game; a group has one colour in all of them."""
+    labels = list(dict.fromkeys(chain.from_iterable(bands.values())))
+    colours = dict(zip(labels, cycle(COLOURS), strict=False))
+    few, columns = len(labels) <= MOST_BANDS, min(COLUMNS, len(bands))
+    rows = -(-len(bands) // columns)
+    height = 1.3 + 2.6 * rows + 0.2 * -(-len(labels) // 2)
+    figure = canvas((10.5, height), title or f"{len(bands)} games", protocol)
+    grid, lines = panels(figure, rows, columns), {}
+    for axes, (game, of_game) in zip(grid.flat, bands.items(), strict=False):
+        for label, band in of_game.items():
+            edges = (band.low, band.high) if few else (band.mean, band.mean)
+            lines[label] = banded(axes, band.env_steps, band.mean, *edges, colours[label], linewidth=1.8)
+        axes.set_title(game, loc="left", fontsize=11)
+        axes.set_xlabel("env steps")
+        count_env_steps(axes)
+        reference_lines(axes, game)
+    _leave_out(grid, len(bands))
+    _legend_below(figure, lines, few)
+    return figure
+
+
+def _leave_out(grid: np.ndarray, used: int) -> None:
+    """Hide the axes [rows, columns] after the first `used`; what is above them is numbered in their place."""
+    for axes in grid.flat[used:]:
+        axes.set_axis_off()
+    for axes in grid.flat[max(0, used - grid.shape[1]) : used]:
+        axes.tick_params(labelbottom=True)
+
+
+def _legend_below(figure: Figure, lines: Mapping[str, Any], bands: bool) -> None:
+    legend = figure.legend(
+        lines.values(), map(spaced, lines), frameon=False, loc="outside lower left", ncols=2, fontsize=9,
+        title=BAND if bands else LINE, title_fontsize=9,
+    )  # fmt: skip
+    legend.set_alignment("left")
+
+
+def _group_panel(axes: Axes, groups: Groups, name: str) -> dict[str, Any]:
+    """Draws one metric; returns the lines by label."""
+    style(axes)
+    count_env_steps(axes)
+    axes.set_title(metric_name(name), loc="left", fontsize=11)
+    axes.set_ylabel(metric_unit(name), color=GREY)
+    drawn = {}
+    for colour, (label, runs) in zip(cycle(COLOURS), groups.items(), strict=False):
+        check_one_game(runs)
+        try:
+            curves = [metric_curve(run, name) for run in runs]
+        except RunDataError:  # a run lacks it
+            continue
+        band = aggregate(curves)
+        edges = (band.low, band.high) if len(groups) <= MOST_BANDS else (band.mean, band.mean)
+        line = banded(axes, band.env_steps, band.mean, *edges, colour, linewidth=1.8)
+        drawn[f"{label} ({seeds_in_words(runs)})"] = line
+    if not drawn:
+        raise RunDataError(f"no group has the metric {name!r} in all of its runs")
+    return drawn
