@@ -22,6 +22,7 @@ from jaxrl.speech.speech_error import SpeechError
 SCALE = "scale.json"  # of a run folder: all its settings
 POLICY, TRAINING, STUDENT = "policy", "teacher", "student"
 TEMPERATURE, TOP_P = 0.6, 0.9
+BUCKET = 64  # prompts are padded to multiples of it
 
 
 class Policy(NamedTuple):
@@ -49,7 +50,7 @@ class Policy(NamedTuple):
             top_p: only the likeliest tokens that together reach this probability; 1 takes all.
             max_new: most tokens of an answer; what the context leaves, unless given.
         """
-        stacked, lengths = stack_prompts(prompts)
+        stacked, lengths = stack_prompts(prompts, BUCKET)
         left = self.config.context - int(lengths.max())
         made = generate(
             self.network,
@@ -58,10 +59,11 @@ class Policy(NamedTuple):
             lengths,
             key,
             temperature,
-            min(left, max_new or left),
+            self.config.context - stacked.shape[1] + BUCKET,  # of few shapes, each at least what is left
             grammar_of(self.vocabulary),
             top_p,
             nucleus=top_p < 1,
+            limit=min(left, max_new or left),
         )
         tokens, mask = np.asarray(made.tokens), np.asarray(made.mask)
         return [row[said].tolist() for row, said in zip(tokens, mask, strict=True)]

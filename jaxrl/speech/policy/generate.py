@@ -68,6 +68,7 @@ def generate(
     top_p: float | Array = 1.0,
     nucleus: bool = False,
     rule: bool = False,
+    limit: int | Array | None = None,
 ) -> Generated:
     """Answers to prompts, each until its `<eot>` or `max_new` tokens; every one parses.
 
@@ -78,11 +79,12 @@ def generate(
         lengths: of the prompts, [B].
         key: of the samples.
         temperature: one, or one for each row [B]; 0 takes the likeliest token.
-        max_new: most tokens of an answer.
+        max_new: most tokens of an answer; every other number is compiled anew.
         grammar: see `grammar_of`.
         top_p: with `nucleus` only the likeliest tokens that together reach this probability.
         nucleus: whether `top_p` is heeded.
         rule: Step-Audio's rule of repetition; not for reinforcement learning, whose behaviour is the policy's own.
+        limit: fewer tokens than `max_new`, without compiling.
     """
     model: Any = network
     legal, after = jnp.asarray(grammar.legal), jnp.asarray(grammar.after)
@@ -100,7 +102,7 @@ def generate(
     empty = Generated(nothing.astype(jnp.int32) + ids.PAD, nothing, nothing.astype(bool))
 
     def going(carry: tuple) -> Array:
-        return (carry[0] < max_new) & jnp.any(carry[2] != ENDED)
+        return (carry[0] < (max_new if limit is None else limit)) & jnp.any(carry[2] != ENDED)
 
     def go(carry: tuple) -> tuple:
         count, logits, phase, cache, made = carry
