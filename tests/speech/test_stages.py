@@ -69,7 +69,7 @@ def test_a_policy_that_learnt_nothing_still_parses_and_is_judged(talking):
     assert min(report["asr"]["cer"], report["tts"]["wer"]) > 0.5
     assert report["questions"]["spoken"] == report["questions"]["typed"] == 0
     assert report["student"]["asked"] == 2
-    for name in ("page.html", "teacher/curve.png", "data/codes.npz", "voices.json"):
+    for name in ("page.html", "teacher/curve.png", "data/codes.npz", "later.npz", "voices.json"):
         assert (talking / "policy" / name).stat().st_size > 500
     assert '"valid_loss"' in (talking / "policy" / "teacher" / "curve.jsonl").read_text()
 

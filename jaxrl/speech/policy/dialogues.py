@@ -22,7 +22,7 @@ WORDS = [word for word in vocabulary() if word.isalpha() and word not in MEANING
 def tts(rng: np.random.Generator, library: Library) -> list[Turn]:
     """A text under its tags, in its voice."""
     one = _one(rng, library.all)
-    return [*asking.to_say(one.text, one.tags, one.voice), Turn("assistant", (one.speech,))]
+    return [*asking.to_say(one.text, one.tags, one.voice), Turn("assistant", (_said(rng, one),))]
 
 
 def control(rng: np.random.Generator, library: Library) -> list[Turn]:
@@ -31,15 +31,15 @@ def control(rng: np.random.Generator, library: Library) -> list[Turn]:
         return []
     one = _one(rng, library.tagged)
     if not all(tag in TAGS for tag in one.tags):  # notes and beats have no sentences
-        return [*asking.to_say(one.text, one.tags, one.voice), Turn("assistant", (one.speech,))]
+        return [*asking.to_say(one.text, one.tags, one.voice), Turn("assistant", (_said(rng, one),))]
     sentences = [_one(rng, TAGS[tag].sentences) for tag in one.tags]
-    return [*asking.to_say_so(one.text, sentences, one.voice), Turn("assistant", (one.speech,))]
+    return [*asking.to_say_so(one.text, sentences, one.voice), Turn("assistant", (_said(rng, one),))]
 
 
 def asr(rng: np.random.Generator, library: Library) -> list[Turn]:
     """Speech, and what it says."""
     one = _one(rng, library.all)
-    return [*asking.to_write(one.speech), Turn("assistant", (one.text,))]
+    return [*asking.to_write(_said(rng, one)), Turn("assistant", (one.text,))]
 
 
 def cloning(rng: np.random.Generator, library: Library) -> list[Turn]:
@@ -49,7 +49,7 @@ def cloning(rng: np.random.Generator, library: Library) -> list[Turn]:
         return []
     voice = _one(rng, voices)
     first, second = (library.plain[voice][int(i)] for i in rng.choice(len(library.plain[voice]), 2, replace=False))
-    return [*asking.to_clone(first.text, first.speech, second.text), Turn("assistant", (second.speech,))]
+    return [*asking.to_clone(first.text, _said(rng, first), second.text), Turn("assistant", (_said(rng, second),))]
 
 
 def questions(rng: np.random.Generator, library: Library) -> list[Turn]:
@@ -88,7 +88,7 @@ def personas(rng: np.random.Generator, library: Library) -> list[Turn]:
         turns += asking.system(voice, persona=name)
         for _ in range(MAX_TURNS):
             one = _one(rng, library.under[voice, persona.tag])
-            turns += [*asking.to_say(one.text), Turn("assistant", (one.speech,))]
+            turns += [*asking.to_say(one.text), Turn("assistant", (_said(rng, one),))]
         return turns
     if not library.questions:
         return []
@@ -134,8 +134,12 @@ def _one(rng: np.random.Generator, among):
     return among[int(rng.integers(len(among)))]
 
 
+def _said(rng: np.random.Generator, one: Utterance) -> Speech:
+    return _one(rng, one.codings)
+
+
 def _asked(rng: np.random.Generator, one: Utterance) -> str | Speech:
-    return one.text if rng.random() < 0.35 else one.speech
+    return one.text if rng.random() < 0.35 else _said(rng, one)
 
 
 def _how(rng: np.random.Generator, answer: str, library: Library) -> str:

@@ -12,7 +12,8 @@ from jaxrl.speech.manifest import Item
 
 
 class Utterance(NamedTuple):
-    """A reading: its words, its codes, who read it and how, and what answers it, where it is a question."""
+    """A reading: its words, its codes, who read it and how, and what answers it, where it is a question; and codes of
+    the same wave when it begins a little later, so that few are learnt by heart."""
 
     text: str
     speech: Speech
@@ -20,6 +21,12 @@ class Utterance(NamedTuple):
     voice: str
     tags: tuple[str, ...]
     answer: str
+    later: tuple[Speech, ...] = ()
+
+    @property
+    def codings(self) -> tuple[Speech, ...]:
+        """All of its codes."""
+        return (self.speech, *self.later)
 
 
 class Library:
@@ -29,18 +36,21 @@ class Library:
         items: of manifests.
         speech: their codes.
         split: train, valid or test.
+        later: codes of the same waves a little later, for each item; none for none.
     """
 
-    def __init__(self, items: Sequence[Item], speech: Sequence[Speech], split: str):
+    def __init__(
+        self, items: Sequence[Item], speech: Sequence[Speech], split: str, later: Sequence[tuple[Speech, ...]] = ()
+    ):
         self.all: list[Utterance] = []
         self.tagged: list[Utterance] = []
         self.questions: list[Utterance] = []
         self.plain: dict[str, list[Utterance]] = defaultdict(list)  # by voice, without tags
         self.under: dict[tuple[str, str], list[Utterance]] = defaultdict(list)  # by voice and tag, one tag only
         self.replies: dict[str, list[Speech]] = defaultdict(list)  # in the assistant's voice, by text
-        for item, codes in zip(items, speech, strict=True):
+        for item, codes, others in zip(items, speech, later or [()] * len(items), strict=True):
             if item.split == split:
-                self.add(Utterance(item.text, codes, item.kind, item.voice, item.tags, item.answer))
+                self.add(Utterance(item.text, codes, item.kind, item.voice, item.tags, item.answer, others))
 
     def add(self, one: Utterance) -> None:
         """One more."""
@@ -54,4 +64,4 @@ class Library:
             return
         self.plain[one.voice].append(one)
         if one.voice == ASSISTANT:
-            self.replies[one.text].append(one.speech)
+            self.replies[one.text] += one.codings

@@ -33,12 +33,12 @@ class PolicyConfig:
     width: int = 128
     layers: int = 4
     heads: int = 4
-    dropout: float = 0.0
+    dropout: float = 0.1
     context: int = 320
     rows: int = 6
-    steps: int = 900
+    steps: int = 1400
     learning_rate: float = 4e-3
-    noise: float = 0.05
+    noise: float = 0.1
     student_layers: int = 2
     student_texts: int = 160
     student_steps: int = 300

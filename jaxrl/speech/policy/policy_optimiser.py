@@ -14,13 +14,19 @@ from optax import contrib
 
 from jaxrl.speech.policy.policy_config import PolicyConfig
 
-RMS = 0.2
+RMS, DECAY = 0.2, 0.1
 
 
 def policy_optimiser(config: PolicyConfig) -> optax.GradientTransformation:
     """A warm-up, a cosine to 0, gradients of norm 1 at most."""
     schedule = optax.warmup_cosine_decay_schedule(0.0, config.learning_rate, min(50, config.steps // 4), config.steps)
-    muon = contrib.muon(schedule, consistent_rms=RMS, muon_weight_dimension_numbers=_matrices)
+    muon = contrib.muon(
+        schedule,
+        weight_decay=DECAY,
+        adam_weight_decay=DECAY,
+        consistent_rms=RMS,
+        muon_weight_dimension_numbers=_matrices,
+    )
     return optax.chain(optax.clip_by_global_norm(1.0), muon)
 
 

@@ -31,13 +31,15 @@ from jaxrl.speech.policy.supervised import Rows, train_policy
 from jaxrl.speech.progress_bar import shown
 from jaxrl.speech.scale import Scale
 from jaxrl.speech.sound import features as features_file
-from jaxrl.speech.sound.features import log_mel, to_blocks
+from jaxrl.speech.sound.features import BLOCK_SAMPLES, log_mel, to_blocks
 from jaxrl.speech.sound.gallery import Shown, write_curve, write_gallery
 from jaxrl.speech.sound.judges import Recogniser
 from jaxrl.speech.sound.waves import from_int16, write_wave
 from jaxrl.speech.sound.world import pitch_track
+from jaxrl.speech.tokenizer.codec_training import Tokenizer
 
-DATA = "data"
+DATA, LATER = "data", "later.npz"
+SHIFTS = tuple(BLOCK_SAMPLES * quarter // 4 for quarter in (1, 2, 3))  # samples
 PANELS = (("loss", "valid_loss"), ("text", "valid_text", "speech", "valid_speech"), ("right", "valid_right"))
 LISTENED = 8  # waves on the page
 
@@ -47,7 +49,8 @@ def policy(folder: Path, scale: Scale, workers: int) -> dict[str, Any]:
     own = folder / POLICY
     items, speech = all_utterances(folder, scale, workers)
     write_voices(folder)
-    train, held_out, unseen = (Library(items, speech, split) for split in ("train", "valid", "test"))
+    held_out, unseen = (Library(items, speech, split) for split in ("valid", "test"))
+    train = Library(items, speech, "train", later_codes(folder, scale, items))
     train_on(own / TRAINING, train, held_out, scale.policy, vocabulary_of(scale), "policy")
     judge = Recogniser(corpus(12_000), vocabulary())
     assistant = Assistant(folder)
@@ -108,16 +111,35 @@ def all_utterances(folder: Path, scale: Scale, workers: int) -> tuple[list[Item]
     data = folder / POLICY / DATA
     wanted = {"utterances": scale.policy.utterances, "seed": scale.engine.seed + 1}
     if not (data / SUMMARY).exists() or not wanted.items() <= read_summary(data).items():
-        (data / CODES).unlink(missing_ok=True)
+        for path in (data / CODES, folder / POLICY / LATER):
+            path.unlink(missing_ok=True)
         with shown("more utterances") as advance:
             produce(data, wanted["utterances"], wanted["seed"], workers, advance)
     items = read_manifest(data / MANIFEST)
     if not (data / CODES).exists():
         tokenizer = load_tokenizer(folder, scale)
-        waves = (to_blocks(from_int16(wave_of(data, item))) for item in items)
-        write_codes(data / CODES, [tokenizer.encode(log_mel(wave)) for wave in waves])
+        write_codes(data / CODES, [_coded(tokenizer, wave_of(data, item)) for item in items])
     first = read_manifest(folder / "engine" / MANIFEST)
     return [*first, *items], [*read_codes(folder / "tokenizer" / CODES), *read_codes(data / CODES)]
+
+
+def later_codes(folder: Path, scale: Scale, items: Sequence[Item]) -> list[tuple[Speech, ...]]:
+    """Codes of the waves of `all_utterances` when they begin later by parts of a block, for each item."""
+    path = folder / POLICY / LATER
+    if not path.exists() or len(coded := read_codes(path)) != len(items) * len(SHIFTS):
+        tokenizer, coded = load_tokenizer(folder, scale), []
+        engine = len(read_manifest(folder / "engine" / MANIFEST))
+        with shown("codes of later beginnings") as advance:
+            for number, item in enumerate(items):
+                advance(number, len(items))
+                wave = wave_of(folder / "engine" if number < engine else folder / POLICY / DATA, item)
+                coded += [_coded(tokenizer, np.pad(wave, (shift, 0))) for shift in SHIFTS]
+        write_codes(path, coded)
+    return [tuple(coded[start : start + len(SHIFTS)]) for start in range(0, len(coded), len(SHIFTS))]
+
+
+def _coded(tokenizer: Tokenizer, wave: np.ndarray) -> Speech:
+    return tokenizer.encode(log_mel(to_blocks(from_int16(wave))))
 
 
 def write_voices(folder: Path) -> None:

@@ -76,6 +76,15 @@ def test_what_calls_are_for():
     assert asking.needs(Call("calc 1+1"), tuple(TOOLS)) and not asking.needs(Call("calc 1+1"), ("clock",))
 
 
+def test_all_codings_of_a_wave_are_heard():
+    one = LIBRARY.all[0]
+    library = Library([], [], "train")
+    library.add(one._replace(later=(Speech((3, 3), (5, 5, 5)),)))
+    rng = np.random.default_rng(0)
+    heard = {draw_dialogue(rng, library, ["tts"])[-1].content[0] for _ in range(20)}
+    assert heard == {one.speech, Speech((3, 3), (5, 5, 5))}
+
+
 def test_a_library_that_lacks_much_still_speaks_and_an_empty_one_is_one_sentence():
     rng = np.random.default_rng(0)
     small = made_up_library(1)
