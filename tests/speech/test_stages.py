@@ -67,7 +67,7 @@ def test_stages_run_once_and_resume(decoded, capsys):
 def test_a_policy_that_learnt_nothing_still_parses_and_is_judged(talking):
     report = report_of(talking, "policy")
     assert min(report["asr"]["cer"], report["tts"]["wer"]) > 0.5
-    assert report["questions"]["spoken"] == report["questions"]["typed"] == 0
+    assert not report["questions"]["spoken"] and not report["questions"]["typed"]  # none is right, or none was asked
     assert report["student"]["asked"] == 2
     for name in ("page.html", "teacher/curve.png", "data/codes.npz", "later.npz", "voices.json"):
         assert (talking / "policy" / name).stat().st_size > 500
