@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import yaml
 
+from jaxrl.cli.game import CHAMPION
 from jaxrl.envs.locm.state import Version
 from jaxrl.errors import UserError
 from jaxrl.locm.bot import PlayerChooser
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from jaxrl.record.rundir import RunDir
 
 POOL = "standing/pool/"
-CHAMPION, CHAMPION_FILE = "champion", "locm"  # by that name in the zoo
+CHAMPION_FILE = "locm"  # the champion in the zoo
 
 
 def read_weights(word: str) -> Weights:

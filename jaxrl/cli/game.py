@@ -14,7 +14,8 @@ from jaxrl.cli.parser import Parser, nearest, positive_float, positive_int
 from jaxrl.errors import ConfigError
 
 GAMES = {"locm": "Legends of Code and Magic"}
-TRAINED = ("champion", "latest")  # policies that are no files of the user's
+CHAMPION = "champion"
+TRAINED = (CHAMPION, "latest")  # policies that are no files of the user's
 
 
 def is_meant(word: str) -> bool:
@@ -74,6 +75,11 @@ def _play_against(options: argparse.Namespace) -> int:
 def bot(arguments: Sequence[str]) -> int:
     """`jaxrl bot`."""
     words = _after_game("bot", "A player as a bot for a game's contest, on standard input and output.", arguments)
+    from jaxrl.locm.without_jax import stand_in
+    from jaxrl.run.zoo.card import exported_file
+
+    if any(word == CHAMPION or exported_file(word) is not None for word in words):
+        stand_in()  # before what is next imports JAX, which scripts and the checkpoints of a run need
     parser = Parser("bot locm", "A player on the referee's protocol, on standard input and output: one game.")
     _add_player(parser, "player", "PLAYER")
     parser.add_argument("--version", choices=["1.5", "1.2"], default="1.5", help="of the referee")

@@ -1,10 +1,18 @@
 """Kuhn poker's rules, and the exact exploitability of a policy."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxrl.agents import impala
+from jaxrl.config.seating import Table
+from jaxrl.networks.heads import PolicyValueNetwork
+from jaxrl.networks.mlp import MLPTorso
+from jaxrl.selfplay import seats
+from jaxrl.selfplay.frozen import make_decide
 from jaxrl.selfplay.games import BatchedGames
 from jaxrl.selfplay.kuhn import BET, PASS, Kuhn, all_observations, expected_value, nash_conv
 
@@ -75,3 +83,43 @@ def test_games_played_have_the_expected_value():
 def test_all_observations():
     seen = all_observations()
     assert seen.shape == (3, 4, 7) and (seen.sum(-1) == 2).all() and len(np.unique(seen.reshape(12, 7), axis=0)) == 12
+
+
+def test_games_teach_the_exact_gradient():
+    """Of what each seat wins against the other as it is: rewards, baselines and ratios of both seats, end to end."""
+    network, game, table = PolicyValueNetwork(MLPTorso((16,), jnp.dtype("float32")), 2), Kuhn(), Table(8192, 0, 0)
+    hypers = impala.Hypers(discount_factor=1.0, entropy_cost=0.0, value_cost=0.0)
+    config = impala.Config(hypers=hypers, reward_transform="identity")
+    agent = impala.make(config, network, game.spec, 1)
+    state = agent.init(jax.random.key(1))
+    head = state.params["policy"]
+    sharp = {**head, "kernel": jax.random.normal(jax.random.key(2), head["kernel"].shape)}
+    params = {**state.params, "policy": sharp}
+    env, columns = game.make_games(table.num_games), seats.Columns(*table.learners())
+
+    @jax.jit
+    def learnt(key):
+        """The gradient of the policy's head from one unroll, and its rows and games."""
+        decide = make_decide(agent, table, agent.publish(state.replace(params=params)), None)
+        start, go_on = jax.random.split(key)
+        play = seats.begin(env, columns, decide, agent.initial_actor_state(env.num_envs), start)
+        _, unrolled = seats.unroll(env, columns, decide, play, go_on, num_steps=24, num_rows=18)
+        rows, loss = (
+            unrolled.trajectory,
+            lambda params: impala.loss(params, hypers, rows, config=config, network=network)[0],
+        )
+        return jax.grad(loss)(params)["policy"], jnp.sum(rows.mask), jnp.sum(unrolled.games.last)
+
+    def won(params):
+        seen = all_observations().reshape(12, -1)
+        output: Any = network.apply({"params": params}, seen)
+        own = jax.nn.softmax(output.policy)[:, BET].reshape(3, 4)
+        other = jax.lax.stop_gradient(own)
+        return expected_value(own, other) - expected_value(other, own)
+
+    gradients, rows, games = zip(*[learnt(jax.random.key(number)) for number in range(8)], strict=True)
+    exact = np.concatenate([np.ravel(x) for x in jax.tree.leaves(jax.grad(won)(params)["policy"])])
+    found = -np.mean([np.concatenate([np.ravel(x) for x in jax.tree.leaves(g)]) for g in gradients], axis=0)
+    found = found * sum(rows) / sum(games)  # a loss is a mean over rows
+    error = np.linalg.norm(found - exact) / np.linalg.norm(exact)
+    assert error < 0.05, error
