@@ -75,7 +75,7 @@ def _play_against(options: argparse.Namespace) -> int:
 def bot(arguments: Sequence[str]) -> int:
     """`jaxrl bot`."""
     words = _after_game("bot", "A player as a bot for a game's contest, on standard input and output.", arguments)
-    from jaxrl.locm.without_jax import stand_in
+    from jaxrl.locm.policy.without_jax import stand_in
     from jaxrl.run.zoo.card import exported_file
 
     if any(word == CHAMPION or exported_file(word) is not None for word in words):

@@ -19,7 +19,7 @@ from jaxrl.locm.wire import message_lines
 
 # As `jaxrl bot` does, but for a turn's time, which a busy machine may need.
 PROGRAM = """
-from jaxrl.locm.without_jax import stand_in
+from jaxrl.locm.policy.without_jax import stand_in
 stand_in()
 import sys
 from jaxrl.cli.contenders import read_weights
