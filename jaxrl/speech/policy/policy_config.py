@@ -29,19 +29,19 @@ class PolicyConfig:
         seed: of everything.
     """
 
-    utterances: int = 600
+    utterances: int = 1500
     width: int = 128
     layers: int = 4
     heads: int = 4
     dropout: float = 0.1
     context: int = 320
     rows: int = 6
-    steps: int = 1400
+    steps: int = 4000
     learning_rate: float = 4e-3
     noise: float = 0.1
     student_layers: int = 2
-    student_texts: int = 160
-    student_steps: int = 300
+    student_texts: int = 400
+    student_steps: int = 800
     seed: int = 0
 
 
