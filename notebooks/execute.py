@@ -1,7 +1,7 @@
 """Execute the notebooks and save them with their outputs: `make notebooks`, or python notebooks/execute.py [NAME ...].
 
 A name is a notebook or the beginning of one, such as `02`; all unless given. JAXRL_RUNS names the runs that they read;
-without it each reads those that it says, and what is missing of them, two runs of Catch, is trained first.
+without it each reads those that it says; where the population of 03 is missing, it is trained first.
 See docs/notebooks.md.
 """
 
@@ -32,7 +32,6 @@ METADATA = {
 }
 # Notebook: its runs, and the words that train one.
 DEMONSTRATIONS = {
-    "02_inside_a_policy": ("runs/catch-casa-*", "configs/catch.yaml"),
     "03_population": (
         "runs/catch-population-*",
         "configs/catch.yaml --name catch-population --env_steps 1_600_000 --runtime.envs_per_pool 64 "

@@ -9,7 +9,8 @@ from importlib import import_module
 from typing import Any
 
 _NAMES = {
-    "runs": "find_runs chosen_runs run_table group_by_setting final_return evaluation_return read_settings",
+    "runs": "find_runs chosen_agent chosen_runs run_table group_by_setting final_return evaluation_return "
+    "read_settings",
     "curves": "RunDataError read_metrics read_episodes learning_curve metric_curve aggregate",
     "scores": "human_normalised score_matrix reference published games agents",
     "statistics": "bootstrap iqm summarise performance_profile probability_of_improvement",

@@ -45,6 +45,12 @@ def chosen_runs(default: str) -> list[Path]:
     return find_runs(os.environ.get(VARIABLE) or default)
 
 
+def chosen_agent(default: str) -> str:
+    """The newest run that the environment variable JAXRL_RUNS names, or else `default`, such as `zoo:pong`."""
+    pattern = os.environ.get(VARIABLE)
+    return str(find_runs(pattern)[-1]) if pattern else default
+
+
 def find_runs(pattern: str) -> list[Path]:
     """Run folders that fit a pattern, such as `runs/pong-*`, the newest last.
 

@@ -77,25 +77,29 @@ def export(arguments: Sequence[str]) -> int:
 def watch(arguments: Sequence[str]) -> int:
     """`jaxrl watch`: a page about a run, or a game in the terminal or as a film."""
     parser = Parser(
-        "watch", "See a training, as a page in the browser, or an agent play, in the terminal or as a film."
+        "watch",
+        "See a training, as a page in the browser, or an agent play, in a window, in the terminal or as a film.",
     )
     add = parser.add_argument
     add("run", metavar="RUN", help=f"{AGENT_HELP}; to see it play followed by settings such as --seed 3")
     add("--play", action="store_true", help="let the newest checkpoint of a run folder play, instead of the page")
     add("--video", type=Path, metavar="FILE", help="film the episode instead: .gif, .webp or .mp4")
-    add("--episodes", type=positive_int, metavar="N", help="in the terminal; default: 1")
-    add("--speed", type=positive_float, metavar="X", help="in the terminal: times the game's own pace; default: 1")
+    window = "in a window of the desktop instead of the terminal; default: where there is one"
+    add("--window", action=argparse.BooleanOptionalAction, help=window)
+    add("--episodes", type=positive_int, metavar="N", help="of a game that is not filmed; default: 1")
+    add("--speed", type=positive_float, metavar="X", help="likewise: times the game's own pace; default: 1")
     add("--greedy", action=argparse.BooleanOptionalAction, help="the most probable action; default: the config's")
     add("--member", type=int, metavar="I", help="of a population; default: 0")
     add("--port", type=int, metavar="N", help="of the page; default: any that is free")
     options, settings = parser.parse_with_settings(arguments)
     from jaxrl.run.zoo.card import exported_file
 
-    given = {name: value for name, value in vars(options).items() if name != "run" and value not in (None, False)}
+    given = {name for name, value in vars(options).items() if name != "run" and value not in (None, False)}
+    given |= {"window"} if options.window is not None else set()
     plays = options.play or options.video is not None or exported_file(options.run) is not None
-    unread = {"port"} if plays else {"episodes", "speed", "greedy", "member"}
-    unread |= {"episodes", "speed", "play"} if options.video is not None else set()
-    if wrong := [f"--{name}" for name in given if name in unread] + ([] if plays else settings[:1]):
+    unread = {"port"} if plays else {"episodes", "speed", "greedy", "member", "window"}
+    unread |= {"episodes", "speed", "play", "window"} if options.video is not None else set()
+    if wrong := [f"--{name}" for name in sorted(given & unread)] + ([] if plays else settings[:1]):
         what = "a film" if options.video is not None else "a game" if plays else "the page of a run"
         parser.error(f"{wrong[0]} says nothing about {what}{'' if plays else '; --play lets the agent play'}")
     if not plays:
@@ -106,14 +110,19 @@ def watch(arguments: Sequence[str]) -> int:
         return 0
     from jaxrl.run.spectate import spectate
     from jaxrl.run.zoo.terminal import Terminal
+    from jaxrl.run.zoo.window import Window, WindowClosed, window_at_hand
 
     chosen = {"greedy": options.greedy, "member": options.member, "overrides": settings}
     if options.video is not None:
         returns = spectate(options.run, video=options.video, **chosen)
         print(f"{options.video}: one episode, return {returns[0]:g}")
         return 0
-    with Terminal() as terminal:
-        playing = {"show": terminal.show, "episodes": options.episodes or 1, "speed": options.speed or 1.0}
-        returns = spectate(options.run, **playing, **chosen)
+    in_window = window_at_hand() if options.window is None else options.window
+    try:
+        with Window(f"jaxrl: {options.run}") if in_window else Terminal() as place:
+            playing = {"show": place.show, "episodes": options.episodes or 1, "speed": options.speed or 1.0}
+            returns = spectate(options.run, **playing, **chosen)
+    except WindowClosed:
+        return 0
     print("return " + ", ".join(f"{value:g}" for value in returns))
     return 0

@@ -46,7 +46,7 @@ def small_runs(tmp_path_factory):
     population = PopulationConfig(2, {"learning_rate": [1e-3, 1e-2]})
     config = dataclasses.replace(config, name="small-population", env_steps=400, record=record, population=population)
     assert run_training(config)[0] == 0
-    return dict.fromkeys(DEMONSTRATIONS, str(folder / "*population*"))
+    return dict.fromkeys(["02_inside_a_policy", *DEMONSTRATIONS], str(folder / "*population*"))
 
 
 def test_there_are_four():
@@ -99,15 +99,15 @@ def test_demonstrations_can_be_trained(tmp_path, monkeypatch):
     monkeypatch.setattr("notebooks.execute.ROOT", tmp_path)
     commands = []
     monkeypatch.setattr(subprocess, "run", lambda command, **options: commands.append(command))
-    assert runs_of("01_learning_curves") == {} and commands == []
+    assert runs_of("01_learning_curves") == runs_of("02_inside_a_policy") == {} and commands == []
     for name, (pattern, words) in DEMONSTRATIONS.items():
         assert runs_of(name) == {VARIABLE: pattern}
         assert commands[-1][:4] == [sys.executable, "-m", "jaxrl", "train"]
         text = "\n".join(cell.source for cell in nbformat.read(NOTEBOOKS[name], as_version=4).cells)
         assert " ".join(words.split()) in " ".join(text.replace("\\\n", " ").split())
-    (tmp_path / "runs" / "catch-casa-20260101-120000-s0").mkdir(parents=True)
-    (tmp_path / "runs" / "catch-casa-20260101-120000-s0" / "config.yaml").touch()
-    runs_of("02_inside_a_policy")
+    (tmp_path / "runs" / "catch-population-20260101-120000-s0").mkdir(parents=True)
+    (tmp_path / "runs" / "catch-population-20260101-120000-s0" / "config.yaml").touch()
+    runs_of("03_population")
     assert len(commands) == len(DEMONSTRATIONS)
     monkeypatch.setenv(VARIABLE, "runs/mine-*")
     assert runs_of("03_population") == {} and len(commands) == len(DEMONSTRATIONS)

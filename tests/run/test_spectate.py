@@ -32,7 +32,8 @@ def test_a_film(tmp_path, capsys):
         spectate("zoo:catch", video=tmp_path / "x.avi")
 
 
-def test_without_a_terminal_nothing_is_played(capsys):
+def test_without_a_terminal_nothing_is_played(capsys, monkeypatch):
+    monkeypatch.delenv("DISPLAY", raising=False)
     assert main(["watch", "zoo:catch"]) == 2
     assert "there is no terminal to draw in" in capsys.readouterr().err
 
