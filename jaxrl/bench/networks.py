@@ -127,8 +127,8 @@ def _products(jaxpr: Any) -> Iterator[int]:
             ((contracted, _), _) = params["dimension_numbers"]
             length = int(np.prod([equation.invars[0].aval.shape[axis] for axis in contracted]))
             yield 2 * equation.outvars[0].aval.size * length
-        elif name == "cond":  # the forms for different platforms do the same products
-            yield from _products(params["branches"][0].jaxpr)
+        elif name == "cond":  # forms for platforms: the last is the plain one, which does what counts and no more
+            yield from _products(params["branches"][-1].jaxpr)
         else:
             for value in params.values():
                 if isinstance(value, core.ClosedJaxpr | core.Jaxpr):

@@ -3,6 +3,8 @@
 A layer-by-layer pass over a whole batch writes every intermediate result to main memory and reads it again. Taken a few
 samples at a time, patches and activations stay in the cache. Nothing else changes: the samples of a batch do not see
 each other in a network, and the gradient of the weights is the sum over the parts, which `lax.map` takes care of.
+
+Two parts at a time, because a convolution keeps one core busy only: what does not depend on each other runs side by side.
 """
 
 from __future__ import annotations
@@ -30,21 +32,30 @@ def map_in_chunks(function: Callable[[jax.Array], Any], x: jax.Array, max_size: 
         return function(x)
     if chunks * size != rows:
         x = jnp.pad(x, ((0, chunks * size - rows), *((0, 0),) * (x.ndim - 1)))
+    pair = 2 if chunks % 2 == 0 else 1
     # Chunk c has rows c, c + chunks, c + 2 chunks, ...: of a batch that is sharded over its rows every device has a
     # part of every chunk. A chunk of neighbours would lie on one device, and every device would compute it.
-    y = lax.map(function, x.reshape(size, chunks, *x.shape[1:]).swapaxes(0, 1))
-    return jax.tree.map(lambda leaf: leaf.swapaxes(0, 1).reshape(chunks * size, *leaf.shape[2:])[:rows], y)
+    x = x.reshape(size, chunks // pair, pair, *x.shape[1:])
+    y = lax.map(lambda parts: [function(part) for part in parts], [x[:, :, i].swapaxes(0, 1) for i in range(pair)])
+
+    def join(*parts: jax.Array) -> jax.Array:
+        """Leaves [chunks / pair, size, ...] of every part as [N, ...]."""
+        y = jnp.stack([part.swapaxes(0, 1) for part in parts], 2)
+        return y.reshape(chunks * size, *y.shape[3:])[:rows]
+
+    return jax.tree.map(join, *y)
 
 
 def chunk_size(rows: int, max_size: int) -> int:
     """How many of `rows` rows, at most `max_size`, make one chunk.
 
-    One that divides the rows, by preference a multiple of 8 or so, so that as many devices can share it; where the
-    largest such is much smaller than allowed, chunks as even as can be, of which the last is filled up.
+    One that divides the rows into an even number of chunks, by preference a multiple of 8 or so, so that as many devices
+    can share it; where the largest such is much smaller than allowed, chunks as even as can be, of which the last is
+    filled up.
     """
     most = max(1, min(rows, max_size))
     if most == rows:
         return rows
-    fitting = (size for size in range(1, most + 1) if rows % size == 0)
-    best = max(fitting, key=lambda size: (min(size & -size, 8), size))
-    return best if 4 * best >= most else -(-rows // -(-rows // most))
+    fitting = (size for size in range(1, most + 1) if rows % (2 * size) == 0)
+    best = max(fitting, key=lambda size: (min(size & -size, 8), size), default=0)
+    return best if 4 * best >= most else -(-rows // (2 * -(-rows // (2 * most))))

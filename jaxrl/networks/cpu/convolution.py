@@ -13,6 +13,9 @@ memory. Hence two things that only work together: the loop over parts of the bat
   convolution has stride 1 and `ceil(k / s)` blocks of kernel. The gradient is a convolution with the flipped kernel,
   and no zeros are put between the pixels of the output's gradient.
 
+Below 32 features the kernel is a slower one, so two neighbouring pixels of the output are computed as one: a third more
+multiplications in a 3x3 convolution, up to four times as fast.
+
 On accelerators the native form is used, with XLA's own gradients.
 """
 
@@ -29,6 +32,8 @@ from jax import lax
 from jax.custom_batching import custom_vmap
 
 Pads = tuple[tuple[int, int], tuple[int, int]]
+
+FEATURES = 32  # from so many on the kernel is the fast one
 
 
 class ConvWeights(NamedTuple):
@@ -74,10 +79,14 @@ def native_convolution(x: jax.Array, kernel: jax.Array, stride: tuple[int, int],
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3))
 def cpu_convolution(x: jax.Array, kernel: jax.Array, stride: tuple[int, int], pads: Pads) -> jax.Array:
     """The same function; its gradients are canonical convolutions."""
-    return native_convolution(x, kernel, stride, pads)
+    return _in_turn(partial(_wide, pads=pads, stride=stride), x.astype(kernel.dtype), kernel)
 
 
 def _forward(x: jax.Array, kernel: jax.Array, stride: tuple[int, int], pads: Pads) -> tuple[jax.Array, Any]:
+    return cpu_convolution(x, kernel, stride, pads), (x, kernel)
+
+
+def _native_forward(x: jax.Array, kernel: jax.Array, stride: tuple[int, int], pads: Pads) -> tuple[jax.Array, Any]:
     return native_convolution(x, kernel, stride, pads), (x, kernel)
 
 
@@ -105,7 +114,7 @@ def _backward(stride: tuple[int, int], pads: Pads, residuals: Any, gradient: jax
     return _input_gradient(x, kernel, stride, pads, gradient), kernel_gradient
 
 
-native_convolution.defvjp(_forward, _native_backward)
+native_convolution.defvjp(_native_forward, _native_backward)
 cpu_convolution.defvjp(_forward, _backward)
 
 
@@ -132,6 +141,21 @@ def _in_turn(function: Callable[..., jax.Array], *arguments: jax.Array) -> jax.A
         return lax.map(lambda member: alone(*member), tuple(each)), True
 
     return alone(*arguments)
+
+
+def _wide(x: jax.Array, kernel: jax.Array, pads: Any, stride: tuple[int, int] = (1, 1)) -> jax.Array:
+    """The same without `spread`; of few features two neighbouring pixels are made as one of twice as many.
+
+    The kernel is as wide as both windows, with zeros where a pixel's own window has nothing.
+    """
+    (kh, kw, channels, features), step = kernel.shape, stride[1]
+    width = (x.shape[2] + sum(pads[1]) - kw) // step + 1
+    if features >= FEATURES or width % 2:
+        return _canonical(x, kernel, pads, stride)
+    both = [jnp.pad(kernel, ((0, 0), (before, step - before), (0, 0), (0, 0))) for before in (0, step)]
+    both = jnp.stack(both, 3).reshape(kh, kw + step, channels, 2 * features)
+    y = _canonical(x, both, pads, (stride[0], 2 * step))
+    return y.reshape(*y.shape[:2], width, features)
 
 
 def _kernel_gradient(
@@ -161,7 +185,7 @@ def _input_gradient(
     first, last = (top // sh, left // sw), (-(-(top + height) // sh), -(-(left + width) // sw))
     before = (mh - 1 - first[0], mw - 1 - first[1])
     around = [(b, end - gradient.shape[i]) for i, (b, end) in enumerate(zip(before, last, strict=True), start=1)]
-    folded = _in_turn(partial(_canonical, pads=around), gradient, blocks)
+    folded = _in_turn(partial(_wide, pads=around), gradient, blocks)
     rows, columns = last[0] - first[0], last[1] - first[1]
     image = folded.reshape(n, rows, columns, sh, sw, channels).transpose(0, 1, 3, 2, 4, 5)
     image = image.reshape(n, rows * sh, columns * sw, channels)

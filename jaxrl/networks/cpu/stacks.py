@@ -33,7 +33,8 @@ def run_stack(stack: Stack, weights: Any, frames: jax.Array, layer_floats: int) 
     def fast(weights: Any, frames: jax.Array) -> jax.Array:
         part = partial(stack, cpu_convolution, slice_max_pool, weights)
         rows = CHUNK_ROWS * max(1, CHUNK_BYTES // (4 * layer_floats * CHUNK_ROWS))
-        return map_in_chunks(part, frames, rows)
+        # Two chunks run side by side: what would fit into one is split too, where both halves are large enough.
+        return map_in_chunks(part, frames, min(rows, max(CHUNK_ROWS, -(-len(frames) // 2))))
 
     native = partial(stack, native_convolution, native_max_pool)
     return lax.platform_dependent(weights, frames, cpu=fast, default=native)  # decided at lowering
