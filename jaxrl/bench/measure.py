@@ -105,7 +105,7 @@ def _prepare(experiment: Experiment, seconds: float, stack: ExitStack) -> tuple[
     config, spec, agent = experiment.config, experiment.spec, experiment.agent
     runtime = config.runtime
     actor_devices, learner_devices = devices_of(experiment)
-    act = make_act(agent.act)
+    act = make_act(agent.act, spec.frame_stack)
     published = make_publish(agent, actor_devices)(agent.init(experiment.key(INIT_KEY)))
     pools = make_pools(experiment, restart=1)
     for pool in chain.from_iterable(pools):

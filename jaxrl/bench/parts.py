@@ -22,7 +22,7 @@ from jaxrl.bench.threads import Gate, Rate, Stopwatch, Work, as_user_error, in_p
 from jaxrl.envs.base import BatchedEnv
 from jaxrl.run.experiment import ACTOR_KEY, INIT_KEY, Experiment, devices_of
 from jaxrl.run.runtimes import make_sebulba
-from jaxrl.runtime.actor import Act, Actor
+from jaxrl.runtime.actor import Act, Actor, Recent, newest
 from jaxrl.runtime.exchange import ActorFailed
 from jaxrl.runtime.learner import make_learner_step, make_mesh, make_publish, place_batch, place_state
 from jaxrl.types import ActorParams, EnvSpec, Key, TimeStep, Trajectory
@@ -91,7 +91,11 @@ class Inference:
         self._experiment = experiment
         self._act = act
         self._params = [params[device] for device in devices]
+        self._starts = [[pool[0] for pool in line] for line in timesteps]
+        self._stacked = experiment.spec.frame_stack > 1
         self._timesteps = timesteps
+        if self._stacked:
+            self._timesteps = [[[newest(row) for row in pool] for pool in line] for line in timesteps]
         # An action counts where it was used: a finished environment throws it away.
         self._used = [[[int((~row.last).sum()) for row in pool] for pool in line] for line in timesteps]
 
@@ -107,6 +111,8 @@ class Inference:
         def infer(more: Callable[[], bool]) -> int:
             env_steps, row, rows = 0, 0, len(used[0])
             states = [agent.initial_actor_state(len(pool[0].last)) for pool in timesteps]
+            if self._stacked:
+                states = [Recent.before(*pair) for pair in zip(self._starts[actor], states, strict=True)]
             while not env_steps or more():
                 for p, pool in enumerate(timesteps):
                     states[p], output = self._act(params, states[p], pool[row], key, row, p)

@@ -17,7 +17,7 @@ from jax import export
 from jaxrl.agents.replay_buffer import blank_timestep, unroll_like
 from jaxrl.envs import batched
 from jaxrl.run.experiment import Experiment
-from jaxrl.runtime.actor import make_act
+from jaxrl.runtime.actor import Recent, make_act
 from jaxrl.runtime.anakin import Lane, drive
 from jaxrl.runtime.learner import make_learner_step, make_mesh
 from jaxrl.types import PyTree
@@ -36,6 +36,10 @@ class Program(NamedTuple):
         return re.sub(r"^#loc.*\n| loc\(.*?\)(?=[,)\s]|$)", "", text, flags=re.MULTILINE)  # where in the source it was
 
 
+def _send_once(timestep: PyTree, acting: PyTree) -> tuple[Recent, PyTree]:
+    return Recent(acting, timestep.observation[:, :-1]), timestep._replace(observation=timestep.observation[:, -1])
+
+
 def programs(experiment: Experiment) -> dict[str, Program]:
     """`act` and `update`, and `unroll`, Anakin's, where the environment is one of JAX."""
     agent, plan, runtime = experiment.agent, experiment.plan, experiment.config.runtime
@@ -45,8 +49,11 @@ def programs(experiment: Experiment) -> dict[str, Program]:
     timestep = jax.eval_shape(partial(blank_timestep, experiment.spec, runtime.envs_per_pool))
     key = jax.eval_shape(partial(jax.random.key, 0))
     trajectory = unroll_like(agent, experiment.spec, runtime.unroll_length, plan.num_envs)
+    stack = experiment.spec.frame_stack
+    if stack > 1:
+        acting, timestep = jax.eval_shape(_send_once, timestep, acting)
     there = {
-        "act": Program(make_act(agent.act), (params, acting, timestep, key, 0, 0)),
+        "act": Program(make_act(agent.act, stack), (params, acting, timestep, key, 0, 0)),
         "update": Program(make_learner_step(agent, make_mesh(jax.devices()[:1])), (state, trajectory), donated=(0,)),
     }
     if not hasattr(experiment.env, "make_pool"):

@@ -18,6 +18,7 @@ import numpy as np
 from jaxrl.bench.programs import programs
 from jaxrl.config.parsing import read_config
 from jaxrl.run.experiment import Experiment, build
+from jaxrl.runtime.actor import Recent
 from jaxrl.runtime.anakin import told
 from jaxrl.types import PyTree
 
@@ -51,8 +52,11 @@ def traffic(experiment: Experiment) -> Traffic:
     _, acting, timestep, *_ = there["act"].arguments
     _, output = jax.eval_shape(there["act"].function, *there["act"].arguments)
     envs = runtime.envs_per_pool
-    back = (size_of(output) + size_of(acting) / runtime.unroll_length) / envs
-    return Traffic(size_of(timestep) / envs, size_of(trajectory) / rows, back, *sizes)
+    sent, memory = size_of(timestep), acting
+    if isinstance(acting, Recent):  # the older frames are sent before the first row, and do not come back
+        sent, memory = sent + size_of(acting.older) / runtime.unroll_length, acting.state
+    back = (size_of(output) + size_of(memory) / runtime.unroll_length) / envs
+    return Traffic(sent / envs, size_of(trajectory) / rows, back, *sizes)
 
 
 def size_of(tree: PyTree) -> int:

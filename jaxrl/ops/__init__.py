@@ -2,7 +2,7 @@
 
 from jaxrl.ops.categorical import entropy, log_prob, normalise_logits, sample, softmax_policy
 from jaxrl.ops.drtrace import DRTrace, dr_trace
-from jaxrl.ops.frames import stack_frames
+from jaxrl.ops.frames import push_frame, stack_frames
 from jaxrl.ops.gae import generalised_advantage
 from jaxrl.ops.policies import CATEGORICAL, GAUSSIAN, SQUASHED, Distribution, distribution_of
 from jaxrl.ops.rewards import transform_reward
@@ -27,6 +27,7 @@ __all__ = [
     "log_prob",
     "masked_mean",
     "normalise_logits",
+    "push_frame",
     "sample",
     "softmax_policy",
     "stack_frames",

@@ -1,4 +1,4 @@
-"""Observations that are stacks of the newest frames, of frames that are kept once."""
+"""Observations that are stacks of the newest frames, of frames that are kept, or come, once."""
 
 from __future__ import annotations
 
@@ -26,3 +26,18 @@ def stack_frames(frames: jax.Array, first: jax.Array) -> jax.Array:
         seen = started.reshape(*started.shape, *(1,) * (frames.ndim - 2))
         stacked.append(jnp.where(seen, stacked[-1], frames[older - age :][:rows]))
     return jnp.stack(stacked[::-1], axis=2)
+
+
+def push_frame(older: jax.Array, newest: jax.Array, first: jax.Array) -> jax.Array:
+    """The stacks of one row, as `stack_frames` makes them of many.
+
+    Args:
+        older: [B, K - 1, ...], the frames before the newest, the oldest first.
+        newest: [B, ...].
+        first: bool [B], an episode starts: its first frame stands for those before it.
+
+    Returns:
+        [B, K, ...].
+    """
+    newest, starts = newest[:, None], first.reshape(-1, *(1,) * newest.ndim)
+    return jnp.concatenate([jnp.where(starts, newest, older), newest], axis=1)

@@ -100,8 +100,8 @@ def make_pools(experiment: Experiment, restart: int = 0) -> list[list[BatchedEnv
 def make_actors(experiment: Experiment, restart: int = 0) -> list[Actor]:
     """This host's actors with their pools; arguments as of `make_pools`."""
     agent, length = experiment.agent, experiment.config.runtime.unroll_length
-    act = make_act(agent.act)
     stack = experiment.spec.frame_stack
+    act = make_act(agent.act, stack)
     return [Actor(line, act, agent.initial_actor_state, length, stack) for line in make_pools(experiment, restart)]
 
 

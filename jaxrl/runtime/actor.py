@@ -5,17 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from jaxrl.envs.base import BatchedEnv
+from jaxrl.ops import push_frame
 from jaxrl.runtime.exchange import ActorFailed, ParameterStore, Stopped, StopSignal, TrajectoryQueue
 from jaxrl.types import (
     ActorOutput,
     ActorParams,
     ActorState,
+    Array,
     Device,
     Frames,
     Key,
@@ -31,8 +33,40 @@ from jaxrl.types import (
 Act = Callable[[ActorParams, ActorState, TimeStep, Key, int, int], tuple[ActorState, ActorOutput]]
 
 
-def make_act(act: Callable[..., Any]) -> Act:
-    """Jit an agent's `act`; the key of every row and pool is folded in on the device, not in Python."""
+class Recent(NamedTuple):
+    """The state of an actor that is sent every frame once: the older ones are on its device."""
+
+    state: ActorState  # the agent's
+    older: Array  # [B, K-1, ...], of the observation that comes next, the oldest first
+
+    @classmethod
+    def before(cls, timestep: TimeStep, state: ActorState, device: Device | None = None) -> Recent:
+        """Before `timestep` is acted on, of which the whole stacks are at hand."""
+        return cls(state, jax.device_put(timestep.observation[:, :-1], device))
+
+
+def newest(timestep: TimeStep) -> TimeStep:
+    """The time step with the newest frame of each stack, [B, ...]: a copy, so that the stack's memory is free again."""
+    return timestep._replace(observation=np.array(timestep.observation[:, -1]))
+
+
+def make_act(act: Callable[..., Any], frame_stack: int = 1) -> Act:
+    """Jit an agent's `act`; the key of every row and pool is folded in on the device, not in Python.
+
+    Args:
+        act: of an agent.
+        frame_stack: above 1, what is jitted takes a `Recent` state and the `newest` frames, and stacks them.
+    """
+    whole_act = act
+
+    def stacking(params: ActorParams, recent: Recent, timestep: TimeStep, key: Key) -> tuple[Recent, ActorOutput]:
+        # The barrier keeps the stacking out of the network, so that it computes what it computes of whole stacks.
+        seen = jax.lax.optimization_barrier(push_frame(recent.older, timestep.observation, timestep.first))
+        state, output = whole_act(params, recent.state, timestep._replace(observation=seen), key)
+        return Recent(state, seen[:, 1:]), output
+
+    if frame_stack > 1:
+        act = stacking
 
     @jax.jit
     def keyed_act(params: ActorParams, state: ActorState, timestep: TimeStep, key: Key, row: int, pool: int) -> Any:
@@ -56,7 +90,9 @@ class Actor:
 
     Args:
         length: T.
-        frame_stack: above 1, the observations are stacks of so many frames, and a trajectory has every frame once.
+        act: of `make_act`, with the same `frame_stack`.
+        frame_stack: above 1, the observations are stacks of so many frames; each is sent to `act` once, and a
+            trajectory has it once.
     """
 
     def __init__(
@@ -73,6 +109,7 @@ class Actor:
         self._length = length
         self._states = [initial_state(pool.num_envs) for pool in pools]
         self._timesteps: list[TimeStep] = []
+        self._device: Device | None = None
 
     def reset(self) -> None:
         """Start every environment."""
@@ -87,7 +124,7 @@ class Actor:
 
     def place(self, device: Device) -> None:
         """Act on `device`: a state that is not held there would have `act` compiled for it, and again for the next."""
-        self._states = jax.device_put(self._states, device)
+        self._device, self._states = device, jax.device_put(self._states, device)
 
     def snapshot(self) -> Snapshot:
         """Where this actor stands, between two unrolls."""
@@ -101,7 +138,9 @@ class Actor:
         """Act for `T` rows; returns the trajectory on the host and the seconds spent on environments and inference."""
         if not self._timesteps:
             self.reset()
-        num_pools, initial_state = len(self._pools), list(self._states)
+        num_pools, initial_state, states = len(self._pools), self._states, list(self._states)
+        if self._stacked:
+            states = [Recent.before(*pair, self._device) for pair in zip(self._timesteps, states, strict=True)]
         timesteps: list[list[TimeStep]] = [[] for _ in range(num_pools)]
         outputs: list[list[ActorOutput]] = [[] for _ in range(num_pools)]
         frames: list[list[np.ndarray]] = [older_frames(t.observation) if self._stacked else [] for t in self._timesteps]
@@ -111,31 +150,35 @@ class Actor:
                 start = time.perf_counter()
                 timestep = self._timesteps[p] if row == 0 else pool.recv()
                 received = time.perf_counter()
+                timestep = self._keep(timestep, frames[p])
                 with expected_transfer():
-                    self._states[p], output = self._act(params, self._states[p], timestep, key, row, p)
+                    states[p], output = self._act(params, states[p], timestep, key, row, p)
                 action = jax.device_get(output.action)
                 inferred = time.perf_counter()
                 pool.send(action)
-                timesteps[p].append(self._keep(timestep, frames[p]))
+                timesteps[p].append(timestep._replace(observation=()) if self._stacked else timestep)
                 outputs[p].append(output)
                 env_s += received - start
                 inference_s += inferred - received
         start = time.perf_counter()
         self._timesteps = [pool.recv() for pool in self._pools]
         for line, kept, timestep in zip(timesteps, frames, self._timesteps, strict=True):
-            line.append(self._keep(timestep, kept))
+            last = self._keep(timestep, kept)
+            line.append(last._replace(observation=()) if self._stacked else last)
         env_s += time.perf_counter() - start
+        self._states = [state.state for state in states] if self._stacked else states
         trajectory = stack(timesteps, jax.device_get(outputs), jax.device_get(initial_state))
         if self._stacked:
             trajectory = trajectory._replace(observation=Frames(join(frames)))
         return trajectory, {"env": env_s, "inference": inference_s}
 
     def _keep(self, timestep: TimeStep, frames: list[np.ndarray]) -> TimeStep:
-        """What of a time step is kept until the end of the unroll; of a stack the newest frame goes to `frames`."""
+        """What of a time step is acted on; of a stack the newest frame, which goes to `frames` too."""
         if not self._stacked:
             return timestep
-        frames.append(np.array(timestep.observation[:, -1]))  # a copy, so that the stack's memory is free again
-        return timestep._replace(observation=())
+        timestep = newest(timestep)
+        frames.append(timestep.observation)
+        return timestep
 
     def close(self) -> None:
         """Close the pools."""

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from jaxrl.ops import stack_frames
+from jaxrl.ops import push_frame, stack_frames
 
 
 def stacks_one_by_one(frames: np.ndarray, first: np.ndarray, size: int) -> np.ndarray:
@@ -31,3 +31,8 @@ def test_stacks_are_those_of_an_environment(size: int, rows: int, share: float) 
     first = rng.random((rows, 40)) < share
     stacked = jax.jit(stack_frames)(frames, first)
     np.testing.assert_array_equal(stacked, stacks_one_by_one(frames, first, size))
+    older, push = frames[: size - 1].swapaxes(0, 1), jax.jit(push_frame)
+    for row in range(rows):  # one frame after the other, as an actor's device gets them
+        seen = push(older, frames[size - 1 + row], first[row])
+        np.testing.assert_array_equal(seen, stacked[row])
+        older = seen[:, 1:]

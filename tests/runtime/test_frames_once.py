@@ -47,6 +47,31 @@ def test_every_unroll_is_the_same(protocol: str) -> None:
     assert jax.tree.map(lambda x: (x.shape, x.dtype), like) == jax.tree.map(lambda x: (x.shape, x.dtype), once[0])
 
 
+def test_an_actor_sends_every_frame_once() -> None:
+    """One frame a row, and before an unroll the older ones of its first row; nothing is compiled again for it."""
+    config, *settings = PONG
+    experiment = build(read_config(config, settings))
+    (actor,) = make_actors(experiment)
+    state = experiment.agent.init(experiment.key(0))
+    (params,) = make_publish(experiment.agent, jax.devices()[:1])(state).values()
+    act, sent = actor._act, []
+
+    def spy(params, state, timestep, *rest):
+        sent.append(timestep.observation.nbytes + (state.older.nbytes if rest[1] == 0 else 0))
+        return act(params, state, timestep, *rest)
+
+    actor._act = spy
+    try:
+        actor.place(jax.devices()[0])
+        for k in range(2):
+            actor.unroll(params, experiment.key(k))
+    finally:
+        actor.close()
+    frame = 3 * 42 * 42
+    assert sent == [size for _ in range(2) for row in range(9) for size in [(4 if row == 0 else 1) * frame] * 2]
+    assert act._cache_size() == 1
+
+
 def test_what_is_learnt_is_the_same() -> None:
     replay = ["--agent.replay.capacity=2"]
     experiment, state, once = play("once", 3, *replay)

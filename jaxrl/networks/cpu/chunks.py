@@ -4,7 +4,8 @@ A layer-by-layer pass over a whole batch writes every intermediate result to mai
 samples at a time, patches and activations stay in the cache. Nothing else changes: the samples of a batch do not see
 each other in a network, and the gradient of the weights is the sum over the parts, which `lax.map` takes care of.
 
-Two parts at a time, because a convolution keeps one core busy only: what does not depend on each other runs side by side.
+Several parts a turn, because a convolution keeps one core busy only, and parts that do not depend on each other run
+side by side; and a loop of few turns copies less of what the gradient needs.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import lax
+
+SIDE_BY_SIDE = 8  # at most so many chunks in one turn of the loop; where there are no more, there is no loop
 
 
 def map_in_chunks(function: Callable[[jax.Array], Any], x: jax.Array, max_size: int) -> Any:
@@ -32,14 +35,18 @@ def map_in_chunks(function: Callable[[jax.Array], Any], x: jax.Array, max_size: 
         return function(x)
     if chunks * size != rows:
         x = jnp.pad(x, ((0, chunks * size - rows), *((0, 0),) * (x.ndim - 1)))
-    pair = 2 if chunks % 2 == 0 else 1
+    width = max(width for width in range(1, SIDE_BY_SIDE + 1) if chunks % width == 0)
     # Chunk c has rows c, c + chunks, c + 2 chunks, ...: of a batch that is sharded over its rows every device has a
     # part of every chunk. A chunk of neighbours would lie on one device, and every device would compute it.
-    x = x.reshape(size, chunks // pair, pair, *x.shape[1:])
-    y = lax.map(lambda parts: [function(part) for part in parts], [x[:, :, i].swapaxes(0, 1) for i in range(pair)])
+    x = x.reshape(size, chunks // width, width, *x.shape[1:])
+    parts = [x[:, :, i].swapaxes(0, 1) for i in range(width)]
+    if chunks == width:
+        y = [jax.tree.map(lambda leaf: leaf[None], function(part[0])) for part in parts]
+    else:
+        y = lax.map(lambda parts: [function(part) for part in parts], parts)
 
     def join(*parts: jax.Array) -> jax.Array:
-        """Leaves [chunks / pair, size, ...] of every part as [N, ...]."""
+        """Leaves [chunks / width, size, ...] of every part as [N, ...]."""
         y = jnp.stack([part.swapaxes(0, 1) for part in parts], 2)
         return y.reshape(chunks * size, *y.shape[3:])[:rows]
 
@@ -49,9 +56,9 @@ def map_in_chunks(function: Callable[[jax.Array], Any], x: jax.Array, max_size: 
 def chunk_size(rows: int, max_size: int) -> int:
     """How many of `rows` rows, at most `max_size`, make one chunk.
 
-    One that divides the rows into an even number of chunks, by preference a multiple of 8 or so, so that as many devices
-    can share it; where the largest such is much smaller than allowed, chunks as even as can be, of which the last is
-    filled up.
+    One that divides the rows into an even number of chunks, by preference a multiple of 8 or so, so that as many
+    devices can share it; where the largest such is much smaller than allowed, chunks as even as can be, of which the
+    last is filled up.
     """
     most = max(1, min(rows, max_size))
     if most == rows:
