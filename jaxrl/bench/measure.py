@@ -26,7 +26,7 @@ from jaxrl.errors import ConfigError
 from jaxrl.record.files import check_writable, replace_json
 from jaxrl.record.meters import format_duration
 from jaxrl.record.versions import collect
-from jaxrl.run.experiment import INIT_KEY, Experiment, build, devices_of, make_pools
+from jaxrl.run.experiment import INIT_KEY, Experiment, build, devices_of, make_pools, sends_once
 from jaxrl.runtime.actor import Act, Actor, make_act
 from jaxrl.runtime.learner import make_publish
 from jaxrl.types import ActorParams, Trajectory
@@ -105,7 +105,7 @@ def _prepare(experiment: Experiment, seconds: float, stack: ExitStack) -> tuple[
     config, spec, agent = experiment.config, experiment.spec, experiment.agent
     runtime = config.runtime
     actor_devices, learner_devices = devices_of(experiment)
-    act = make_act(agent.act, spec.frame_stack)
+    act = make_act(agent.act, sends_once(experiment))
     published = make_publish(agent, actor_devices)(agent.init(experiment.key(INIT_KEY)))
     pools = make_pools(experiment, restart=1)
     for pool in chain.from_iterable(pools):
@@ -150,7 +150,8 @@ def _first_unrolls(
     actor_devices, _ = devices_of(experiment)
     trajectories = []
     for line, device in zip(pools, actor_devices, strict=True):
-        actor = Actor(line, act, agent.initial_actor_state, runtime.unroll_length, experiment.spec.frame_stack)
+        stack, once = experiment.spec.frame_stack, sends_once(experiment)
+        actor = Actor(line, act, agent.initial_actor_state, runtime.unroll_length, stack, once)
         trajectories.append(actor.unroll(published[device], experiment.key(INIT_KEY))[0])
     return trajectories
 

@@ -20,7 +20,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from jaxrl.bench.threads import Gate, Rate, Stopwatch, Work, as_user_error, in_parallel
 from jaxrl.envs.base import BatchedEnv
-from jaxrl.run.experiment import ACTOR_KEY, INIT_KEY, Experiment, devices_of
+from jaxrl.run.experiment import ACTOR_KEY, INIT_KEY, Experiment, devices_of, sends_once
 from jaxrl.run.runtimes import make_sebulba
 from jaxrl.runtime.actor import Act, Actor, Recent, newest
 from jaxrl.runtime.exchange import ActorFailed
@@ -92,9 +92,9 @@ class Inference:
         self._act = act
         self._params = [params[device] for device in devices]
         self._starts = [[pool[0] for pool in line] for line in timesteps]
-        self._stacked = experiment.spec.frame_stack > 1
+        self._sent_once = sends_once(experiment)
         self._timesteps = timesteps
-        if self._stacked:
+        if self._sent_once:
             self._timesteps = [[[newest(row) for row in pool] for pool in line] for line in timesteps]
         # An action counts where it was used: a finished environment throws it away.
         self._used = [[[int((~row.last).sum()) for row in pool] for pool in line] for line in timesteps]
@@ -111,7 +111,7 @@ class Inference:
         def infer(more: Callable[[], bool]) -> int:
             env_steps, row, rows = 0, 0, len(used[0])
             states = [agent.initial_actor_state(len(pool[0].last)) for pool in timesteps]
-            if self._stacked:
+            if self._sent_once:
                 states = [Recent.before(*pair) for pair in zip(self._starts[actor], states, strict=True)]
             while not env_steps or more():
                 for p, pool in enumerate(timesteps):
@@ -211,7 +211,8 @@ class GatedActor(Actor):
 
     def __init__(self, gate: Gate, experiment: Experiment, pools: Sequence[BatchedEnv], act: Act) -> None:
         agent, length = experiment.agent, experiment.config.runtime.unroll_length
-        super().__init__(pools, act, agent.initial_actor_state, length, experiment.spec.frame_stack)
+        stack, once = experiment.spec.frame_stack, sends_once(experiment)
+        super().__init__(pools, act, agent.initial_actor_state, length, stack, once)
         self._gate = gate
 
     def unroll(self, params: ActorParams, key: Key) -> tuple[Trajectory, dict[str, float]]:

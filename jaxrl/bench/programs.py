@@ -49,11 +49,11 @@ def programs(experiment: Experiment) -> dict[str, Program]:
     timestep = jax.eval_shape(partial(blank_timestep, experiment.spec, runtime.envs_per_pool))
     key = jax.eval_shape(partial(jax.random.key, 0))
     trajectory = unroll_like(agent, experiment.spec, runtime.unroll_length, plan.num_envs)
-    stack = experiment.spec.frame_stack
-    if stack > 1:
+    once = experiment.spec.frame_stack > 1  # as to an accelerator
+    if once:
         acting, timestep = jax.eval_shape(_send_once, timestep, acting)
     there = {
-        "act": Program(make_act(agent.act, stack), (params, acting, timestep, key, 0, 0)),
+        "act": Program(make_act(agent.act, once), (params, acting, timestep, key, 0, 0)),
         "update": Program(make_learner_step(agent, make_mesh(jax.devices()[:1])), (state, trajectory), donated=(0,)),
     }
     if not hasattr(experiment.env, "make_pool"):

@@ -100,9 +100,15 @@ def make_pools(experiment: Experiment, restart: int = 0) -> list[list[BatchedEnv
 def make_actors(experiment: Experiment, restart: int = 0) -> list[Actor]:
     """This host's actors with their pools; arguments as of `make_pools`."""
     agent, length = experiment.agent, experiment.config.runtime.unroll_length
-    stack = experiment.spec.frame_stack
-    act = make_act(agent.act, stack)
-    return [Actor(line, act, agent.initial_actor_state, length, stack) for line in make_pools(experiment, restart)]
+    stack, once = experiment.spec.frame_stack, sends_once(experiment)
+    act, start = make_act(agent.act, once), agent.initial_actor_state
+    return [Actor(line, act, start, length, stack, once) for line in make_pools(experiment, restart)]
+
+
+def sends_once(experiment: Experiment) -> bool:
+    """Whether actors send every frame of a stack once: not to a CPU, which has the stacks already."""
+    devices, _ = devices_of(experiment)
+    return experiment.spec.frame_stack > 1 and all(device.platform != "cpu" for device in devices)
 
 
 def first_actor(runtime: RuntimeConfig) -> int:

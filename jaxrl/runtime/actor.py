@@ -50,12 +50,12 @@ def newest(timestep: TimeStep) -> TimeStep:
     return timestep._replace(observation=np.array(timestep.observation[:, -1]))
 
 
-def make_act(act: Callable[..., Any], frame_stack: int = 1) -> Act:
+def make_act(act: Callable[..., Any], sent_once: bool = False) -> Act:
     """Jit an agent's `act`; the key of every row and pool is folded in on the device, not in Python.
 
     Args:
         act: of an agent.
-        frame_stack: above 1, what is jitted takes a `Recent` state and the `newest` frames, and stacks them.
+        sent_once: what is jitted takes a `Recent` state and the `newest` frames of stacks, and stacks them.
     """
     whole_act = act
 
@@ -65,7 +65,7 @@ def make_act(act: Callable[..., Any], frame_stack: int = 1) -> Act:
         state, output = whole_act(params, recent.state, timestep._replace(observation=seen), key)
         return Recent(state, seen[:, 1:]), output
 
-    if frame_stack > 1:
+    if sent_once:
         act = stacking
 
     @jax.jit
@@ -90,9 +90,9 @@ class Actor:
 
     Args:
         length: T.
-        act: of `make_act`, with the same `frame_stack`.
-        frame_stack: above 1, the observations are stacks of so many frames; each is sent to `act` once, and a
-            trajectory has it once.
+        act: of `make_act`, with the same `sent_once`.
+        frame_stack: above 1, the observations are stacks of so many frames, and a trajectory has every frame once.
+        sent_once: of these stacks `act` is sent every frame once, too.
     """
 
     def __init__(
@@ -102,8 +102,9 @@ class Actor:
         initial_state: Callable[[int], ActorState],
         length: int,
         frame_stack: int = 1,
+        sent_once: bool = False,
     ) -> None:
-        self._stacked = frame_stack > 1
+        self._stacked, self._sent_once = frame_stack > 1, sent_once
         self._pools = pools
         self._act = act
         self._length = length
@@ -139,7 +140,7 @@ class Actor:
         if not self._timesteps:
             self.reset()
         num_pools, initial_state, states = len(self._pools), self._states, list(self._states)
-        if self._stacked:
+        if self._sent_once:
             states = [Recent.before(*pair, self._device) for pair in zip(self._timesteps, states, strict=True)]
         timesteps: list[list[TimeStep]] = [[] for _ in range(num_pools)]
         outputs: list[list[ActorOutput]] = [[] for _ in range(num_pools)]
@@ -150,35 +151,35 @@ class Actor:
                 start = time.perf_counter()
                 timestep = self._timesteps[p] if row == 0 else pool.recv()
                 received = time.perf_counter()
-                timestep = self._keep(timestep, frames[p])
+                kept = self._keep(timestep, frames[p])
+                if self._sent_once:
+                    timestep = timestep._replace(observation=frames[p][-1])
                 with expected_transfer():
                     states[p], output = self._act(params, states[p], timestep, key, row, p)
                 action = jax.device_get(output.action)
                 inferred = time.perf_counter()
                 pool.send(action)
-                timesteps[p].append(timestep._replace(observation=()) if self._stacked else timestep)
+                timesteps[p].append(kept)
                 outputs[p].append(output)
                 env_s += received - start
                 inference_s += inferred - received
         start = time.perf_counter()
         self._timesteps = [pool.recv() for pool in self._pools]
-        for line, kept, timestep in zip(timesteps, frames, self._timesteps, strict=True):
-            last = self._keep(timestep, kept)
-            line.append(last._replace(observation=()) if self._stacked else last)
+        for line, seen, timestep in zip(timesteps, frames, self._timesteps, strict=True):
+            line.append(self._keep(timestep, seen))
         env_s += time.perf_counter() - start
-        self._states = [state.state for state in states] if self._stacked else states
+        self._states = [state.state for state in states] if self._sent_once else states
         trajectory = stack(timesteps, jax.device_get(outputs), jax.device_get(initial_state))
         if self._stacked:
             trajectory = trajectory._replace(observation=Frames(join(frames)))
         return trajectory, {"env": env_s, "inference": inference_s}
 
     def _keep(self, timestep: TimeStep, frames: list[np.ndarray]) -> TimeStep:
-        """What of a time step is acted on; of a stack the newest frame, which goes to `frames` too."""
+        """What of a time step is kept until the end of the unroll; of a stack the newest frame goes to `frames`."""
         if not self._stacked:
             return timestep
-        timestep = newest(timestep)
-        frames.append(timestep.observation)
-        return timestep
+        frames.append(newest(timestep).observation)
+        return timestep._replace(observation=())
 
     def close(self) -> None:
         """Close the pools."""

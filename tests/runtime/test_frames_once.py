@@ -9,6 +9,7 @@ import pytest
 from jaxrl.agents.replay_buffer import unroll_like
 from jaxrl.agents.unrolling import whole
 from jaxrl.config.parsing import read_config
+from jaxrl.run import experiment as experiments
 from jaxrl.run.experiment import build, make_actors
 from jaxrl.runtime.learner import make_publish
 from jaxrl.types import Frames
@@ -17,6 +18,11 @@ from tests.support.parts import assert_same_bits
 SIZES = ["--runtime.num_actors=1", "--runtime.pools_per_actor=2", "--runtime.envs_per_pool=3"]
 SHORT = ["--runtime.unroll_length=9", "--env.max_episode_steps=7", "--network.hidden_sizes=[8]"]
 PONG = ["configs/atari/pong_cpu.yaml", *SIZES, *SHORT, "--agent.num_minibatches=2", "--agent.num_epochs=1"]
+
+
+@pytest.fixture(autouse=True)
+def as_to_an_accelerator(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(experiments, "sends_once", lambda experiment: experiment.spec.frame_stack > 1)
 
 
 def play(frames: str, unrolls: int = 3, *more: str):
@@ -31,9 +37,11 @@ def play(frames: str, unrolls: int = 3, *more: str):
         actor.close()
 
 
-@pytest.mark.parametrize("protocol", ["cpu", "machado"])
-def test_every_unroll_is_the_same(protocol: str) -> None:
+@pytest.mark.parametrize(("protocol", "sent_once"), [("cpu", True), ("machado", True), ("cpu", False)])
+def test_every_unroll_is_the_same(protocol: str, sent_once: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Episodes of 7 steps, so that starts and ends fall on every row; noop starts and sticky actions included."""
+    if not sent_once:
+        monkeypatch.setattr(experiments, "sends_once", lambda experiment: False)
     more = [f"--env.protocol={protocol}"]
     experiment, _, once = play("once", 3, *more)
     _, _, stacked = play("stacked", 3, *more)

@@ -74,6 +74,6 @@ def make_unroll(experiment: Experiment, params: Any, num_envs: int, length: int,
     """An unroll of noise, acted in with `params`, on their device."""
     pools: list[Any] = [Noise(experiment.spec, num_envs, seed)]
     agent, stack = experiment.agent, experiment.spec.frame_stack
-    actor = Actor(pools, make_act(agent.act, stack), agent.initial_actor_state, length, stack)
+    actor = Actor(pools, make_act(agent.act), agent.initial_actor_state, length, stack)
     with jax.default_device(next(iter(jax.tree.leaves(params)[0].devices()))):
         return actor.unroll(params, jax.random.key(seed))[0]
