@@ -7,7 +7,7 @@ PYTHON ?= python3
 CONFIG ?= configs/atari/pong_cpu.yaml
 MINUTES ?= 24
 ARGS ?=
-WORKERS ?= 2
+WORKERS ?= 3
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -38,7 +38,7 @@ help:
 	@echo
 	@echo 'make train CONFIG=configs/catch.yaml ARGS="--seed 1"   another config, and settings on top'
 	@echo 'make test ARGS="tests/ops -x"                          some of the tests'
-	@echo 'make test WORKERS=4                                    in four processes, of 3 GB each, instead of two'
+	@echo 'make test WORKERS=4                                    in four processes, of 3 GB each, instead of three'
 	@echo 'make PYTHON=python3.12 ...                             the Python that .venv is made from'
 
 install: $(INSTALLED)

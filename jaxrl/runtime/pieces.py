@@ -30,10 +30,12 @@ class PieceByPiece:
         self._update = agent.update
         self._sharding = NamedSharding(mesh, PartitionSpec())
         self._cut = False
+        self.programs: list[Any] = []  # jitted
         self._loop: Any = None
 
     def __call__(self, state: TrainState, batch: Trajectory) -> tuple[TrainState, Metrics]:
         if not self._cut:
+            state = jax.device_put(state, self._sharding)  # as all later ones: each piece is compiled once
             self._cut_up(state, batch)
         values: Values = dict(zip(self._inputs, jax.tree.leaves((state, batch)), strict=True))
         self._before(values)
@@ -57,6 +59,7 @@ class PieceByPiece:
             self._after = self._piece(closed, rest, list(jaxpr.outvars), set())
             self._step = jax.jit(_one_step(loop), out_shardings=self._sharding)
             self._stack = jax.jit(lambda rows: [*map(jnp.stack, zip(*rows, strict=True))], out_shardings=self._sharding)
+            self.programs += [self._step, self._stack]
         self._cut = True
 
     def _piece(self, closed: ClosedJaxpr, equations: Any, wanted: list[Any], reusable: set[Var]) -> Any:
@@ -71,6 +74,8 @@ class PieceByPiece:
         run = jax.jit(
             jaxpr_as_fun(ClosedJaxpr(part, closed.consts)), donate_argnums=given_up, out_shardings=self._sharding
         )
+
+        self.programs.append(run)
 
         def piece(values: Values) -> None:
             values.update(zip(outputs, run(*(values[x] for x in inputs)), strict=True))

@@ -20,7 +20,7 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
 
 # Not those where two programs must agree in their bits, or where a program is itself tested: as users have it.
-QUICK_ROOMS = {"agents", "ops"}
+QUICK_ROOMS = {"agents", "networks", "ops", "record"}
 # A learner step takes a fifth of the time to compile, and a single operation half of it.
 QUICK = {
     "xla_backend_optimization_level": 0,
