@@ -15,11 +15,10 @@ from tests.support import fake_agent as fake
 
 
 @pytest.fixture(scope="module", autouse=True)
-def compilation(request: pytest.FixtureRequest) -> Iterator[None]:
-    """In some rooms programs are compiled without optimisation."""
-    room = request.path.relative_to(Path(__file__).parent).parts[0]
-    with compile_once.compiling(quickly=room in compile_once.QUICK_ROOMS):
-        yield
+def memory() -> Iterator[None]:
+    """A file of tests leaves room for the next one."""
+    yield
+    compile_once.forget_where_much_is_held()
 
 
 @pytest.fixture
