@@ -1,4 +1,5 @@
-# jaxrl on a CPU. No Docker was at hand when this was written: every line was checked by itself, the image was not built.
+# jaxrl on a CPU. The base image was not to be had when this was written, so the image
+# was not built: wheel and constraints were resolved together, and every other line was checked by itself.
 #
 #     docker build -t jaxrl .
 #     docker run --rm -it -v "$PWD/runs:/work/runs" jaxrl train pong --max_minutes 24

@@ -172,3 +172,10 @@ def test_the_lock_holds_nothing_but_pins():
     pin = re.compile(r"[a-z0-9-]+==[\w.]+( ; [\w. '<>=!]+)?")
     assert [line for line in LOCK if not line.startswith("#") and not pin.fullmatch(line)] == []
     assert [line for line in LOCK if "://" in line or "--" in line] == []
+
+
+def test_sentences_name_extras_that_exist():
+    """What is told to be installed, as `pip install 'jaxrl[...]'`, is an extra of pyproject.toml."""
+    texts = [path.read_text(encoding="utf-8") for path in [*SOURCES, *PAGES] if "tests" not in path.parts]
+    named = {name for text in texts for match in re.findall(r"jaxrl\[(\w+)\]", text) for name in match.split(",")}
+    assert {"onnx", "slurm", "search", "tensorboard", "speech"} <= named <= set(PROJECT["optional-dependencies"])

@@ -33,8 +33,8 @@ pool.reset()
 pool.step(numpy.zeros(1, numpy.int32))
 """
 REQUIRE = {
-    "gpu": "install the CUDA build, `pip install -e '.[cuda]'` in the project's folder, and an NVIDIA driver",
-    "tpu": "install the TPU build, in the project's folder `pip install -e '.[tpu]'`, on a TPU VM",
+    "gpu": "install the CUDA build, `pip install 'jaxrl[cuda]'`, in a clone `pip install -e '.[cuda]'`, and its driver",
+    "tpu": "install the TPU build, `pip install 'jaxrl[tpu]'` or in a clone `pip install -e '.[tpu]'`, on a TPU VM",
 }
 
 

@@ -38,9 +38,7 @@ class PeerSpeed(NamedTuple):
 def check(config: Any) -> None:
     """Raises a `UserError` of one sentence where there is nothing to compare with."""
     if find_spec("torch") is None:
-        raise BenchError(
-            "--peer torch needs PyTorch in this environment, which jaxrl does not bring along; install torch"
-        )
+        raise BenchError("--peer torch needs PyTorch, which jaxrl does not bring along: pip install 'jaxrl[peer]'")
     if not isinstance(config, atari.Config) or config.core != "none" or config.dtype != "float32":
         raise ConfigError(
             "--peer torch compares network.name atari in float32 with core none; set these, or leave it out"

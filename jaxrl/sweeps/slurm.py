@@ -133,7 +133,9 @@ def submit(folder: SweepFolder, runs: Sequence[Run], parameters: Mapping[str, An
     try:
         import submitit  # pyright: ignore[reportMissingImports]
     except ModuleNotFoundError:
-        raise SweepError("submitit is not installed: in the project's folder, pip install -e '.[slurm]'") from None
+        raise SweepError(
+            "submitit is not installed: pip install 'jaxrl[slurm]', or in a clone pip install -e '.[slurm]'"
+        ) from None
     if shutil.which("sbatch") is None:
         raise SweepError("there is no sbatch here; start this on a SLURM login node, or use --on local")
     jobs = []

@@ -43,7 +43,7 @@ def test_a_ratio() -> None:
 
 def test_what_cannot_be_compared_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(peer, "find_spec", lambda name: None)
-    with pytest.raises(UserError, match="install torch"):
+    with pytest.raises(UserError, match=r"pip install 'jaxrl\[peer\]'"):
         peer.check(atari.Config())
     monkeypatch.setattr(peer, "find_spec", lambda name: object())
     for config in (mlp.Config((8,)), atari.Config(core="lstm"), atari.Config(dtype="bfloat16")):
