@@ -1,4 +1,4 @@
-"""Does fictitious play settle where plain self-play goes round? `python launch/studies/kuhn.py`
+"""Does fictitious play settle where plain self-play goes round, from games? `python launch/studies/kuhn.py`
 
 Kuhn poker learnt from games alone, by IMPALA with a learning rate that falls to 0 and without UPGO, whose returns are
 too hopeful where a policy must be mixed. As in smooth fictitious play the temperature, here the cost of entropy, falls,
@@ -77,11 +77,11 @@ def main() -> None:
     add = parser.add_argument
     add("--opponents", nargs="+", choices=list(OPPONENTS), default=list(OPPONENTS))
     add("--seeds", type=int, default=3)
-    add("--updates", type=int, default=5000, help=f"of a seed, a multiple of {STRETCH}; default: %(default)s")
-    add("--games", type=int, default=512, help="side by side; default: %(default)s")
-    add("--learning-rate", type=float, default=1e-3, help="at the beginning; default: %(default)s")
+    add("--updates", type=int, default=6000, help=f"of a seed, a multiple of {STRETCH}; default: %(default)s")
+    add("--games", type=int, default=1024, help="side by side; default: %(default)s")
+    add("--learning-rate", type=float, default=2e-3, help="at the beginning; default: %(default)s")
     add("--entropy-from", type=float, default=0.3, help="cost at the beginning; default: %(default)s")
-    add("--entropy-to", type=float, default=0.02, help="and at the end; default: %(default)s")
+    add("--entropy-to", type=float, default=0.045, help="and at the end; default: %(default)s")
     add("--out", type=Path)
     options = parser.parse_args()
     found = {}
