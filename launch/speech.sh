@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# One command from a fresh clone to speech that went through tokens: installs what is missing, makes the data, trains
-# tokenizer, decoder and policy, and writes pages to look at and to listen to.
+# One command from a fresh clone to a policy that speaks: installs what is missing, makes the data, trains tokenizer,
+# decoder and policy, post-trains it by reinforcement learning, examines it, and writes pages to look at and listen to.
 #
 #     launch/speech.sh --scale tiny       # minutes on two free cores: shows that everything works
 #     launch/speech.sh --scale small      # about an hour and a half

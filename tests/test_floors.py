@@ -37,7 +37,12 @@ CORNERS = {
     "orbax": ("record/", "bench/doctor.py"),
     "wandb": ("record/wandb.py",),
     "flax": ("networks/", "speech/", "locm/network.py", "types.py", "bench/networks.py"),
-    "matplotlib": ("analysis/figures/", "analysis/page.py", "speech/sound/gallery.py"),
+    "matplotlib": (
+        "analysis/figures/",
+        "analysis/page.py",
+        "speech/sound/gallery.py",
+        "speech/suite/notebook_figures.py",
+    ),
     "rich": ("record/console.py", "run/evaluate.py", "bench/", "sweeps/", "speech/progress_bar.py"),
     "submitit": ("sweeps/slurm.py",),
     "optuna": ("sweeps/search/proposals.py",),

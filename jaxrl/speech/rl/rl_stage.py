@@ -40,6 +40,7 @@ from jaxrl.speech.speech_error import SpeechError
 RL, POLICY_OF_ARM = "rl", "policy"
 KNOWN = 12  # utterances by which a voice is known
 SHOWN = 3  # prompts on the page
+SAMPLES = 3  # answers to an unseen prompt, of those that are sampled as in training
 PANELS = ("score", "content", "attribute", "spread", "kl", "entropy")
 
 
@@ -121,16 +122,27 @@ def workshop(folder: Path, scale: Scale, workers: int) -> tuple[Workshop, dict[s
 
 
 def judged(policy: Policy, shop: Workshop, config: RLConfig) -> tuple[dict[str, float], list[Score]]:
-    """What a policy does with the unseen prompts, at the temperature that it speaks with: the score and its parts, and
-    the recogniser, which is in no score."""
+    """What a policy does with the unseen prompts.
+
+    As it speaks, cooler than it learns: the score and its parts, and the recogniser, which is in no score. And, under
+    names that begin with `sampled`, as it is sampled in training: several answers to each prompt, and the standard
+    error of their score, so that "the score rises" is said of fixed prompts and not of those that an update drew.
+    """
     room = config.tokens - max(len(ask.prompt) for ask in shop.held)
-    key = jax.random.key(config.seed + 1)
-    answers = policy.answer([ask.prompt for ask in shop.held], key, TEMPERATURE, max_new=room)
-    scores = shop.scorer().score(shop.held, answers)
+    prompts, key = [ask.prompt for ask in shop.held], jax.random.key(config.seed + 1)
+    scorer = shop.scorer()
+    scores = scorer.score(shop.held, policy.answer(prompts, key, TEMPERATURE, max_new=room))
     spoken = [(ask.text, score) for ask, score in zip(shop.held, scores, strict=True) if ask.text]
     pairs = [(text, shop.judge.hear(score.wave) if score.wave.size else "") for text, score in spoken]
     errors = {"recogniser_wer": error_rate(pairs), "recogniser_cer": error_rate(pairs, characters=True)}
-    return {**averages(scores), **errors, "prompts": len(scores)}, scores
+    sampled: list[Score] = []
+    for sample in range(SAMPLES):
+        answers = policy.answer(prompts, jax.random.fold_in(key, sample), config.temperature, 1.0, room)
+        sampled += scorer.score(shop.held, answers)
+    spread = np.std([score.total for score in sampled]) / len(sampled) ** 0.5
+    as_trained = {f"sampled_{name}": value for name, value in averages(sampled).items()}
+    told = {**averages(scores), **errors, **as_trained, "sampled_error": float(spread), "prompts": len(scores)}
+    return told, scores
 
 
 def course(folder: Path) -> dict[str, float]:

@@ -97,13 +97,8 @@ def write_curve(path: Path, lines: Sequence[Mapping[str, float]], names: Sequenc
         figure.savefig(file, format="png", dpi=100)
 
 
-def write_radar(path: Path, scores: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
-    """A PNG of scores around a circle, with what chance and text alone get, in one step.
-
-    Args:
-        path: of the picture.
-        scores: by policy and axis: `score`, `chance`, `twin`, in [0, 1].
-    """
+def radar(scores: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Figure:
+    """Scores around a circle, by policy and axis: `score`, and with it `chance` and `twin`, in [0, 1]."""
     axes = list(dict.fromkeys(axis for told in scores.values() for axis in told))
     angles = np.linspace(0, 2 * np.pi, len(axes), endpoint=False)
     figure = Figure(figsize=(6.4, 5.6), layout="constrained")
@@ -119,8 +114,13 @@ def write_radar(path: Path, scores: Mapping[str, Mapping[str, Mapping[str, float
     plot.set_ylim(0, 1)
     plot.set_xticks(angles, axes)
     figure.legend(loc="outside lower center", ncols=len(rings))
+    return figure
+
+
+def write_radar(path: Path, scores: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
+    """`radar` as a PNG, in one step."""
     with replacing(path) as scratch, scratch.open("wb") as file:
-        figure.savefig(file, format="png", dpi=100)
+        radar(scores).savefig(file, format="png", dpi=100)
 
 
 def _base64(data: bytes) -> str:

@@ -16,11 +16,12 @@ from jaxrl.speech.policy.library import Library
 from jaxrl.speech.policy.policy_report import Said
 from jaxrl.speech.rl.asks import neutral_of
 from jaxrl.speech.suite.hearing import Answered, Ears
-from jaxrl.speech.suite.questions import Question, Sheet, in_bands, sheets
+from jaxrl.speech.suite.questions import Sheet, asked_and_heard, in_bands, sheets
 from jaxrl.speech.suite.tool_scores import Ask, cases, tool_scores
 
 ROUNDS = 3  # turns in a role
 LINE_UP = 5  # voices among which one is told
+PARTS = 5  # of the exam
 
 
 class Row(NamedTuple):
@@ -48,11 +49,12 @@ class Row(NamedTuple):
 
 
 class Examined(NamedTuple):
-    """The table, tools, and answers to listen to, each with its title."""
+    """The table, tools, answers to listen to, each with its title, and attributes as they were asked for and heard."""
 
     rows: list[Row]
     tools: dict[str, Any]
     answers: list[tuple[str, Answered]]
+    controls: list[dict[str, str | float]]
 
 
 def examine(
@@ -75,22 +77,23 @@ def examine(
         ears: who listens.
         count: questions, about.
         seed: of what is drawn.
-        advance: told the number of rows done, and of all.
+        advance: told the number of parts done, and of all.
     """
     given = sheets(items, library, count, seed)
-    rows, answers = [], []
-    for done, sheet in enumerate(given):
-        advance(done, len(given) + 3)
-        row, heard = marked(ask, sheet, ears)
+    rows, answers, controls = [], [], []
+    said, twins = said_of(ask, given)
+    advance(1, PARTS)
+    for sheet in given:
+        row, heard = marked(sheet, said, twins, ears)
         rows.append(row)
-        answers += [(f"{sheet.name}: {one.title}", answer) for one, answer in zip(sheet.questions, heard, strict=True)][
-            :2
-        ]
-    advance(len(given), len(given) + 3)
+        told = list(zip(sheet.questions, heard, strict=True))
+        controls += [line for one, answer in told for line in asked_and_heard(one, answer)]
+        answers += [(f"{sheet.name}: {one.title}", answer) for one, answer in told[:2]]
+    advance(2, PARTS)
     rows += in_roles(ask, items, library, ears, max(count // 16, 2), seed)
-    advance(len(given) + 1, len(given) + 3)
+    advance(3, PARTS)
     rows += cloned(ask, library, known, max(count // 12, 4), seed)
-    advance(len(given) + 2, len(given) + 3)
+    advance(4, PARTS)
     given_tools = cases(library, max(count // 6, 8), seed)
 
     def aloud(said: Said) -> str:
@@ -100,69 +103,81 @@ def examine(
         "spoken": tool_scores(ask, given_tools, aloud),
         "typed twin": tool_scores(ask, given_tools, aloud, typed=True),
     }
-    advance(len(given) + 3, len(given) + 3)
-    return Examined(rows, tools, answers)
+    advance(PARTS, PARTS)
+    return Examined(rows, tools, answers, controls)
 
 
-def marked(ask: Ask, sheet: Sheet, ears: Ears) -> tuple[Row, list[Answered]]:
+def said_of(ask: Ask, given: Sequence[Sheet]) -> tuple[dict[int, Said], dict[int, Said]]:
+    """Answers to all questions and to all twins, by the identity of the question: asked together, so that few batches
+    are computed, and each is full."""
+    questions = [one for sheet in given for one in sheet.questions]
+    twins = [(id(one), one.twin) for one in questions if one.twin is not None]
+    said = ask([*(one.turns for one in questions), *(twin for _, twin in twins)])
+    first, second = said[: len(questions)], said[len(questions) :]
+    return (
+        {id(one): answer for one, answer in zip(questions, first, strict=True)},
+        {name: answer for (name, _), answer in zip(twins, second, strict=True)},
+    )
+
+
+def marked(sheet: Sheet, said: Mapping[int, Said], twins: Mapping[int, Said], ears: Ears) -> tuple[Row, list[Answered]]:
     """A sheet's row, and its answers."""
     questions = sheet.questions
-    heard = _heard(ask, [one.turns for one in questions], questions, ears)
+    heard = [Answered(said[id(one)], one.voice, ears) for one in questions]
     marks = [one.right(answer) for one, answer in zip(questions, heard, strict=True)]
     wrong = [one.right(answer) for one, answer in zip(questions, heard[1:] + heard[:1], strict=True)]
-    twins = [one.twin for one in questions if one.twin is not None]
-    twin = 1.0
-    if twins:
-        answers = _heard(ask, twins, questions, ears)
-        twin = float(np.mean([one.right(answer) for one, answer in zip(questions, answers, strict=True)]))
+    others = [one.right(Answered(twins[id(one)], one.voice, ears)) for one in questions if id(one) in twins]
+    twin = float(np.mean(others)) if others else 1.0
     return _row(sheet.axis, sheet.name, marks, float(np.mean(wrong)), twin, sheet.judge), heard
 
 
-def _heard(ask: Ask, dialogues: Sequence[Sequence[Turn]], questions: Sequence[Question], ears: Ears) -> list[Answered]:
-    return [Answered(said, one.voice, ears) for said, one in zip(ask(dialogues), questions, strict=True)]
+class Player:
+    """One dialogue in a role, or the same without it.
+
+    Args:
+        name: of the persona.
+        playing: whether it is told so.
+    """
+
+    def __init__(self, name: str, playing: bool):
+        self.persona, self.playing = PERSONAS[name], playing
+        self.turns = asking.system(persona=name if playing else "")
+        self.item: Item | None = None
+        self.marks: list[float] = []
+
+    def asked(self, plain: Sequence[Item], library: Library, rng: np.random.Generator) -> list[Turn]:
+        """The dialogue with one more question."""
+        self.item = plain[int(rng.integers(len(plain)))] if self.persona.tag else None
+        one = library.questions[int(rng.integers(len(library.questions)))] if self.item is None else None
+        new = asking.to_answer(one.text, asking.IN_TEXT) if one else asking.to_say(self.item.text if self.item else "")
+        self.turns = [*self.turns, *new]
+        return self.turns
+
+    def answered(self, said: Said, ears: Ears) -> None:
+        """Mark an answer, and go on from it."""
+        self.turns = [*self.turns, said.turn]
+        if self.item is None:
+            self.marks.append(float(said.text.endswith(self.persona.ending)))
+        else:
+            heard = Answered(said, ASSISTANT, ears)
+            self.marks.append(in_bands((self.persona.tag,), neutral_of(self.item), heard))
 
 
 def in_roles(ask: Ask, items: Sequence[Item], library: Library, ears: Ears, count: int, seed: int) -> list[Row]:
     """Whether the rule of a role holds in each of three turns; the twin is the same without a role."""
     rng = np.random.default_rng(seed + 1)
     plain = [item for item in items if not item.tags and item.voice == ASSISTANT]
-    kept: dict[bool, list[float]] = {True: [], False: []}
-    for name in PERSONAS:
-        if plain if PERSONAS[name].tag else library.questions:
-            for playing, marks in kept.items():
-                marks += _in_role(ask, name, playing, plain, library, ears, count, rng)
-    if not kept[True]:
+    names = [name for name in PERSONAS if (plain if PERSONAS[name].tag else library.questions)]
+    players = [Player(name, playing) for name in names for playing in (True, False) for _ in range(count)]
+    for _ in range(ROUNDS if players else 0):
+        said = ask([one.asked(plain, library, rng) for one in players])
+        for one, answer in zip(players, said, strict=True):
+            one.answered(answer, ears)
+    if not players:
         return []
-    twin = float(np.mean(kept[False]))
-    return [_row("role play", f"rules kept over {ROUNDS} turns", kept[True], twin, twin, "meters and text")]
-
-
-def _in_role(
-    ask: Ask,
-    name: str,
-    playing: bool,
-    plain: Sequence[Item],
-    library: Library,
-    ears: Ears,
-    count: int,
-    rng: np.random.Generator,
-) -> list[float]:
-    """Marks of every turn of `count` dialogues."""
-    persona, marks = PERSONAS[name], []
-    dialogues = [asking.system(persona=name if playing else "") for _ in range(count)]
-    for _ in range(ROUNDS):
-        items = [plain[int(place)] for place in rng.integers(len(plain), size=count)] if persona.tag else []
-        new = [asking.to_say(item.text) for item in items]
-        if not persona.tag:
-            places = rng.integers(len(library.questions), size=count)
-            new = [asking.to_answer(library.questions[int(place)].text, asking.IN_TEXT) for place in places]
-        dialogues = [[*before, *turns] for before, turns in zip(dialogues, new, strict=True)]
-        said = ask(dialogues)
-        dialogues = [[*before, one.turn] for before, one in zip(dialogues, said, strict=True)]
-        for item, one in zip(items, said, strict=bool(items)):
-            marks.append(in_bands((persona.tag,), neutral_of(item), Answered(one, ASSISTANT, ears)))
-        marks += [float(one.text.endswith(persona.ending)) for one in said if not persona.tag]
-    return marks
+    kept, twins = ([mark for one in players if one.playing == which for mark in one.marks] for which in (True, False))
+    twin = float(np.mean(twins))
+    return [_row("role play", f"rules kept over {ROUNDS} turns", kept, twin, twin, "meters and text")]
 
 
 def cloned(ask: Ask, library: Library, known: Mapping[str, Sequence[Speech]], count: int, seed: int) -> list[Row]:

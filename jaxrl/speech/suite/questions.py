@@ -23,7 +23,7 @@ from jaxrl.speech.rl.asks import neutral_of
 from jaxrl.speech.sound.judges import edit_distance
 from jaxrl.speech.sound.measures import Measured, beats_share, notes_share, onsets, relative
 from jaxrl.speech.suite.hearing import Answered
-from jaxrl.speech.tags import BEATS_BAND, NOTES_BAND, TAGS, bands_of, parse_note
+from jaxrl.speech.tags import BEATS_BAND, NOTES_BAND, TAGS, bands_of, parse_note, style_of
 
 Right = Callable[[Answered], float]
 ATTRIBUTES = ("fast", "slow", "high", "low", "loud", "soft", "monotone", "lively", "whisper")
@@ -40,6 +40,7 @@ class Question(NamedTuple):
         right: how right an answer is, in [0, 1].
         voice: whose name the decoder is given.
         title: for people.
+        control: the tag that is asked for and the neutral reading, where it is one of numbers.
     """
 
     turns: Sequence[Turn]
@@ -47,6 +48,7 @@ class Question(NamedTuple):
     right: Right
     voice: str = ASSISTANT
     title: str = ""
+    control: tuple[str, Measured] | None = None
 
 
 class Sheet(NamedTuple):
@@ -70,6 +72,21 @@ def in_bands(tags: Sequence[str], neutral: Measured, heard: Answered) -> float:
         return 0.0
     told = relative(heard.measured, neutral)
     return float(all(band.holds(told[band.attribute]) for band in bands_of(tags)))
+
+
+def asked_and_heard(question: Question, heard: Answered) -> list[dict[str, str | float]]:
+    """What a tag asks for and what the meters say, attribute by attribute; nothing where nothing is heard."""
+    if question.control is None or heard.measured is None:
+        return []
+    tag, neutral = question.control
+    told, style = relative(heard.measured, neutral), style_of((tag,))
+    asked = {"rate": style.rate, "pitch": style.pitch, "loudness": style.loudness, "spread": style.spread}
+    asked["voicing"] = 0.0 if style.whisper else 1.0
+    return [
+        {"tag": tag, "attribute": band.attribute, "asked": value, "heard": told[band.attribute]}
+        for band in bands_of((tag,))
+        if (value := asked[band.attribute]) is not None
+    ]
 
 
 def notes_heard(f0: np.ndarray, notes: Sequence[int], length: float = NOTE_SECONDS) -> float:
@@ -136,6 +153,7 @@ def _controlled(
                 lambda heard, tag=tag, neutral=neutral: in_bands((tag,), neutral, heard),
                 item.voice,
                 f"({tag}) {item.text}" if not said else f"{sentences[0]}: {item.text}",
+                (tag, neutral),
             )
         )
     return found

@@ -86,6 +86,7 @@ def evaluate_suite(run: Path, part: str = TRAINING, scale: Scale | None = None, 
         "rows": [row._asdict() for row in found.rows],
         "axes": axes_of(found.rows),
         "tools": found.tools,
+        "controls": found.controls,
         "latency": latency(assistant, policy),
         "left_out": LEFT_OUT,
     }

@@ -21,9 +21,9 @@ from jaxrl.speech.rl.asks import neutral_of
 from jaxrl.speech.sound.gallery import write_radar
 from jaxrl.speech.sound.measures import Measured
 from jaxrl.speech.suite import suite_stage
-from jaxrl.speech.suite.exam import Row, cloned, in_roles, marked
+from jaxrl.speech.suite.exam import Row, cloned, in_roles, marked, said_of
 from jaxrl.speech.suite.hearing import Answered, Ears
-from jaxrl.speech.suite.questions import Question, Sheet, error_share, in_bands, notes_heard, sheets
+from jaxrl.speech.suite.questions import Question, Sheet, asked_and_heard, error_share, in_bands, notes_heard, sheets
 from jaxrl.speech.suite.tool_scores import Case, cases, tool_scores
 from jaxrl.speech.tags import parse_note
 from jaxrl.speech.tools import TOOLS
@@ -63,12 +63,13 @@ def test_a_row_has_its_chance_and_its_twin():
         Question(turns, twin, lambda heard, want=want: float(heard.text == want))
         for turns, twin, want in zip(asked, typed, ("x", "y", "y"), strict=True)
     ]
-    told = {3: written("x", "y", "y"), 1: []}
-    row, heard = marked(
-        lambda turns: told[3] if turns[0][0].content[0] == SPOKEN else written("", "", "y"),
-        Sheet("logic", "sums", "text", questions),
-        EARS,
-    )
+    sheet = Sheet("logic", "sums", "text", questions)
+
+    def ask(dialogues: Sequence[Sequence[Turn]]) -> list[Said]:
+        assert dialogues == [*asked, *typed], "all at once"
+        return written("x", "y", "y", "", "", "y")
+
+    row, heard = marked(sheet, *said_of(ask, [sheet]), EARS)
     assert (row.score, row.chance, row.twin, row.items) == (1.0, pytest.approx(1 / 3), pytest.approx(1 / 3), 3)
     assert [one.text for one in heard] == ["x", "y", "y"]
 
@@ -92,6 +93,9 @@ def test_bands_are_measured_against_the_neutral_reading():
     neutral = neutral_of(ITEMS[0])
     assert in_bands(("fast",), neutral, heard) == in_bands(("high",), neutral, heard) == 1
     assert in_bands(("slow",), neutral, heard) == in_bands(("loud",), neutral, heard) == 0
+    question = Question([], None, lambda heard: 0.0, control=("happy", neutral))
+    told = {str(line["attribute"]): (line["asked"], line["heard"]) for line in asked_and_heard(question, heard)}
+    assert told["rate"] == (1.2, pytest.approx(4 / 3)) and told["pitch"] == (3.0, pytest.approx(4))
     Told.measured = None  # pyright: ignore[reportAttributeAccessIssue]
     assert in_bands(("monotone",), neutral, heard) == 0
 

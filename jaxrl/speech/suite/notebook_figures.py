@@ -1,0 +1,148 @@
+"""What notebook 05 shows of a folder of `jaxrl speech`, or of an archive of one: tables and figures."""
+
+from __future__ import annotations
+
+import json
+import os
+import tarfile
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from jaxrl.speech.sound.gallery import Shown, picture, radar
+from jaxrl.speech.sound.waves import read_wave
+from jaxrl.speech.speech_error import SpeechError
+
+VARIABLE = "JAXRL_SPEECH"
+ARMS = ("group", "impala", "casa", "words")
+KEPT = ("*/report.json", "rl/*/curve.jsonl", "suite/*/suite.json", "decoder/waves/[01]-*.wav", "rl/waves/[01]-*.wav")
+UNITS = {"rate": "times", "pitch": "semitones", "loudness": "dB", "spread": "semitones", "voicing": "share"}
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A table: a caption, and lines of a name and a value."""
+
+    caption: str
+    lines: tuple[tuple[str, str], ...]
+
+    def _repr_html_(self) -> str:
+        body = "".join(f"<tr><td>{escape(name)}</td><td>{escape(value)}</td></tr>" for name, value in self.lines)
+        return f"<p>{escape(self.caption)}</p><table>{body}</table>"
+
+
+def speech_run(recorded: str) -> Path:
+    """The folder that `JAXRL_SPEECH` names, or else `recorded`; an archive is unpacked.
+
+    Raises:
+        SpeechError: there is nothing of that name, from here or from the folder above.
+    """
+    name = os.environ.get(VARIABLE) or recorded
+    for path in (Path(name), Path("..", name)):
+        if path.is_dir():
+            return path
+        if path.is_file():
+            folder = Path(tempfile.mkdtemp(prefix="jaxrl-speech-"))
+            with tarfile.open(path) as archive:
+                archive.extractall(folder, filter="data")
+            return folder
+    raise SpeechError(f"there is no folder and no archive {name}; set {VARIABLE} to a folder of `jaxrl speech`")
+
+
+def keep(run: Path, archive: Path) -> None:
+    """Write what the notebook needs of a run to an archive, the same bytes for the same files."""
+    with tarfile.open(archive, "w:xz") as file:
+        for path in sorted({path for pattern in KEPT for path in run.glob(pattern)}):
+            told = tarfile.TarInfo(path.relative_to(run).as_posix())
+            told.size = path.stat().st_size
+            with path.open("rb") as content:
+                file.addfile(told, content)
+
+
+def report_table(run: Path, stage: str, *names: str) -> Rows:
+    """Some figures of a stage's report; a name such as `resynthesis.flow.wer` leads into its parts."""
+    report = _json(run / stage / "report.json")
+    return Rows(f"{stage}/report.json", tuple((name, _short(_inside(report, name))) for name in names))
+
+
+def arms_table(run: Path) -> Rows:
+    """Unseen prompts under the supervised policy and after each arm."""
+    report = _json(run / "rl" / "report.json")
+    told = {"supervised": report["supervised"], **report["arms"]}
+    names = ("sampled_score", "sampled_error", "score", "content", "attribute", "spread", "recogniser_cer")
+    lines = ((name, ", ".join(f"{part} {_short(of.get(part))}" for part in names)) for name, of in told.items())
+    return Rows("rl/report.json, unseen prompts", tuple(lines))
+
+
+def spectrogram_figure(run: Path, pattern: str = "decoder/waves/0-*.wav") -> Figure:
+    """Waves of a run that fit a pattern: by default an unseen utterance, and the same after tokens."""
+    waves = [(path.stem, read_wave(path)) for path in sorted(run.glob(pattern))]
+    figure = picture([Shown(title, wave, np.zeros(0)) for title, wave in waves])
+    figure.set_dpi(60)  # spectrograms are noise to a PNG: at the usual size they would be most of a notebook
+    return figure
+
+
+def arms_figure(run: Path, names: Sequence[str] = ("score", "content", "spread", "kl")) -> Figure:
+    """Curves of all arms."""
+    figure = Figure(figsize=(3.4 * len(names), 3), layout="constrained")
+    for axis, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
+        for arm in ARMS:
+            lines = [json.loads(line) for line in (run / "rl" / arm / "curve.jsonl").read_text().splitlines()]
+            axis.plot([line["step"] for line in lines], [line.get(name, np.nan) for line in lines], label=arm)
+        axis.set(title=name, xlabel="updates")
+    figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=len(ARMS))
+    return figure
+
+
+def control_figure(run: Path, part: str = "group") -> Figure:
+    """What tags asked for against what the meters heard, attribute by attribute."""
+    controls = _json(run / "suite" / part / "suite.json")["controls"]
+    figure = Figure(figsize=(3 * len(UNITS), 3), layout="constrained")
+    for axis, (name, unit) in zip(figure.subplots(1, len(UNITS)), UNITS.items(), strict=True):
+        some = [(line["asked"], line["heard"]) for line in controls if line["attribute"] == name]
+        axis.plot([asked for asked, _ in some], [heard for _, heard in some], "o", alpha=0.5)
+        ends = [value for pair in some for value in pair] or [0.0, 1.0]
+        axis.plot([min(ends), max(ends)], [min(ends), max(ends)], ":", color="grey")
+        axis.set(title=f"{name}, {unit}", xlabel="asked", ylabel="heard")
+    return figure
+
+
+def axes_figure(run: Path, parts: Sequence[str] = ("teacher", "group")) -> Figure:
+    """The suite's axes of several policies, with chance and text alone."""
+    return radar({part: _json(run / "suite" / part / "suite.json")["axes"] for part in parts})
+
+
+def suite_table(run: Path, part: str = "group") -> Rows:
+    """Every row of the suite."""
+    rows = _json(run / "suite" / part / "suite.json")["rows"]
+    lines = (
+        (
+            f"{row['axis']}: {row['name']}",
+            f"{row['score']:.2f}, chance {row['chance']:.2f}, text only {row['twin']:.2f}",
+        )
+        for row in rows
+    )
+    return Rows(f"suite/{part}", tuple(lines))
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise SpeechError(f"{path} cannot be read; run `jaxrl speech` to its end") from None
+
+
+def _inside(report: Any, name: str) -> Any:
+    for part in name.split("."):
+        report = report.get(part) if isinstance(report, dict) else None
+    return report
+
+
+def _short(value: Any) -> str:
+    return "-" if value is None else f"{value:.3g}" if isinstance(value, float) else str(value)
