@@ -84,12 +84,12 @@ class PieceByPiece:
 
     def _run_loop(self, values: Values) -> None:
         """One step after the other, the next when the one before is done; then `values` has what the loop gives."""
-        params = self._loop.params
-        start, end = params["num_consts"], params["num_consts"] + params["num_carry"]
+        start, count = _constants_and_carry(self._loop)
+        end = start + count
         operands = [x.val if isinstance(x, Literal) else values[x] for x in self._loop.invars]
         constants, carry, rows = operands[:start], operands[start:end], operands[end:]
         results = []
-        for number in range(params["length"]):
+        for number in range(self._loop.params["length"]):
             changed, row = self._step(constants, carry, rows, jax.device_put(np.int32(number), self._sharding))
             carry = [new if new is not None else old for new, old in zip(changed, carry, strict=True)]
             results.append(jax.block_until_ready(row))
@@ -101,9 +101,19 @@ def _is_loop(equation: Any) -> bool:
     return named and equation.primitive.name == "scan" and equation.params["length"] > 1
 
 
+def _constants_and_carry(loop: Any) -> tuple[int, int]:
+    """How many operands are constants, how many the carry: in a step these are what they are outside, rows are not."""
+    inner = loop.params["jaxpr"].jaxpr
+    whole, results = (
+        sum(x.aval.shape == y.aval.shape for x, y in zip(outer, step, strict=True))
+        for outer, step in ((loop.invars, inner.invars), (loop.outvars, inner.outvars))
+    )
+    return whole - results, results
+
+
 def _one_step(loop: Any) -> Any:
     """Of constants, carry, rows and a number: the carry, None where it stays as it is, and the row of results."""
-    inner, start, count = (loop.params[name] for name in ("jaxpr", "num_consts", "num_carry"))
+    inner, (start, count) = loop.params["jaxpr"], _constants_and_carry(loop)
     body, before = jaxpr_as_fun(inner), inner.jaxpr.invars[start : start + count]
     kept = [new is old for new, old in zip(inner.jaxpr.outvars, before, strict=False)]  # such as a replay
 
