@@ -14,7 +14,10 @@ from jaxrl.cli.ending import keep_interrupts
 @pytest.fixture(autouse=True)
 def kept(monkeypatch):
     monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)  # so that it is put back
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where a script runs this behind it
     keep_interrupts()
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def _in_garbage_collection():
