@@ -141,18 +141,15 @@ def loss(
     """What the top of this file says, with `advantage` and `reference` from `trajectory.extras`."""
     rows, found = read_rows(params, hypers, trajectory, config, network), trajectory.extras
     rows = dataclasses.replace(rows, mask=choices(trajectory))
-    advantage = rows.improvement(found.advantage)
-    ratio = jnp.exp(jnp.where(rows.mask, rows.log_pi - rows.log_mu, 0))
-    bounded = jnp.clip(ratio, 1 - hypers.clip_range, 1 + hypers.clip_range)
+    policy_loss, clipped = rows.clipped_policy_loss(found.advantage, hypers.clip_range)
     apart = jnp.where(rows.mask, found.reference - rows.log_pi, 0)
     divergence = ops.masked_mean(jnp.exp(apart) - apart - 1, rows.mask)
     total, metrics = rows.weigh(
         jnp.inf,
-        policy=(1, -ops.masked_mean(jnp.minimum(ratio * advantage, bounded * advantage), rows.mask)),
+        policy=(1, policy_loss),
         kl=(hypers.kl_cost, divergence),
         entropy=(hypers.entropy_cost, rows.entropy_loss()),
     )
-    clipped = ops.masked_mean(jnp.abs(ratio - 1) > hypers.clip_range, rows.mask)
     return total, {**metrics, "policy/clipped": clipped}
 
 

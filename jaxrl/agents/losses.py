@@ -53,6 +53,21 @@ class Rows:
         """Minus the mean of `improvement(advantage) log pi(a)`; advantage [T, B]."""
         return ops.masked_mean(-self.improvement(advantage) * self.log_pi, self.mask)
 
+    @property
+    def log_ratio(self) -> jax.Array:
+        """log(pi/mu) of the action taken [T, B], with its gradient; 0 where masked."""
+        return jnp.where(self.mask, self.log_pi - self.log_mu, 0)
+
+    def clipped_policy_loss(self, advantage: jax.Array, clip_range: Any) -> tuple[jax.Array, jax.Array]:
+        """PPO's, and the share of the rows whose ratio w is outside of the range: minus the mean of
+
+        min(w A, clip(w, 1 - clip_range, 1 + clip_range) A),    A = improvement(advantage)
+        """
+        advantage, ratio = self.improvement(advantage), jnp.exp(self.log_ratio)
+        bounded = jnp.clip(ratio, 1 - clip_range, 1 + clip_range)
+        outside = ops.masked_mean(jnp.abs(ratio - 1) > clip_range, self.mask)
+        return -ops.masked_mean(jnp.minimum(ratio * advantage, bounded * advantage), self.mask), outside
+
     def entropy_loss(self) -> jax.Array:
         """Minus the mean entropy of the policy, in nats."""
         return -ops.masked_mean(self.distribution.entropy(self.logits), self.mask)

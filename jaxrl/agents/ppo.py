@@ -106,24 +106,17 @@ def loss(
     """
     rows, found = read_rows(params, hypers, trajectory, config, network), trajectory.extras
     advantage = normalise(found.advantage, rows.mask) if config.normalise_advantage else found.advantage
-    advantage = rows.improvement(advantage)
-    difference = jnp.where(rows.mask, rows.log_pi - rows.log_mu, 0)
-    ratio = jnp.exp(difference)
-    bounded = jnp.clip(ratio, 1 - hypers.clip_range, 1 + hypers.clip_range)
+    policy_loss, clipped = rows.clipped_policy_loss(advantage, hypers.clip_range)
     step = jnp.clip(rows.value_head[:-1] - found.value_head, -hypers.clip_range, hypers.clip_range)
     near = (found.value_head + step,) if config.clip_value else ()
     total, metrics = rows.weigh(
         jnp.inf,
         value=(hypers.value_cost, rows.value_loss(found.value_target, *near)),
-        policy=(1, -ops.masked_mean(jnp.minimum(ratio * advantage, bounded * advantage), rows.mask)),
+        policy=(1, policy_loss),
         entropy=(hypers.entropy_cost, rows.entropy_loss()),
     )
-    outside = jnp.abs(ratio - 1) > hypers.clip_range
-    return total, {
-        **metrics,
-        "policy/kl": ops.masked_mean(ratio - 1 - difference, rows.mask),
-        "policy/clipped": ops.masked_mean(outside, rows.mask),
-    }
+    divergence = ops.masked_mean(jnp.exp(rows.log_ratio) - 1 - rows.log_ratio, rows.mask)
+    return total, {**metrics, "policy/kl": divergence, "policy/clipped": clipped}
 
 
 def make(config: Config, network: Network, spec: EnvSpec, num_updates: int) -> Agent:

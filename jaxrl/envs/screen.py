@@ -41,11 +41,10 @@ class AtariScreen(Screen):
     fps = ATARI_FPS
 
     def __init__(self, config: EnvPool, seed: int) -> None:
-        from jaxrl.envs.envpool.options import make_screen_pool
-        from jaxrl.envs.envpool.random_starts import RandomStarts
+        from jaxrl.envs.envpool.options import make_screen_pool, make_starts
 
         self._pool = make_screen_pool(config, seed)
-        self._starts = RandomStarts([seed], config.spec.num_actions, config.random_starts or 0)
+        self._starts = make_starts(config, [seed], config.spec.num_actions)
 
     def draw(self, timestep: TimeStep, action: np.ndarray | None = None) -> np.ndarray:
         """As in `Screen`; raises `EnvError` where the two games part."""

@@ -57,7 +57,9 @@ class PieceByPiece:
         self._before = self._piece(closed, jaxpr.eqns[:at], later + ([] if loop is None else list(loop.invars)), own)
         if loop is not None:
             self._after = self._piece(closed, rest, list(jaxpr.outvars), set())
-            self._step = jax.jit(_one_step(loop), out_shardings=self._sharding)
+            start, count = _constants_and_carry(loop)
+            self._carried = start, start + count
+            self._step = jax.jit(_one_step(loop, start, count), out_shardings=self._sharding)
             self._stack = jax.jit(lambda rows: [*map(jnp.stack, zip(*rows, strict=True))], out_shardings=self._sharding)
             self.programs += [self._step, self._stack]
         self._cut = True
@@ -84,8 +86,7 @@ class PieceByPiece:
 
     def _run_loop(self, values: Values) -> None:
         """One step after the other, the next when the one before is done; then `values` has what the loop gives."""
-        start, count = _constants_and_carry(self._loop)
-        end = start + count
+        start, end = self._carried
         operands = [x.val if isinstance(x, Literal) else values[x] for x in self._loop.invars]
         constants, carry, rows = operands[:start], operands[start:end], operands[end:]
         results = []
@@ -111,9 +112,9 @@ def _constants_and_carry(loop: Any) -> tuple[int, int]:
     return whole - results, results
 
 
-def _one_step(loop: Any) -> Any:
+def _one_step(loop: Any, start: int, count: int) -> Any:
     """Of constants, carry, rows and a number: the carry, None where it stays as it is, and the row of results."""
-    inner, (start, count) = loop.params["jaxpr"], _constants_and_carry(loop)
+    inner = loop.params["jaxpr"]
     body, before = jaxpr_as_fun(inner), inner.jaxpr.invars[start : start + count]
     kept = [new is old for new, old in zip(inner.jaxpr.outvars, before, strict=False)]  # such as a replay
 

@@ -13,6 +13,7 @@ from jaxrl.envs.base import EnvError
 from jaxrl.envs.checks import unknown_id
 from jaxrl.envs.envpool.emulators import EnvPool
 from jaxrl.envs.envpool.protocols import overrides, resolve
+from jaxrl.envs.envpool.random_starts import RandomStarts
 from jaxrl.envs.spaces import Observer, flatten, read_action
 from jaxrl.errors import ConfigError
 from jaxrl.types import EnvSpec
@@ -83,6 +84,11 @@ def _options(config: EnvPool) -> dict[str, Any]:
         "zero_discount_on_life_loss": False,
         "reward_clip": False,
     }
+
+
+def make_starts(config: EnvPool, seeds: Sequence[int], num_actions: int) -> RandomStarts:
+    """What is played in place of an agent's first actions; nothing outside Atari."""
+    return RandomStarts(seeds, num_actions, resolve(config).random_starts if is_atari(config.id) else 0)
 
 
 def make_screen_pool(config: EnvPool, seed: int) -> Any:

@@ -15,8 +15,7 @@ import numpy as np
 from jaxrl.envs.base import BatchedEnv, EnvError
 from jaxrl.envs.checks import Turn, check_action, check_num_envs
 from jaxrl.envs.envpool.emulators import EnvPool
-from jaxrl.envs.envpool.options import envpool_spec, is_atari, make_observer, make_pool, shown_keys
-from jaxrl.envs.envpool.random_starts import RandomStarts
+from jaxrl.envs.envpool.options import envpool_spec, is_atari, make_observer, make_pool, make_starts, shown_keys
 from jaxrl.envs.tally import Tally
 from jaxrl.types import PyTree, TimeStep
 
@@ -56,7 +55,7 @@ class EnvPoolEnv(BatchedEnv):
         self._terminated = keys.index("info:terminated") if "info:terminated" in keys else None
         self._action_dtype = self._pool.spec.action_array_spec["action"].dtype
         self._ids = np.arange(num_envs, dtype=np.int32)
-        self._starts = RandomStarts(seeds, self.spec.num_actions, config.random_starts or 0)
+        self._starts = make_starts(config, seeds, self.spec.num_actions)
         self._turn = Turn()
         self._cap = None if is_atari(config.id) else config.max_episode_steps
         self._tally = Tally(num_envs)  # where its cap ended an episode, EnvPool is to be told

@@ -23,7 +23,7 @@ class RandomStarts:
     """
 
     def __init__(self, seeds: Sequence[int], num_actions: int, length: int) -> None:
-        self._draws = [np.random.default_rng([seed, PURPOSE]) for seed in seeds]
+        self._draws = [np.random.default_rng([seed, PURPOSE]) for seed in seeds if length]
         self._num_actions, self._length = num_actions, length
         self._left = np.zeros(len(seeds), np.int64)
 
