@@ -85,7 +85,7 @@ def group_by_experiment(runs: Sequence[Run]) -> dict[str, list[Run]]:
 
     `CIRCUMSTANCES` make no other experiment, and neither does a setting that an older version did not record.
     """
-    named = _grouped(runs, _shared_name)
+    named = grouped(runs, _shared_name)
     told = {run: _experiment(run) for run in runs}
     games = {run: read_env(run) for run in runs}
 
@@ -97,7 +97,7 @@ def group_by_experiment(runs: Sequence[Run]) -> dict[str, list[Run]]:
         words = (_label(name, told[run][name]) for name in names if not (game and name in ("env.id", "env.name")))
         return ", ".join([_shared_name(run), *game, *words])
 
-    return _grouped(chain.from_iterable(named.values()), label)
+    return grouped(chain.from_iterable(named.values()), label)
 
 
 def seeds_in_words(runs: Sequence[Run]) -> str:
@@ -126,7 +126,7 @@ def group_by_setting(runs: Sequence[Run], *names: str) -> dict[str, list[Run]]:
         settings = read_settings(run)
         return ", ".join(_label(name, setting(settings, name)) for name in names)
 
-    return _grouped(runs, label)
+    return grouped(runs, label)
 
 
 def read_settings(run: Run) -> dict[str, Any]:
@@ -228,7 +228,7 @@ def one_policy(runs: Sequence[Run]) -> str | None:
 
 def raw_scores(runs: Sequence[Run], score: Callable[[Run], float] = final_return) -> dict[str, list[float]]:
     """Environment id to the scores of its runs, in order of appearance."""
-    return {env: list(map(score, members)) for env, members in _grouped(runs, read_env).items()}
+    return {env: list(map(score, members)) for env, members in grouped(runs, read_env).items()}
 
 
 def run_table(runs: Sequence[Run]) -> Table:
@@ -243,7 +243,7 @@ def run_table(runs: Sequence[Run]) -> Table:
     )
 
 
-def _grouped(runs: Iterable[Run], label: Callable[[Run], str]) -> dict[str, list[Run]]:
+def grouped(runs: Iterable[Run], label: Callable[[Run], str]) -> dict[str, list[Run]]:
     """Runs under their labels, in order of appearance."""
     groups: dict[str, list[Run]] = {}
     for run in runs:

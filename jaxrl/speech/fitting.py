@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import jax
+import numpy as np
 import optax
 
 from jaxrl.record import store
@@ -59,10 +60,19 @@ def fit(
     return state
 
 
+def generator(key: jax.Array) -> np.random.Generator:
+    """NumPy's numbers of a step's own key."""
+    return np.random.default_rng(np.asarray(jax.random.key_data(key)))
+
+
+def schedule(config: Any) -> optax.Schedule:
+    """Of a config with `learning_rate` and `steps`: a warm-up, and a cosine to 0."""
+    return optax.warmup_cosine_decay_schedule(0.0, config.learning_rate, min(50, config.steps // 4), config.steps)
+
+
 def optimiser(config: Any) -> optax.GradientTransformation:
-    """AdamW of a config with `learning_rate` and `steps`: a warm-up, a cosine to 0, gradients of norm 1 at most."""
-    schedule = optax.warmup_cosine_decay_schedule(0.0, config.learning_rate, min(50, config.steps // 4), config.steps)
-    return optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(schedule, weight_decay=1e-3))
+    """AdamW by `schedule`, gradients of norm 1 at most."""
+    return optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(schedule(config), weight_decay=1e-3))
 
 
 def save(folder: Path, step: int, tree: Any) -> None:

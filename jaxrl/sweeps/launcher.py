@@ -25,11 +25,10 @@ def sweep(options: argparse.Namespace) -> int:
     """Returns the exit status: 0 if every run finished, 1 if one failed, 128 + signal number if interrupted."""
     sweeps = [read_sweep(path) for path in options.files]
     folder = SweepFolder(options.out or Path("sweeps") / sweeps[0].name)
-    more, verdict = no_more, goes_on
     if any(each.method == "bayes" or each.hyperband is not None for each in sweeps):
         runs, more, verdict = begin_search(folder, sweeps, options)
     else:
-        runs = expand(sweeps, options.count, options.draw_seed)
+        runs, more, verdict = expand(sweeps, options.count, options.draw_seed), no_more, goes_on
     if options.population:
         packing = pack(runs, options.population, begun(folder, options.population))
         runs = packing.runs

@@ -133,10 +133,7 @@ def _exploration(page: Page, groups: Groups) -> None:
     )
     for env, of_agents in groups.items():
         try:
-            page.figure(
-                metrics_figure({spaced(agent): runs for agent, runs in of_agents.items()}, EXPLORATION, title=env),
-                f"Exploration on {env}",
-            )
+            page.figure(metrics_figure(of_agents, EXPLORATION, title=env), f"Exploration on {env}")
         except RunDataError as error:
             page.paragraph(f"{env}: {error}.")
 

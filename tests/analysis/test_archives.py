@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from jaxrl.analysis import archives
 from jaxrl.analysis.archives import unpacked
 from jaxrl.analysis.curves import RunDataError
 from jaxrl.analysis.figures.learning import plot
@@ -61,15 +62,16 @@ def test_other_content_has_another_folder(archive, cache):
 
 
 def test_two_processes_at_once_and_an_empty_archive(archive, cache, tmp_path, monkeypatch):
-    extract = tarfile.TarFile.extractall
+    extract, others = archives._extract, []
 
-    def extract_after_another_process(file, *arguments, **options):
-        monkeypatch.setattr(tarfile.TarFile, "extractall", extract)
-        unpacked(archive)
-        extract(file, *arguments, **options)
+    def extract_after_another_process(file, folder):
+        monkeypatch.setattr(archives, "_extract", extract)
+        others.append(unpacked(archive))
+        extract(file, folder)
 
-    monkeypatch.setattr(tarfile.TarFile, "extractall", extract_after_another_process)
+    monkeypatch.setattr(archives, "_extract", extract_after_another_process)
     assert len(find_runs(str(archive))) == 3 and len(list(cache.iterdir())) == 1
+    assert len(others) == 1
     tarfile.open(tmp_path / "empty.tar.gz", "w:gz").close()
     with pytest.raises(RunDataError, match="no run folder fits"):
         find_runs(str(tmp_path / "empty.tar.gz"))

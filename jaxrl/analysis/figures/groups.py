@@ -27,7 +27,7 @@ from jaxrl.analysis.figures.style import (
     style,
 )
 from jaxrl.analysis.figures.wording import metric_name, metric_unit, spaced
-from jaxrl.analysis.runs import check_one_game, group_by_experiment, one_protocol, seeds_in_words
+from jaxrl.analysis.runs import check_one_game, group_by_experiment, grouped, one_protocol, seeds_in_words
 
 BAND = "line: mean of the runs; band: from the worst to the best"
 LINE = "line: mean of the runs"
@@ -97,15 +97,13 @@ def metrics_figure(groups: Groups, metrics: Sequence[str] = ("episode/return",),
 
 def _by_game(groups: Groups | Sequence[Run]) -> dict[str, Groups]:
     """Game to label to runs."""
+    if not isinstance(groups, Mapping):
+        return {game: group_by_experiment(runs) for game, runs in grouped(groups, game_of).items()}
     games: dict[str, Any] = {}
-    if isinstance(groups, Mapping):
-        for label, runs in groups.items():
-            _checked(label, runs)
-            games.setdefault(game_of(runs[0]) if runs else "", {})[label] = runs
-        return games
-    for run in groups:
-        games.setdefault(game_of(run), []).append(run)
-    return {game: group_by_experiment(runs) for game, runs in games.items()}
+    for label, runs in groups.items():
+        _checked(label, runs)
+        games.setdefault(game_of(runs[0]) if runs else "", {})[label] = runs
+    return games
 
 
 def _checked(label: str, runs: Sequence[Run]) -> None:

@@ -152,7 +152,7 @@ def train_flow(
     prompts = np.stack([voice_of(coded.channels[a:b]) for a, b in pairwise(ends)])
 
     def step(state: FlowState, key: Array) -> tuple[FlowState, Mapping[str, Array]]:
-        rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
+        rng = fitting.generator(key)
         return update(state, draw_batch(coded, prompts, config, rng), key, config, sizes)
 
     return fitting.fit(folder, init_flow(config, sizes, coded.channels), step, config.steps, config.seed, advance)

@@ -161,6 +161,13 @@ def split_of(text: str) -> str:
     return {8: "valid", 9: "test"}.get(digit, "train")
 
 
+def draw_of(rng: np.random.Generator, split: str, kind: str = "") -> Script:
+    """The next script of a split, of a kind or of any."""
+    while split_of((script := draw(rng, kind)).text) != split:
+        pass
+    return script
+
+
 def corpus(count: int, seed: int = 0) -> list[str]:
     """Sentences and answers of all kinds, for the recogniser's language model."""
     rng = np.random.default_rng(seed)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from jaxrl.speech.chat import Call, Speech, Turn
-from jaxrl.speech.engine.scripts import clock_words, draw, split_of, vocabulary
+from jaxrl.speech.engine.scripts import clock_words, draw_of, vocabulary
 from jaxrl.speech.policy import asking
 from jaxrl.speech.policy.library import Library, Utterance
 from jaxrl.speech.speech_error import SpeechError
@@ -167,9 +167,7 @@ def _tool_question(rng: np.random.Generator, library: Library) -> tuple[str | Ut
         question = _one(rng, asking.MEANING_QUESTIONS).format(word)
         return question, asking.UNKNOWN if told.startswith("error") else told, clock
     if kind < 0.75 or not library.questions:  # typed sums there are without end
-        script = draw(rng, "arithmetic")
-        while split_of(script.text) != "train":
-            script = draw(rng, "arithmetic")
+        script = draw_of(rng, "train", "arithmetic")
         return script.text, script.answer, clock
     one = _one(rng, library.questions)
     return one, one.answer, clock

@@ -12,6 +12,7 @@ import jax
 import optax
 from optax import contrib
 
+from jaxrl.speech import fitting
 from jaxrl.speech.policy.policy_config import PolicyConfig
 
 RMS, DECAY = 0.2, 0.1
@@ -19,9 +20,8 @@ RMS, DECAY = 0.2, 0.1
 
 def policy_optimiser(config: PolicyConfig) -> optax.GradientTransformation:
     """A warm-up, a cosine to 0, gradients of norm 1 at most."""
-    schedule = optax.warmup_cosine_decay_schedule(0.0, config.learning_rate, min(50, config.steps // 4), config.steps)
     muon = contrib.muon(
-        schedule,
+        fitting.schedule(config),
         weight_decay=DECAY,
         adam_weight_decay=DECAY,
         consistent_rms=RMS,

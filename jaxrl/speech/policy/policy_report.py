@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxrl.speech import ids
 from jaxrl.speech.chat import Call, Speech, Turn, encode_prompt, parse
-from jaxrl.speech.engine.scripts import draw, split_of
+from jaxrl.speech.engine.scripts import draw_of
 from jaxrl.speech.engine.voices import VOICES
 from jaxrl.speech.policy import asking
 from jaxrl.speech.policy.at_hand import TEMPERATURE, Policy
@@ -62,9 +62,7 @@ def unseen_texts(count: int, split: str = "test", seed: int = 7) -> list[str]:
     """Different sentences of a split, which no training ever sees unless it is `train`."""
     rng, found = np.random.default_rng(seed), dict[str, None]()
     while len(found) < count:
-        text = draw(rng).text
-        if split_of(text) == split:
-            found[text] = None
+        found[draw_of(rng, split).text] = None
     return list(found)
 
 
@@ -118,10 +116,10 @@ def called(policy: Policy, utterances: Sequence[Utterance]) -> dict[str, Any]:
     made = [one.call for one in said]
     both = [(want, call) for want, call in zip(wanted, made, strict=True) if want and call]
     return {
-        "precision": _share([bool(want) for want, call in zip(wanted, made, strict=True) if call]),
-        "recall": _share([bool(call) for want, call in zip(wanted, made, strict=True) if want]),
-        "type": _share([want.split()[0] == call.split()[0] for want, call in both if call.split()]),
-        "arguments": _share([want == call for want, call in both]),
+        "precision": share([bool(want) for want, call in zip(wanted, made, strict=True) if call]),
+        "recall": share([bool(call) for want, call in zip(wanted, made, strict=True) if want]),
+        "type": share([want.split()[0] == call.split()[0] for want, call in both if call.split()]),
+        "arguments": share([want == call for want, call in both]),
         "questions": len(texts),
     }
 
@@ -147,5 +145,6 @@ def report(
     }, heard
 
 
-def _share(of: Sequence[bool]) -> float | None:
+def share(of: Sequence[bool]) -> float | None:
+    """How many hold, 0 to 1; None of nothing."""
     return float(np.mean(of)) if of else None

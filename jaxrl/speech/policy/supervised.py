@@ -129,7 +129,7 @@ def train_policy(
     """
 
     def step(state: PolicyState, key: Array) -> tuple[PolicyState, Mapping[str, Array]]:
-        rows = draw(np.random.default_rng(np.asarray(jax.random.key_data(key))))
+        rows = draw(fitting.generator(key))
         return update(state, rows, key, config, vocabulary)
 
     def check(state: PolicyState) -> dict[str, Array]:

@@ -34,10 +34,10 @@ def _optimiser() -> OptimiserConfig:
     return OptimiserConfig(max_grad_norm=1.0)
 
 
-def _group(config: RLConfig, network: TokenNetwork, credit: Any = "to_go") -> Agent:
+def _group(config: RLConfig, network: TokenNetwork) -> Agent:
     hypers = group.Hypers(learning_rate=config.learning_rate, kl_cost=config.kl_cost, temperature=config.temperature)
     steps: dict[str, Any] = {"num_epochs": config.epochs, "num_minibatches": 2}
-    settings = group.Config(hypers, optimiser=_optimiser(), group_size=config.group, credit=credit, **steps)
+    settings = group.Config(hypers, optimiser=_optimiser(), group_size=config.group, credit="to_go", **steps)
     return group.make(settings, network, _spec(network), config.updates)
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxrl.speech.chat import encode_prompt
-from jaxrl.speech.engine.scripts import draw, split_of
+from jaxrl.speech.engine.scripts import draw_of
 from jaxrl.speech.engine.voices import ASSISTANT, VOICES
 from jaxrl.speech.ids import Vocabulary
 from jaxrl.speech.manifest import Item
@@ -95,9 +95,7 @@ def to_call(rng: np.random.Generator, vocabulary: Vocabulary, room: int, split: 
         form = asking.MEANING_QUESTIONS[int(rng.integers(len(asking.MEANING_QUESTIONS)))]
         question = form.format(list(MEANINGS)[int(rng.integers(len(MEANINGS)))])
     else:
-        question = draw(rng, "arithmetic").text
-        while split_of(question) != split:
-            question = draw(rng, "arithmetic").text
+        question = draw_of(rng, split, "arithmetic").text
     call = asking.call_for(question)
     assert call is not None, question
     prompt = encode_prompt(asking.to_answer(question, tools=tuple(TOOLS)), vocabulary, room)

@@ -127,7 +127,7 @@ def train_listener(
     most = max(len(text) for _, text in pairs)
 
     def step(state: ListenerState, key: Array) -> tuple[ListenerState, Mapping[str, Array]]:
-        rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
+        rng = fitting.generator(key)
         chosen = [pairs[int(index)] for index in rng.integers(len(pairs), size=config.batch)]
         return update(state, _batch(chosen, most, config.noise, sizes, rng), config, sizes)
 

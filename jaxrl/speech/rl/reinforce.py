@@ -17,8 +17,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxrl import ops
-from jaxrl.speech import fitting, ids
-from jaxrl.speech.policy.generate import Grammar
+from jaxrl.agents.group import choices
+from jaxrl.speech import fitting
+from jaxrl.speech.policy.generate import Grammar, stack_prompts
 from jaxrl.speech.rl.arms import Arm
 from jaxrl.speech.rl.asks import Ask, Asks
 from jaxrl.speech.rl.rl_config import RLConfig
@@ -38,14 +39,6 @@ class Batch(NamedTuple):
     lengths: np.ndarray  # int32 [B], of the prompts
     trajectory: Trajectory
     scores: list[Score]
-
-
-def stack(asks: Sequence[Ask], places: int) -> tuple[np.ndarray, np.ndarray]:
-    """Prompts as [B, places], padded, and their lengths [B]: one shape for all."""
-    stacked = np.full((len(asks), places), ids.PAD, np.int32)
-    for row, ask in zip(stacked, asks, strict=True):
-        row[: len(ask.prompt)] = ask.prompt
-    return stacked, np.array([len(ask.prompt) for ask in asks], np.int32)
 
 
 def rewards(scores: Sequence[Score], lengths: np.ndarray, rows: int) -> np.ndarray:
@@ -69,7 +62,7 @@ def divergence(network: TokenNetwork, supervised: Any, trajectory: Trajectory) -
     logits = jnp.swapaxes(network.model.apply({"params": supervised}, tokens), 0, 1)[:-1]
     legal = trajectory.legal[:-1]  # pyright: ignore[reportOptionalSubscript]
     reference = ops.log_prob(ops.softmax_policy(logits, 1.0, legal), trajectory.action)
-    chosen = trajectory.mask & (jnp.sum(legal, axis=-1) > 1)
+    chosen = choices(trajectory)
     return jnp.where(chosen, ops.log_prob(trajectory.behaviour_logits, trajectory.action) - reference, 0), chosen
 
 
@@ -117,9 +110,9 @@ def reinforce(
     publish, learn = jax.jit(agent.publish), jax.jit(agent.update, donate_argnums=0)
 
     def play(state: TrainState, key: jax.Array) -> Batch:
-        rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
+        rng = fitting.generator(key)
         drawn = [ask for ask in asks.draw(rng, config.prompts) for _ in range(config.group)]
-        prompts, lengths = stack(drawn, config.tokens)
+        prompts, lengths = stack_prompts([ask.prompt for ask in drawn], config.tokens)
         trajectory = rollout(jax.tree.map(jnp.copy, publish(state)), prompts, lengths, key)
         return Batch(drawn, lengths, trajectory, scorer.score(drawn, answers_of(trajectory, lengths)))
 

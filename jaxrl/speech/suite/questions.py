@@ -13,14 +13,14 @@ import numpy as np
 
 from jaxrl.speech.chat import Turn
 from jaxrl.speech.engine.jobs import HIGH_TUNES, TUNES
-from jaxrl.speech.engine.scripts import draw, split_of
+from jaxrl.speech.engine.scripts import draw_of
 from jaxrl.speech.engine.singing import NOTE_SECONDS
 from jaxrl.speech.engine.voices import ASSISTANT, VOICES
 from jaxrl.speech.manifest import Item
 from jaxrl.speech.policy import asking
 from jaxrl.speech.policy.library import Library, Utterance
 from jaxrl.speech.rl.asks import neutral_of
-from jaxrl.speech.sound.judges import edit_distance
+from jaxrl.speech.sound.judges import error_rate
 from jaxrl.speech.sound.measures import Measured, beats_share, notes_share, onsets, relative
 from jaxrl.speech.suite.hearing import Answered
 from jaxrl.speech.tags import BEATS_BAND, NOTES_BAND, TAGS, bands_of, parse_note, style_of
@@ -62,8 +62,7 @@ class Sheet(NamedTuple):
 
 def error_share(said: str, heard: str, characters: bool = False) -> float:
     """1 - min(1, errors / what was said), in words or characters."""
-    first, second = (list(said), list(heard)) if characters else (said.split(), heard.split())
-    return 1 - min(1.0, edit_distance(first, second) / max(len(first), 1))
+    return 1 - min(1.0, error_rate([(said, heard)], characters))
 
 
 def in_bands(tags: Sequence[str], neutral: Measured, heard: Answered) -> float:
@@ -202,7 +201,7 @@ def _sung(plain: Sequence[Item], count: int, rng: np.random.Generator) -> list[Q
         tunes: Mapping[bool, Sequence[str]] = {True: HIGH_TUNES, False: TUNES}
         choice = tunes[VOICES[item.voice].variant.startswith("f")]
         tune = choice[index % len(choice)]
-        text, notes = _line(rng, "refrain"), [parse_note(name) for name in tune.split()]
+        text, notes = draw_of(rng, "test", "refrain").text, [parse_note(name) for name in tune.split()]
         found.append(
             Question(
                 asking.to_say(text, (f"sing: {tune}",), item.voice),
@@ -218,7 +217,7 @@ def _sung(plain: Sequence[Item], count: int, rng: np.random.Generator) -> list[Q
 def _rapped(plain: Sequence[Item], count: int, rng: np.random.Generator) -> list[Question]:
     found = []
     for index, item in enumerate(_some(plain, count, rng)):
-        text, bpm = _line(rng, "rap"), TEMPOS[index % len(TEMPOS)]
+        text, bpm = draw_of(rng, "test", "rap").text, TEMPOS[index % len(TEMPOS)]
         found.append(
             Question(
                 asking.to_say(text, (f"rap {bpm}",), item.voice),
@@ -231,10 +230,3 @@ def _rapped(plain: Sequence[Item], count: int, rng: np.random.Generator) -> list
             )
         )
     return found
-
-
-def _line(rng: np.random.Generator, kind: str) -> str:
-    """A text of the test split."""
-    while split_of(text := draw(rng, kind).text) != "test":
-        pass
-    return text

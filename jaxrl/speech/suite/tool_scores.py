@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxrl.speech.chat import Call, Speech, Turn
-from jaxrl.speech.engine.scripts import clock_words, draw, split_of
+from jaxrl.speech.engine.scripts import clock_words, draw_of
 from jaxrl.speech.policy import asking
 from jaxrl.speech.policy.library import Library
-from jaxrl.speech.policy.policy_report import Said
+from jaxrl.speech.policy.policy_report import Said, share
 from jaxrl.speech.tools import MEANINGS, TOOLS, answer_turn, run_tool
 
 Ask = Callable[[Sequence[Sequence[Turn]]], list[Said]]
@@ -63,9 +63,7 @@ def _sum(rng: np.random.Generator, spoken: Sequence[Any], clock: int) -> Case:
         one = spoken[int(rng.integers(len(spoken)))]
         question, text, answer = one.speech, one.text, one.answer
     else:
-        script = draw(rng, "arithmetic")
-        while split_of(script.text) != "test":
-            script = draw(rng, "arithmetic")
+        script = draw_of(rng, "test", "arithmetic")
         question, text, answer = script.text, script.text, script.answer
     call = asking.call_for(text)
     return Case(question, text, tuple(TOOLS), call.text if call else "", answer, clock)
@@ -89,13 +87,13 @@ def tool_scores(ask: Ask, given: Sequence[Case], aloud: Callable[[Said], str], t
     due = [index for index, one in enumerate(given) if one.due]
     both = [index for index in called if given[index].due]
     return {
-        "trigger_precision": _share([bool(given[index].due) for index in called]),
-        "trigger_recall": _share([bool(made[index]) for index in due]),
-        "type": _share([made[index].split()[:1] == given[index].due.split()[:1] for index in both]),
-        "arguments": _share([made[index] == given[index].due for index in both]),
-        "executed": _share([not run_tool(Call(made[i]), given[i].clock).startswith("error") for i in called]),
-        "result_written": _share([last[index].text == given[index].answer for index in due]),
-        "result_spoken": _share([aloud(last[index]) == given[index].answer for index in due]),
+        "trigger_precision": share([bool(given[index].due) for index in called]),
+        "trigger_recall": share([bool(made[index]) for index in due]),
+        "type": share([made[index].split()[:1] == given[index].due.split()[:1] for index in both]),
+        "arguments": share([made[index] == given[index].due for index in both]),
+        "executed": share([not run_tool(Call(made[i]), given[i].clock).startswith("error") for i in called]),
+        "result_written": share([last[index].text == given[index].answer for index in due]),
+        "result_spoken": share([aloud(last[index]) == given[index].answer for index in due]),
         "questions": len(given),
         "due": len(due),
         "chance": {
@@ -105,7 +103,3 @@ def tool_scores(ask: Ask, given: Sequence[Case], aloud: Callable[[Said], str], t
             "arguments": 0.0,
         },
     }
-
-
-def _share(of: Sequence[bool]) -> float | None:
-    return float(np.mean(of)) if of else None

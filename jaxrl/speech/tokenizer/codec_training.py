@@ -166,7 +166,7 @@ def train_codec(
     """The trained state; its folder holds what `fitting.fit` writes."""
 
     def step(state: CodecState, key: Array) -> tuple[CodecState, Mapping[str, Array]]:
-        rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
+        rng = fitting.generator(key)
         pieces = choose(features.starts, config.blocks, config.batch, rng)
         batch = stack([features.blocks(first, end) for _, first, end in pieces], config.blocks)
         return update(state, batch, key, config, phones)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Sequence
-from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -53,15 +52,18 @@ def verdicts(folder: SweepFolder, runs: Sequence[Run], sweep: SweepFile) -> Call
     if hyperband is None:
         return goes_on
 
-    @cache
-    def read(path: Path, size: int) -> list[float]:
-        """Of a file that has not grown once only: every run is compared with all others, again and again."""
-        return history([json.loads(line) for line in path.read_bytes()[:size].split(b"\n")[:-1]], sweep.metric)
+    newest: dict[Path, tuple[int, list[float]]] = {}  # size and content: a file that has not grown is read once
 
     def values(run: Run) -> list[float]:
         made = run_folder(folder, run)
         path = None if made is None else made / "metrics.jsonl"
-        return [] if path is None or not path.exists() else read(path, path.stat().st_size)
+        if path is None or not path.exists():
+            return []
+        size = path.stat().st_size
+        if path not in newest or newest[path][0] != size:
+            lines = path.read_bytes()[:size].split(b"\n")[:-1]
+            newest[path] = size, history([json.loads(line) for line in lines], sweep.metric)
+        return newest[path][1]
 
     def verdict(run: Run) -> str:
         mine, others = values(run), [values(other) for other in runs if other.id != run.id]
