@@ -58,7 +58,7 @@ class SelfPlay:
         self._key = jax.random.fold_in(keys[2], CONTEST_STREAM)
         self._update = jax.jit(period.update, donate_argnums=0)
         scripts = {name: game.scripts[name] for name in config.evaluate if config.evaluate_every}
-        self._contest = jax.jit(make_contest(agent, game, scripts, config.evaluate_games))
+        self._contest = jax.jit(make_contest(agent, game, scripts, config.evaluate_games)) if scripts else None
         self._scores = {name: np.float32(0.5) for name in scripts}
         self.signal = StopSignal()
         self._carry: Carry = period.init(*keys)
@@ -99,7 +99,7 @@ class SelfPlay:
             self._carry, (metrics, env_steps, ended) = self._update(self._carry)
             self.updates_done += 1
             told, number = jax.device_get((ended, env_steps))
-            if self._scores and self.updates_done % self._config.evaluate_every == 0:
+            if self._contest is not None and self.updates_done % self._config.evaluate_every == 0:
                 shares = self._contest(self._carry.state, jax.random.fold_in(self._key, self.updates_done))
                 self._scores = {name: np.float32(share) for name, share in shares.items()}
             metrics = {

@@ -81,8 +81,8 @@ def _seen_from_outside(
             "ONNX takes agents whose actors carry `jaxrl.agents.acting.Acting`; export it as .npz"
         )
     parts = _parts(spec)
-    blank = {_name("observation", path): leaf for path, leaf in jax.tree.leaves_with_path(spec.observation)}
-    memory = {_name("memory", path): leaf for path, leaf in jax.tree.leaves_with_path(fresh.memory)}
+    blank = _named("observation", spec.observation)
+    memory = _named("memory", fresh.memory)
     inputs = {name: jax.ShapeDtypeStruct((BATCH, *leaf.shape), leaf.dtype) for name, leaf in blank.items()}
     if memory:
         inputs |= {"first": jax.ShapeDtypeStruct((BATCH,), jnp.bool_), **memory}
@@ -108,9 +108,10 @@ def _parts(spec: EnvSpec) -> int:
     return len(jax.tree.leaves(spec.observation))
 
 
-def _name(prefix: str, path: Any) -> str:
-    words = [str(getattr(step, "name", getattr(step, "key", getattr(step, "idx", step)))) for step in path]
-    return "/".join([prefix, *words])
+def _named(prefix: str, tree: Any) -> dict[str, Any]:
+    """Leaves by names such as `memory/0`; the only one by `prefix`."""
+    leaves = jax.tree.leaves_with_path({prefix: tree})
+    return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}
 
 
 def _difference(experiment: Experiment, content: bytes, function: Callable[..., Any], inputs: Inputs) -> float:
