@@ -73,7 +73,7 @@ def test_a_kill_loses_at_most_what_came_after_the_checkpoint(tmp_path):
     process = subprocess.Popen([*words, "--record.runs_dir", str(tmp_path / "runs")], stdout=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 300
-        while not list((tmp_path / "runs").glob("*/checkpoints/*/manifest.json")):
+        while not list((tmp_path / "runs").glob("*/checkpoints/[0-9]*")):  # and not one that is being written
             assert process.poll() is None and time.monotonic() < deadline
             time.sleep(0.2)
     finally:
