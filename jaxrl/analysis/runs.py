@@ -81,21 +81,18 @@ def named_runs(name: str) -> list[Path]:
 
 
 def group_by_experiment(runs: Sequence[Run]) -> dict[str, list[Run]]:
-    """Runs that differ in the seed alone together, under their name and what tells it apart, in order of appearance.
+    """Runs of one game that differ in the seed alone together, under their name and what tells it apart, in order.
 
     `CIRCUMSTANCES` make no other experiment, and neither does a setting that an older version did not record.
     """
     named = grouped(runs, _shared_name)
     told = {run: _experiment(run) for run in runs}
-    games = {run: read_env(run) for run in runs}
 
     def label(run: Run) -> str:
         alike = [told[other] for other in named[_shared_name(run)]]
         shared = [name for name in alike[0] if all(name in other for other in alike)]
         names = [name for name in shared if any(other[name] != told[run][name] for other in alike)]
-        game = [games[run]] if len(set(games.values())) > 1 else []
-        words = (_label(name, told[run][name]) for name in names if not (game and name in ("env.id", "env.name")))
-        return ", ".join([_shared_name(run), *game, *words])
+        return ", ".join([_shared_name(run), *(_label(name, told[run][name]) for name in names)])
 
     return grouped(chain.from_iterable(named.values()), label)
 

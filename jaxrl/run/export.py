@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import numpy as np
 
 from jaxrl.config import registry
 from jaxrl.config.parsing import write_config
-from jaxrl.config.sections import ExperimentConfig, PopulationConfig
+from jaxrl.config.sections import ExperimentConfig, HostsConfig, PopulationConfig, RecordConfig
 from jaxrl.errors import ConfigError
 from jaxrl.record.checkpoints import Counters
 from jaxrl.record.files import check_writable
@@ -27,6 +29,7 @@ from jaxrl.run.zoo.exported import write_exported
 from jaxrl.types import TrainState
 
 INTERVAL = 1.96  # standard errors to either side: 95 % of a normal distribution
+OF_MACHINE = ("--record.", "--hosts.")  # options that say where and how it was recorded, which nobody else has
 
 
 def export(run: RunDir | str, path: Path, *, member: int | None = None, licence: str = "", note: str = "") -> Card:
@@ -48,7 +51,7 @@ def export(run: RunDir | str, path: Path, *, member: int | None = None, licence:
         raise ConfigError(f"export takes a run folder, and {name} is exported already; copy it")
     config, state, card = _described(path.stem, folder, experiment, state, counters, member)
     card |= {"licence": licence or "not stated", "note": note}
-    write_exported(path, write_config(config), card, state)
+    write_exported(path, write_config(anywhere(config)), card, state)
     return card
 
 
@@ -72,7 +75,7 @@ def export_onnx(
         card, state = read_card(exported_file(name) or Path(name)), member_states(experiment, state, member)[0]
         config = config if member is None else _alone(config, state)
     card |= {"licence": licence or card.get("licence", "not stated"), "note": note or card.get("note", "")}
-    return card, write_onnx(path, experiment._replace(config=config), state, card)
+    return card, write_onnx(path, experiment._replace(config=anywhere(config)), state, card)
 
 
 def _described(
@@ -109,6 +112,23 @@ def _alone(config: ExperimentConfig, state: TrainState) -> ExperimentConfig:
     return dataclasses.replace(config, agent=agent, population=PopulationConfig())
 
 
+def anywhere(config: ExperimentConfig) -> ExperimentConfig:
+    """The config without this machine: where and how it was recorded are the defaults, and a path is a file's name."""
+    return _without_folders(dataclasses.replace(config, record=RecordConfig(), hosts=HostsConfig()))
+
+
+def _without_folders(value: Any) -> Any:
+    """Settings, or a word of a command line, in which every absolute path is the name of its file."""
+    if isinstance(value, str):
+        return re.sub(r"(^|=)[/~].*/", r"\1", value)
+    if isinstance(value, Mapping):
+        return {key: _without_folders(each) for key, each in value.items()}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        own = {field.name: _without_folders(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return dataclasses.replace(value, **own)
+    return value
+
+
 def _recorded_score(run: RunDir) -> dict[str, Any] | None:
     try:
         return json.loads((run.path / "evaluation.json").read_text(encoding="utf-8"))
@@ -132,7 +152,7 @@ def _score(result: dict[str, Any]) -> dict[str, Any]:
 
 
 def _made(run: RunDir) -> dict[str, Any]:
-    """How, from versions.json: the command without where and how it records, which nobody else has."""
+    """How, from versions.json: the command without what is of this machine only."""
     try:
         versions = json.loads(run.versions.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -140,8 +160,8 @@ def _made(run: RunDir) -> dict[str, Any]:
     words = iter(shlex.split(versions.get("command", "unknown")))
     kept = []
     for word in words:
-        if not word.startswith("--record."):
-            kept.append(word)
+        if not word.startswith(OF_MACHINE):
+            kept.append(_without_folders(word))
         elif "=" not in word:
             next(words, None)
     git = versions.get("git", {})

@@ -12,7 +12,8 @@ import pytest
 
 from jaxrl.cli.commands import main
 from jaxrl.config.parsing import read_config, write_config
-from jaxrl.config.sections import PopulationConfig
+from jaxrl.config.sections import HostsConfig, PopulationConfig, RecordConfig
+from jaxrl.envs.gymnasium import Gymnasium
 from jaxrl.errors import ConfigError
 from jaxrl.record.checkpoints import Checkpoints
 from jaxrl.record.rundir import RunDir
@@ -26,7 +27,8 @@ from tests.support.parts import assert_same_bits, small_config, to_host
 SCORE = {"mean_return": 0.5, "standard_error": 0.1, "min_return": -1.0, "max_return": 1.0, "episodes": 100, "games": 90}
 SCORE |= {"policy": "sampled", "protocol": None, "random_return": -0.6}
 VERSIONS = {
-    "command": "python -m jaxrl train catch --seed 3 --record.runs_dir '/my secret/runs' --record.wandb=off",
+    "command": "python -m jaxrl train '/my secret/catch.yaml' --seed 3 --record.runs_dir '/my secret/runs' "
+    "--record.wandb=off --hosts.coordinator=secret:1 '--env.file=/my secret/cards.txt'",
     "git": {"commit": "abc123", "dirty": False},
     "cores": 2,
 }
@@ -43,7 +45,10 @@ def untrained(folder, config):
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    return untrained(tmp_path_factory.mktemp("run"), small_config())
+    folder = tmp_path_factory.mktemp("my secret")
+    config = small_config()
+    record = dataclasses.replace(config.record, runs_dir=str(folder), wandb="auto", wandb_project="secret")
+    return untrained(folder, dataclasses.replace(config, record=record, hosts=HostsConfig("secret:1", 2)))
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +64,8 @@ def test_it_acts_as_its_run_does(run, file):
     agent = there.experiment.agent
     for publish in (agent.publish, agent.publish_greedy):
         assert_same_bits(to_host(publish(there.state)), to_host(publish(here.state)))
-    assert here.experiment.config == there.experiment.config
+    everywhere = dataclasses.replace(there.experiment.config, record=RecordConfig(), hosts=HostsConfig())
+    assert here.experiment.config == everywhere
     assert restore(str(file), ["--seed", "9"]).experiment.config.seed == 9
     with pytest.raises(ConfigError, match="part of what was trained"):
         restore(str(file), ["--agent.num_epochs", "7"])
@@ -80,17 +86,26 @@ def test_numpy_reads_it_and_there_is_no_pickle(run, file):
         assert not any("opt_state" in name for name in content.namelist())
         path = file.with_suffix(".yaml")
         path.write_bytes(content.read("config.yaml"))
-    assert read_config(path, recorded=True) == restore(run).experiment.config
+    assert read_config(path, recorded=True) == restore(str(file)).experiment.config
 
 
 def test_the_card_says_how_and_how_well(file):
     card = read_card(file)
-    assert card["command"] == "python -m jaxrl train catch --seed 3", "where it recorded is nobody's business"
+    assert card["command"] == "python -m jaxrl train catch.yaml --seed 3 --env.file=cards.txt"
     assert card["low"] == pytest.approx(0.5 - 0.196) and card["high"] == pytest.approx(0.5 + 0.196)
     assert (card["commit"], card["licence"], card["note"], card["env_steps"]) == ("abc123", "CC0", "A note.", 700)
     with zipfile.ZipFile(file) as content:
         text = content.read("CARD.md").decode()
     assert "Return **0.5 [0.304, 0.696]**" in text and "90 of them different games" in text
+
+
+def test_nothing_of_the_machine_is_in_the_file(file):
+    """Neither where it was recorded nor a path of its own files: those keep their names, and are looked for here."""
+    with zipfile.ZipFile(file) as content:
+        assert not [name for name in content.namelist() if b"secret" in content.read(name)]
+    env = Gymnasium(id="FrozenLake-v1", options={"map": "/my secret/lake.txt", "size": 4})
+    config = exporting.anywhere(dataclasses.replace(small_config(), env=env, seed=7))
+    assert (config.env.options, config.env.id, config.seed) == ({"map": "lake.txt", "size": 4}, "FrozenLake-v1", 7)
 
 
 def test_the_same_agent_gives_the_same_bytes(run, file, tmp_path):
