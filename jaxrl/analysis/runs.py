@@ -15,7 +15,7 @@ import math
 import os
 import re
 import shlex
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from glob import glob
 from itertools import chain
 from pathlib import Path
@@ -71,7 +71,9 @@ def find_runs(pattern: str) -> list[Path]:
             if here:
                 break
     if not found:
-        raise RunDataError(f"no run folder fits {pattern!r}; make one with `jaxrl train`, or name others in {VARIABLE}")
+        inside = [f"; {archive} holds {names}" for archive, names in _contents(pattern)]
+        advice = "".join(inside) or f"; make one with `jaxrl train`, or name others in {VARIABLE}"
+        raise RunDataError(f"no run folder fits {pattern!r}{advice}")
     return sorted(found.values(), key=_start)
 
 
@@ -277,6 +279,15 @@ def _fitting(pattern: Path) -> list[Path]:
     archive, suffix, inside = str(pattern).partition(SUFFIX)
     found = [Path(path) for path in glob(archive + suffix)]
     return [path for each in found for path in unpacked(each).glob(inside.strip("/") or "**")] if suffix else found
+
+
+def _contents(pattern: str) -> Iterator[tuple[str, str]]:
+    """The archives that a pattern names, each with the runs in it, of which it fits none."""
+    for part in pattern.split(os.pathsep):
+        archive = Path("".join(part.partition(SUFFIX)[:2]))
+        if archive.is_file():
+            names = [str(path.parent.relative_to(unpacked(archive))) for path in unpacked(archive).rglob("config.yaml")]
+            yield str(archive), ", ".join(sorted(names)[:3]) + (", ..." if len(names) > 3 else "")
 
 
 def _row(run: Run) -> tuple[Any, ...]:

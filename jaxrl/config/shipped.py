@@ -60,5 +60,6 @@ def missing(path: str | Path, of_sweeps: bool = False) -> ConfigError:
     root, files = shipped("configs"), configs(of_sweeps)
     names = {*files, *(f"configs/{file.relative_to(root)}" for file in files.values())}
     names |= {str(file) for ending in ("*.yaml", "*.yml") for file in Path(path).parent.glob(ending)}
-    near = get_close_matches(str(path), sorted(names), 1, 0)
-    return ConfigError(f"there is no file {path}" + (f"; the nearest is {near[0]}" if near else ""))
+    near = get_close_matches(str(path), sorted(names), 1)
+    shipped_ones = f"`jaxrl list {'sweeps' if of_sweeps else 'configs'}` lists those that are shipped"
+    return ConfigError(f"there is no file {path}; {f'the nearest is {near[0]}' if near else shipped_ones}")

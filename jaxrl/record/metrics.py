@@ -17,7 +17,7 @@ class Metric(NamedTuple):
 
 
 METRICS: dict[str, Metric] = {
-    "rate/env_steps": Metric("1/s", "Agent decisions per second of wall time; auto-reset rows are not counted."),
+    "rate/env_steps": Metric("1/s", "Agent decisions per second, mean of the last 30 s; auto-reset rows left out."),
     "rate/frames": Metric("1/s", "Emulator frames per second: `rate/env_steps` times the frame skip."),
     "rate/updates": Metric("1/s", "Learner updates per second of wall time."),
     "rate/games": Metric("1/s", "Games of two players finished per second of wall time."),

@@ -247,9 +247,8 @@ def _verdict(distance: float | None, trained_share: float | None) -> str:
     """What a distance to the random policy says, and of a policy whose training is not over does not say."""
     if distance is None:
         return ""
-    if trained_share is None:
-        return f", so the policy is {distance:.0f} standard errors above it"
-    return f"; after {trained_share:.1%} of its training the policy is {distance:.0f} standard errors above it so far"
+    words = f"the policy is {abs(distance):.0f} standard errors {'below' if distance < 0 else 'above'} it"
+    return f", so {words}" if trained_share is None else f"; after {trained_share:.1%} of its training {words} so far"
 
 
 def finish(config: ExperimentConfig, run: RunDir) -> None:

@@ -47,7 +47,7 @@ def test_runs_of_an_archive_newest_last(archive, cache, monkeypatch):
     monkeypatch.setenv(VARIABLE, str(archive))
     assert chosen_runs("runs/*") == runs
     assert len(list(cache.iterdir())) == 1, "unpacked once"
-    with pytest.raises(RunDataError, match="no run folder fits"):
+    with pytest.raises(RunDataError, match=r"no run folder fits .*three.tar.gz holds a-.*, b-.*, deep/"):
         find_runs(f"{archive}/z-*")
     monkeypatch.chdir(archive.parent / "recorded")
     assert find_runs("three.tar.gz") == runs, "a notebook is run one folder deeper"

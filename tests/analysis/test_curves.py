@@ -153,6 +153,18 @@ def is_png(path: Path) -> bool:
     return path.read_bytes().startswith(b"\x89PNG") and path.stat().st_size > 5000
 
 
+def test_an_even_speed_is_drawn_even(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is recorded is a mean that grows with the run; drawn is the speed from report to report."""
+    drawn = []
+    monkeypatch.setattr("jaxrl.analysis.figures.learning.save", lambda figure, path: drawn.append(figure) or path)
+    plot_run(make_run(tmp_path, list(range(50))))  # 250 env steps and 1 s a report, recorded as 1, 2, ... a second
+    plot_run(make_run(tmp_path, list(range(50)), "short", reports=2))
+    (speed,) = drawn[0].axes[-1].get_lines()
+    np.testing.assert_allclose(speed.get_data(), [np.arange(2, 21) * 250, np.full(19, 250)])
+    (point,) = drawn[1].axes[-1].get_lines()
+    assert point.get_marker() == "o", "a line of one point would not be seen"
+
+
 def test_plot_run(tmp_path: Path) -> None:
     run = make_run(tmp_path, list(range(50)))
     assert plot_run(run) == run.path / "curve.png" and is_png(run.path / "curve.png")

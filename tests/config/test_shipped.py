@@ -51,6 +51,8 @@ def test_what_is_not_there_is_said_with_the_nearest(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError, match="there is no file pong_cup; the nearest is pong_cpu"):
         read_config("pong_cup")
+    with pytest.raises(ConfigError, match="no file quake; `jaxrl list configs` lists those that are shipped"):
+        read_config("quake")
     monkeypatch.setattr(shipped, "PACKAGE", tmp_path / "broken" / "jaxrl")
     with pytest.raises(ConfigError, match="this installation of jaxrl lacks configs"):
         read_config("pong")

@@ -200,15 +200,17 @@ def test_a_policy_that_circles_ends_and_says_so(tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize(
-    ("share", "sentence"),
+    ("distance", "share", "sentence"),
     [
-        ({}, "random      0.00, so the policy is 3 standard errors above it\n"),
-        ({"trained_share": 0.05}, "; after 5.0% of its training the policy is 3 standard errors above it so far\n"),
+        (3.2, {}, "random      0.00, so the policy is 3 standard errors above it\n"),
+        (-2.8, {"trained_share": 0.05}, "; after 5.0% of its training the policy is 3 standard errors below it so far"),
     ],
 )
-def test_a_policy_that_is_not_trained_to_the_end_gets_no_verdict(single, monkeypatch, capsys, share, sentence):
+def test_a_policy_that_is_not_trained_to_the_end_gets_no_verdict(
+    single, monkeypatch, capsys, distance, share, sentence
+):
     score = {"mean_return": 1.0, "standard_error": 0.1, "episodes": 5, "games": 5, "cut_episodes": 0, **share}
-    compared = {"missing_episodes": 0, "random_return": 0.0, "standard_errors_above_random": 3.2}
+    compared = {"missing_episodes": 0, "random_return": 0.0, "standard_errors_above_random": distance}
     names = {"env": "catch", "protocol": None, "policy": "sampled"}
     monkeypatch.setattr(evaluate, "evaluate", lambda run, **_: {**score, **compared, **names})
     monkeypatch.setattr("jaxrl.analysis.figures.learning.plot_run", lambda run: run / "curve.png")

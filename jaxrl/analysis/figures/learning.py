@@ -55,6 +55,7 @@ def plot_run(run_dir: Run, out: str | Path | None = None) -> Path:
     """
     folder = Path(run_dir)
     metrics = read_metrics(folder)
+    metrics |= _speed(metrics)
     shown = [panel for panel in PANELS if any(_present(metrics, name) for name in panel[2])]
     rows = (len(shown) + 1) // 2
     figure = canvas((10, 4.2 + 2.4 * rows), with_game(folder.resolve().name, [folder]), one_protocol([folder]))
@@ -84,7 +85,8 @@ def _return_panel(axes: Axes, folder: Path, metrics: Mapping[str, np.ndarray]) -
     _end_label(axes, curve.env_steps, curve.value, COLOURS[0])
     _mark_evaluation(axes, folder, curve.env_steps[-1])
     reference_lines(axes, game_of(folder))
-    axes.legend(**LEGEND)  # where a rising curve leaves room
+    fallen = curve.value[-1] < sum(axes.get_ylim()) / 2  # a rising curve leaves room below its end
+    axes.legend(**{**LEGEND, "loc": "upper left" if fallen else "lower right"})
     frames_axis(axes, frame_skip(dict(metrics)))
 
 
@@ -98,8 +100,8 @@ def _metric_panel(
     for colour, (name, label) in zip(COLOURS, names.items(), strict=False):
         if _present(metrics, name):
             known = np.isfinite(metrics[name])
-            known[0] &= not unit.endswith("per second") or known.size == 1  # the first report pays for the compilation
-            axes.plot(metrics["env_steps"][known], metrics[name][known], color=colour, linewidth=1.3, label=label)
+            look = {"color": colour, "linewidth": 1.3, "marker": "o" if known.sum() == 1 else None, "markersize": 4}
+            axes.plot(metrics["env_steps"][known], metrics[name][known], label=label, **look)
     if unit.endswith("per second"):
         axes.set_ylim(bottom=0)
         axes.yaxis.set_major_formatter(EngFormatter(sep=""))
@@ -107,6 +109,19 @@ def _metric_panel(
         frameon=False, fontsize=8, ncols=4, loc="lower right", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.2,
         handlelength=1.2, columnspacing=1.0,
     )  # fmt: skip
+
+
+def _speed(metrics: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Env steps per second from each report to the next [N], unknown at the first, which pays for the compilation.
+
+    What is recorded is a mean of up to 30 s that grows with the run, and so rises where a training is even.
+    """
+    if "progress/wall" not in metrics or metrics["env_steps"].size < 2:
+        return {}
+    seconds = np.diff(metrics["progress/wall"])
+    steps = np.diff(metrics["env_steps"])
+    speed = np.divide(steps, seconds, out=np.full(steps.shape, np.nan), where=seconds > 0)
+    return {"rate/env_steps": np.concatenate([[np.nan], speed])}
 
 
 def _mark_evaluation(axes: Axes, folder: Path, env_steps: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from jaxrl.analysis.figures.style import COLOURS, GREY, canvas, style
+from jaxrl.analysis.figures.wording import metric_name, spaced
 
 WIDE = 50.0  # of the largest to the smallest value: from there on an axis is logarithmic
 
@@ -26,10 +28,11 @@ def search_figure(
         settings: one mapping a tried combination, all with the same names, the best first.
         values: what each reached.
         importance: share of the variance of `values` that each setting explains alone, 0 to 1.
-        metric: what the values are.
+        metric: what the values are, as in docs/metrics.md.
     """
+    metric = metric_name(metric)
     names = list(settings[0])
-    figure = canvas((3.2 + 1.5 * (len(names) + 2), 4.8), f"{len(settings)} settings, by {metric}")
+    figure = canvas((3.2 + 1.5 * (len(names) + 2), 4.8), f"{len(settings)} settings by what they reached")
     left, right = figure.subplots(1, 2, width_ratios=[1.5 * (len(names) + 1), 3.2])
     columns = [_heights(left, index, [row[name] for row in settings]) for index, name in enumerate(names)]
     columns.append(_heights(left, len(names), list(values)))
@@ -37,13 +40,15 @@ def search_figure(
     for row in reversed(range(len(settings))):  # the best on top
         heights = [column[row] for column in columns]
         left.plot(heights, color=colours[row], linewidth=3 if row == 0 else 1.2)
-    labels = [f"{name.rpartition('.')[2].replace('_', ' ')}" for name in names]
-    left.set_xticks(range(len(names) + 1), [*labels, metric], fontsize=9)
+    labels = [spaced(name.rpartition(".")[2]) for name in names]
+    left.set_xticks(range(len(names) + 1), [*labels, fill(metric.lower(), 18)], fontsize=9)
     left.set_yticks([])
     left.set_xlim(-0.3, len(names) + 0.6)
     left.spines[:].set_visible(False)
     style(right)
     right.barh(labels[::-1], [importance[name] for name in names][::-1], color=COLOURS[0])
+    room = max(4 - len(names), 0) / 2  # few bars are no thicker than several
+    right.set_ylim(-0.6 - room, len(names) - 0.4 + room)
     right.xaxis.set_major_formatter(PercentFormatter(1.0))
     right.set_xlim(0, 1)
     right.set_xlabel("variance explained alone", fontsize=9, color=GREY)
