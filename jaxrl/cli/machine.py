@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from jaxrl.cli import game
+from jaxrl.cli import game, sound
 from jaxrl.cli.parser import Parser, positive_float
 from jaxrl.errors import ConfigError
 
@@ -26,11 +26,11 @@ def bench(arguments: Sequence[str]) -> int:
     add("--seconds", type=positive_float, default=10.0, metavar="S", help="per part; default: 10")
     add("--peer", choices=["torch"], help="also time the network's update in PyTorch, where that is installed")
     options, settings = parser.parse_with_settings(arguments)
-    from jaxrl.speech.suite import speech_bench
-
-    if speech_bench.is_scale(Path(options.config)):
+    if sound.is_scale(Path(options.config)):
         if settings or options.peer:
             raise ConfigError("a scale of speech is measured as it is; give CONFIG, --json and --seconds only")
+        from jaxrl.speech.suite import speech_bench
+
         speech_bench.main(Path(options.config), options.json, options.seconds)
         return 0
     from jaxrl import bench

@@ -10,7 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from jaxrl.cli.parser import Parser, positive_int
+from jaxrl.config.conversion import Loader
 from jaxrl.config.shipped import shipped
 
 STAGES = ("engine", "tokenizer", "decoder", "policy", "rl", "suite")
@@ -38,6 +41,15 @@ def speech(arguments: Sequence[str]) -> int:
     print(json.dumps(report, indent=1))
     print(f"{folder}: done until {options.until}; look at report.html")
     return 0
+
+
+def is_scale(path: Path) -> bool:
+    """Whether a file is a scale of speech, whose sections are stages, and not a config of `jaxrl train`."""
+    try:
+        sections = yaml.load(path.read_text(encoding="utf-8"), Loader)
+    except (OSError, ValueError, yaml.YAMLError):
+        return False
+    return isinstance(sections, dict) and bool(sections) and sections.keys() <= set(STAGES)
 
 
 def suite(run: Path, policy: str | None, json_file: Path | None) -> int:

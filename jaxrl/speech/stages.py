@@ -29,8 +29,8 @@ from jaxrl.speech.decoder.flow_training import (
 )
 from jaxrl.speech.decoder.griffin_lim import from_mel
 from jaxrl.speech.decoder.vocoder import stream, to_wave
+from jaxrl.speech.engine.accept import domain_judge
 from jaxrl.speech.engine.produce import MANIFEST, produce, read_summary, wave_of
-from jaxrl.speech.engine.scripts import corpus, vocabulary
 from jaxrl.speech.loading import CODES, FEATURES, load_tokenizer, read_codes, write_codes
 from jaxrl.speech.manifest import Item, read_manifest
 from jaxrl.speech.policy.at_hand import SCALE
@@ -42,7 +42,6 @@ from jaxrl.speech.scale import Scale
 from jaxrl.speech.sound import features as features_file
 from jaxrl.speech.sound.features import Features, join, log_mel, to_blocks
 from jaxrl.speech.sound.gallery import Shown, write_gallery
-from jaxrl.speech.sound.judges import Recogniser
 from jaxrl.speech.sound.waves import from_int16, write_wave
 from jaxrl.speech.sound.world import pitch_track
 from jaxrl.speech.speech_error import SpeechError
@@ -138,7 +137,7 @@ def decoder(folder: Path, scale: Scale, workers: int) -> dict[str, Any]:
         "true features": lambda one: to_wave(channels_of(features_file.of_wave(one.samples))),
         "griffin-lim of the true mel": lambda one: from_mel(log_mel(to_blocks(one.samples))),
     }
-    judge = Recogniser(corpus(12_000), vocabulary())
+    judge = domain_judge()
     report = {"resynthesis": evaluate(samples, makers, judge), **speed(decoders["flow"], samples[:6])}
     pictured = []
     for index, one in enumerate(samples[:6]):

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from jaxrl.speech.sound.judges import word_errors
+from jaxrl.speech.engine.scripts import corpus, vocabulary
+from jaxrl.speech.sound.judges import Recogniser, word_errors
 from jaxrl.speech.tags import bands_of, style_of
 
 # The recogniser is American and never heard anybody sing: there a word in four may be missed.
 MAX_WER, MAX_WER_STRANGE = 0.1, 0.25
 RATE_TOLERANCE, PITCH_TOLERANCE = 0.05, 0.03  # shares
+HEARD = 12_000  # sentences from which the judge knows the domain
+
+
+def domain_judge() -> Recogniser:
+    """The recogniser that filters the data, and judges all that is spoken after it."""
+    return Recogniser(corpus(HEARD), vocabulary())
 
 
 def objection(text: str, tags: Sequence[str], measured: Mapping[str, float], heard: str) -> str:

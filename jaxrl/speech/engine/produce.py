@@ -20,10 +20,9 @@ import numpy as np
 
 from jaxrl.record.files import replace_json, replacing
 from jaxrl.speech import extra
-from jaxrl.speech.engine.accept import objection
+from jaxrl.speech.engine.accept import domain_judge, objection
 from jaxrl.speech.engine.jobs import Job, plan
 from jaxrl.speech.engine.reading import read
-from jaxrl.speech.engine.scripts import corpus, vocabulary
 from jaxrl.speech.engine.shards import Made, fingerprint, read_shard, write_shard
 from jaxrl.speech.manifest import Item, write_manifest
 from jaxrl.speech.sound.judges import Recogniser, error_rate, word_errors
@@ -140,7 +139,7 @@ _recogniser: list[Recogniser] = []
 def _start_worker() -> None:
     """Load what every job needs; nothing is ever spoken or heard in this process itself."""
     extra.load("pyworld")
-    _recogniser.append(Recogniser(corpus(12_000), vocabulary()))
+    _recogniser.append(domain_judge())
 
 
 def make(job: Job, recogniser: Recogniser) -> Made:

@@ -12,8 +12,8 @@ import numpy as np
 from jaxrl.record.files import replace_json
 from jaxrl.speech.chat import Speech
 from jaxrl.speech.decoder.flow_training import channels_of, voice_of
+from jaxrl.speech.engine.accept import domain_judge
 from jaxrl.speech.engine.produce import MANIFEST, SUMMARY, produce, read_summary, wave_of
-from jaxrl.speech.engine.scripts import corpus, vocabulary
 from jaxrl.speech.fitting import CURVE
 from jaxrl.speech.ids import Vocabulary
 from jaxrl.speech.interleave import BLOCK_MS, LINGUISTIC_PER_BLOCK
@@ -52,7 +52,7 @@ def policy(folder: Path, scale: Scale, workers: int) -> dict[str, Any]:
     held_out, unseen = (Library(items, speech, split) for split in ("valid", "test"))
     train = Library(items, speech, "train", later_codes(folder, scale, items))
     train_on(own / TRAINING, train, held_out, scale.policy, vocabulary_of(scale), "policy")
-    judge = Recogniser(corpus(12_000), vocabulary())
+    judge = domain_judge()
     assistant = Assistant(folder)
     found, heard = report(assistant.policy, unseen, judge, assistant.wave)
     pictured = []
@@ -78,10 +78,9 @@ def student(folder: Path, scale: Scale, judge: Recogniser, teacher: Assistant, h
         return {**counts, "wer": None}
     train_on(own, made, held_out, config, vocabulary_of(scale), "student", ("tts", "asr"))
     texts = unseen_texts(40, seed=8)
-    rates = {
-        part: spoken(load_policy(folder, part), texts, judge, teacher.wave)[0]["wer"] for part in (TRAINING, STUDENT)
-    }
-    return {**counts, "wer": rates[STUDENT], "wer_of_its_teacher": rates[TRAINING]}
+    readers = (load_policy(folder, STUDENT), teacher.policy)
+    own_rate, other = (spoken(reader, texts, judge, teacher.wave)[0]["wer"] for reader in readers)
+    return {**counts, "wer": own_rate, "wer_of_its_teacher": other}
 
 
 def train_on(

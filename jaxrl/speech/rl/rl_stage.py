@@ -13,7 +13,7 @@ import numpy as np
 from jaxrl.record.files import replace_json
 from jaxrl.speech import fitting
 from jaxrl.speech.chat import Speech
-from jaxrl.speech.engine.scripts import corpus, vocabulary
+from jaxrl.speech.engine.accept import domain_judge
 from jaxrl.speech.engine.voices import VOICES
 from jaxrl.speech.manifest import Item
 from jaxrl.speech.policy.assistant import Assistant
@@ -116,7 +116,7 @@ def workshop(folder: Path, scale: Scale, workers: int) -> tuple[Workshop, dict[s
         Timbres(assistant.tokenizer, _known(items, speech)),
         Asks(items, "train", tokens, config.tokens),
         Asks(items, "test", tokens, config.tokens).fixed(config.held),
-        Recogniser(corpus(12_000), vocabulary()),
+        domain_judge(),
     )
     return shop, {"cer": error_rate(pairs, characters=True), "wer": error_rate(pairs), "utterances": len(pairs)}
 

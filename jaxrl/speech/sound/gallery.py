@@ -85,8 +85,13 @@ def write_curve(path: Path, lines: Sequence[Mapping[str, float]], names: Sequenc
         lines: of a curve file, in order.
         names: of what is drawn, for each panel; a line may lack some.
     """
-    figure = Figure(figsize=(5 * len(names), 3.4), layout="constrained")
-    for axis, shown in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
+    columns = min(len(names), 3)
+    rows = -(-len(names) // columns)
+    figure = Figure(figsize=(4 * columns, 3 * rows), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axis in grid[len(names) :]:
+        axis.set_axis_off()
+    for axis, shown in zip(grid, names, strict=False):
         for name in shown:
             points = [(line["step"], line[name]) for line in lines if name in line]
             axis.plot([step for step, _ in points], [value for _, value in points], label=name, linewidth=1.2)

@@ -13,9 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import yaml
 
-from jaxrl.config.conversion import Loader
 from jaxrl.record.files import replace_json
 from jaxrl.speech.chat import encode_prompt
 from jaxrl.speech.ids import AUDIO
@@ -31,15 +29,6 @@ SIZE = 1024  # of the matrix product
 ASKED, ANSWER = "turn the lamp in the kitchen on please", 60  # tokens of an answer, at most
 BATCHES = (1, 32)
 ROUNDS = 3
-
-
-def is_scale(path: Path) -> bool:
-    """Whether a file is a scale of speech and not a config of `jaxrl train`."""
-    try:
-        sections = yaml.load(path.read_text(encoding="utf-8"), Loader)
-    except (OSError, ValueError, yaml.YAMLError):
-        return False
-    return isinstance(sections, dict) and bool(sections) and sections.keys() <= set(Scale.__dataclass_fields__)
 
 
 def forward_flops(config: PolicyConfig, size: int, seen: int) -> float:

@@ -6,14 +6,14 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 
 from jaxrl.record.files import replace_json, replace_text
 from jaxrl.speech.chat import Speech, Turn, encode_prompt
 from jaxrl.speech.decoder.vocoder import stream
-from jaxrl.speech.engine.scripts import corpus, vocabulary
+from jaxrl.speech.engine.accept import domain_judge
 from jaxrl.speech.engine.voices import ASSISTANT
 from jaxrl.speech.interleave import BLOCK, BLOCK_MS
 from jaxrl.speech.manifest import Item
@@ -44,42 +44,56 @@ LEFT_OUT = {
 }
 
 
+class Hall(NamedTuple):
+    """What the exams of all policies of a run share: its utterances with their codes, and who decodes and hears."""
+
+    items: list[Item]
+    speech: list[Speech]
+    assistant: Assistant
+    judge: Recogniser
+
+
 def suite(folder: Path, scale: Scale, workers: int) -> dict[str, Any]:
     """The supervised policy and the one that was post-trained, side by side; each is kept once it was examined."""
-    for part in PARTS:
-        if not (folder / "suite" / part / "suite.json").exists():
-            evaluate_suite(folder, part, scale, workers)
+    left = [part for part in PARTS if not (folder / "suite" / part / "suite.json").exists()]
+    hall = hall_of(folder, scale, workers) if left else None
+    for part in left:
+        evaluate_suite(folder, part, hall)
     told = {part: read_suite(folder / "suite" / part) for part in PARTS}
     scores = {part: axes_of([Row(**row) for row in one["rows"]]) for part, one in told.items()}
     write_radar(folder / "suite" / "radar.png", scores)
     return {part: {"axes": scores[part], "tools": one["tools"]} for part, one in told.items()}
 
 
-def evaluate_suite(run: Path, part: str = TRAINING, scale: Scale | None = None, workers: int = 1) -> dict[str, Any]:
+def hall_of(run: Path, scale: Scale, workers: int) -> Hall:
+    """All that is shared; raises `SpeechError` where a stage before or a package of the extra is missing."""
+    return Hall(*all_utterances(run, scale, workers), Assistant(run), domain_judge())
+
+
+def evaluate_suite(run: Path, part: str = TRAINING, hall: Hall | None = None) -> dict[str, Any]:
     """The exam of one policy of a run folder; `RUN/suite/PART` gets JSON, table, picture, 12 waves and a page.
+
+    Args:
+        run: the folder.
+        part: of it, whose policy is examined.
+        hall: where those of other parts were examined.
 
     Raises:
         SpeechError: the run has no such policy, or a package of the extra is missing.
     """
-    scale = scale or scale_of(run)
-    policy, own = policy_of(run, part), run / "suite" / part
-    items, speech = all_utterances(run, scale, workers)
-    assistant = Assistant(run)
-    assistant.policy = policy
-    judge = Recogniser(corpus(12_000), vocabulary())
+    config, policy = scale_of(run).suite, policy_of(run, part)
+    items, speech, assistant, judge = hall or hall_of(run, scale_of(run), 1)
     ears = Ears(
         lambda codes, voice: assistant.wave(codes, voice if voice in assistant.voices else ASSISTANT), judge.hear
     )
 
     def answer(dialogues: Sequence[Sequence[Turn]]) -> list[Said]:
-        return ask(policy, dialogues, TEMPERATURE, scale.suite.seed)
+        return ask(policy, dialogues, TEMPERATURE, config.seed)
 
     unseen = [item for item in items if item.split == "test"]
     library = Library(items, speech, "test")
     with shown(f"suite, {part}") as advance:
-        found = examine(
-            answer, unseen, library, _known(items, speech), ears, scale.suite.items, scale.suite.seed, advance
-        )
+        found = examine(answer, unseen, library, _known(items, speech), ears, config.items, config.seed, advance)
     told = {
         "policy": part,
         "items": sum(row.items for row in found.rows),
@@ -90,7 +104,7 @@ def evaluate_suite(run: Path, part: str = TRAINING, scale: Scale | None = None, 
         "latency": latency(assistant, policy),
         "left_out": LEFT_OUT,
     }
-    _write(own, found, told)
+    _write(run / "suite" / part, found, told)
     return told
 
 

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from pathlib import Path
 
 import pytest
 
 from jaxrl.cli.commands import main
+from jaxrl.cli.sound import STAGES, is_scale
 from jaxrl.speech.policy.policy_config import PolicyConfig
 from jaxrl.speech.scale import Scale
 from jaxrl.speech.suite.overview import write_overview
-from jaxrl.speech.suite.speech_bench import forward_flops, is_scale, measure_policy
+from jaxrl.speech.suite.speech_bench import forward_flops, measure_policy
 from jaxrl.speech.tokenizer.codec_training import CodecConfig
 
 CONFIGS = Path(__file__).parents[3] / "configs"
 SMALL = Scale(tokenizer=CodecConfig(4, 6), policy=PolicyConfig(width=16, layers=1, heads=2, rows=2, context=120))
 
 
-def test_scales_are_told_from_configs(tmp_path):
+def test_scales_are_told_from_configs_without_the_stack_of_speech(tmp_path, monkeypatch):
+    assert tuple(Scale.__dataclass_fields__) == STAGES
+    monkeypatch.setitem(sys.modules, "jaxrl.speech.suite", None)
+    assert main(["bench", str(CONFIGS / "none.yaml"), "--json", str(tmp_path / "a.json")]) == 2
     assert is_scale(CONFIGS / "speech" / "small.yaml") and not is_scale(CONFIGS / "catch.yaml")
     assert not is_scale(tmp_path / "none.yaml")
 
