@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import Any
 
 _NAMES = {
+    "archives": "opened",
     "runs": "find_runs chosen_agent chosen_runs run_table group_by_setting final_return evaluation_return "
     "read_settings",
     "curves": "RunDataError read_metrics read_episodes learning_curve metric_curve aggregate",

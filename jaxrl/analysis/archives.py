@@ -22,6 +22,24 @@ def is_archive(name: str | os.PathLike[str]) -> bool:
     return SUFFIX in os.fspath(name)
 
 
+def opened(default: str, variable: str) -> Path:
+    """A folder, or what an archive holds, from here or from the folder above: a notebook is run where it lies.
+
+    Args:
+        default: its path, unless
+        variable: of the environment names another.
+
+    Raises:
+        RunDataError: there is neither, or the archive is broken.
+        RunDirError: the cache cannot be written.
+    """
+    name = os.environ.get(variable) or default
+    for path in (Path(name), Path("..", name)):
+        if path.exists():
+            return path if path.is_dir() else unpacked(path)
+    raise RunDataError(f"there is no folder and no archive {name}; name one that there is in {variable}")
+
+
 def unpacked(archive: Path) -> Path:
     """Folder with what an archive holds, in `$XDG_CACHE_HOME/jaxrl` or `~/.cache/jaxrl`, named by a hash of its bytes.
 

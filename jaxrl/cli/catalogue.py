@@ -73,7 +73,7 @@ def notebooks(arguments: Sequence[str]) -> int:
     parser = Parser("notebooks", "Copy the notebooks, and the recorded runs that they read, into a folder.")
     parser.add_argument("folder", metavar="DIR", type=Path, help="is made; no file there is overwritten")
     folder = parser.parse_args(arguments).folder
-    recorded = [Path("docs", "evidence", *names) for names in (("results", "pong.tar.gz"), ("speech", "tiny.tar.xz"))]
+    recorded = [Path("docs", "evidence", *names) for names in (("results", "pong.tar.gz"), ("speech", "tiny.tar.gz"))]
     files = {folder / path.name: path for path in sorted(shipped("notebooks").glob("*.ipynb"))}
     files |= {folder / path: shipped(str(path)) for path in recorded}
     if there := [str(path) for path in files if path.exists()]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from jaxrl.analysis import archives
-from jaxrl.analysis.archives import unpacked
+from jaxrl.analysis.archives import opened, unpacked
 from jaxrl.analysis.curves import RunDataError
 from jaxrl.analysis.figures.learning import plot
 from jaxrl.analysis.runs import VARIABLE, chosen_runs, final_return, find_runs
@@ -51,6 +51,16 @@ def test_runs_of_an_archive_newest_last(archive, cache, monkeypatch):
         find_runs(f"{archive}/z-*")
     monkeypatch.chdir(archive.parent / "recorded")
     assert find_runs("three.tar.gz") == runs, "a notebook is run one folder deeper"
+
+
+def test_a_folder_or_an_archive_is_opened_from_here_or_from_above(archive, cache, monkeypatch):
+    folder = archive.parent / "recorded"
+    monkeypatch.chdir(folder)
+    assert opened(str(folder), "FOLDER") == folder and opened("recorded", "FOLDER").samefile(folder)
+    assert opened("three.tar.gz", "FOLDER") == unpacked(archive)
+    monkeypatch.setenv("FOLDER", "four.tar.gz")
+    with pytest.raises(RunDataError, match="there is no folder and no archive four.tar.gz; name one .* FOLDER"):
+        opened("three.tar.gz", "FOLDER")
 
 
 def test_other_content_has_another_folder(archive, cache):

@@ -43,7 +43,7 @@ def test_notebooks_are_copied_with_what_they_read(tmp_path, capsys):
     assert main(["notebooks", str(folder)]) == 0
     names = {path.name for path in (ROOT / "notebooks").glob("*.ipynb")}
     assert {path.name for path in folder.glob("*.ipynb")} == names and len(names) >= 4
-    for names in (("results", "pong.tar.gz"), ("speech", "tiny.tar.xz")):
+    for names in (("results", "pong.tar.gz"), ("speech", "tiny.tar.gz")):
         recorded = Path("docs", "evidence", *names)
         assert (folder / recorded).read_bytes() == (ROOT / recorded).read_bytes()
     assert main(["notebooks", str(folder)]) == 2

@@ -5,6 +5,7 @@ import io
 import json
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -13,11 +14,13 @@ from jaxrl.cli.commands import main
 from jaxrl.speech.decoder.flow_training import FlowConfig
 from jaxrl.speech.loading import CODES, read_codes
 from jaxrl.speech.policy.policy_config import PolicyConfig
+from jaxrl.speech.rl import rl_stage
 from jaxrl.speech.rl.rl_config import RLConfig
 from jaxrl.speech.scale import EngineConfig, Scale
 from jaxrl.speech.sound.waves import read_wave, write_wave
 from jaxrl.speech.speech_error import SpeechError
 from jaxrl.speech.stages import run
+from jaxrl.speech.suite import suite_stage
 from jaxrl.speech.suite.suite_config import SuiteConfig
 from jaxrl.speech.tokenizer.codec_training import CodecConfig
 
@@ -120,23 +123,38 @@ def test_what_cannot_be_is_one_sentence(talking, capsys, monkeypatch):
 
 
 @pytest.mark.slow
-def test_the_last_stages_run_once_and_show_what_they_did(talking, capsys):
+def test_the_last_stages_go_on_where_they_stopped_and_show_what_they_did(talking, capsys, monkeypatch):
     """All learners for one update, and the suite before and after: it never breaks, whatever the policy is worth."""
     last = dataclasses.replace(
         SMALL,
         rl=RLConfig(updates=1, prompts=2, group=2, tokens=150, epochs=1, held=4, listener_width=16, listener_steps=4),
         suite=SuiteConfig(items=12),
     )
-    told = run(talking, last, "suite", 2)
-    assert told.keys() == {"settings", "teacher", "group"}
+    stop = Mock(side_effect=KeyboardInterrupt)
+    with monkeypatch.context() as patch:
+        patch.setattr(rl_stage, "compared", stop)  # after the first arm
+        with pytest.raises(KeyboardInterrupt):
+            run(talking, last, "rl", 2)
+    curve = talking / "rl" / "group" / "curve.jsonl"
+    trained = curve.read_text()  # with the seconds that it took
+    assert not (talking / "rl" / "report.json").exists()
+    with monkeypatch.context() as patch:
+        patch.setattr(suite_stage, "write_radar", Mock(side_effect=[None, KeyboardInterrupt]))  # in the second exam
+        with pytest.raises(KeyboardInterrupt):
+            run(talking, last, "suite", 2)
+    assert curve.read_text() == trained
     arms = report_of(talking, "rl")["arms"]
     assert list(arms) == ["group", "impala", "casa", "words"]
     assert all(0 <= arm["score"] <= 1 and arm["last_kl"] < 1e-3 for arm in arms.values())
+    told = run(talking, last, "suite", 2)
+    assert told.keys() == {"settings", "teacher", "group"}
     for name in ("suite/radar.png", "suite/teacher/suite.json", "suite/group/table.md", "rl/curves.png", "report.html"):
         assert (talking / name).stat().st_size > 500
+    monkeypatch.setattr(suite_stage, "hall_of", stop)
+    (talking / "suite" / "report.json").unlink()
     capsys.readouterr()
-    run(talking, last, "suite", 2)
-    assert capsys.readouterr().out.count("done before") == 6
+    assert run(talking, last, "suite", 2) == told, "no policy is examined twice"
+    assert capsys.readouterr().out.count("done before") == 5
 
 
 def test_no_codes_is_one_sentence(tmp_path):

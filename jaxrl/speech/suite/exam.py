@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxrl.speech.chat import Speech, Turn
-from jaxrl.speech.engine.voices import ASSISTANT
+from jaxrl.speech.engine.voices import ASSISTANT, VOICES
 from jaxrl.speech.manifest import Item
 from jaxrl.speech.policy import asking
 from jaxrl.speech.policy.asking import PERSONAS
-from jaxrl.speech.policy.library import Library
+from jaxrl.speech.policy.library import Library, Utterance
 from jaxrl.speech.policy.policy_report import Said
 from jaxrl.speech.rl.asks import neutral_of
 from jaxrl.speech.suite.hearing import Answered, Ears
@@ -32,7 +32,7 @@ class Row(NamedTuple):
         name: what was asked.
         score: mean over the items.
         error: its standard error.
-        chance: the same answers, each judged as if it were the answer to the next question.
+        chance: the same answers, each judged as if it were the answer to the next question, or under the next tag.
         twin: what text alone gets; 1 where the text alone is the answer.
         items: number of questions.
         judge: who judged.
@@ -125,7 +125,10 @@ def marked(sheet: Sheet, said: Mapping[int, Said], twins: Mapping[int, Said], ea
     questions = sheet.questions
     heard = [Answered(said[id(one)], one.voice, ears) for one in questions]
     marks = [one.right(answer) for one, answer in zip(questions, heard, strict=True)]
-    wrong = [one.right(answer) for one, answer in zip(questions, heard[1:] + heard[:1], strict=True)]
+    wrong = [
+        one.wrong(answer) if one.wrong else one.right(following)
+        for one, answer, following in zip(questions, heard, heard[1:] + heard[:1], strict=True)
+    ]
     others = [one.right(Answered(twins[id(one)], one.voice, ears)) for one in questions if id(one) in twins]
     twin = float(np.mean(others)) if others else 1.0
     return _row(sheet.axis, sheet.name, marks, float(np.mean(wrong)), twin, sheet.judge), heard
@@ -183,33 +186,44 @@ def in_roles(ask: Ask, items: Sequence[Item], library: Library, ears: Ears, coun
 def cloned(ask: Ask, library: Library, known: Mapping[str, Sequence[Speech]], count: int, seed: int) -> list[Row]:
     """Told by its codes whose voice an answer has, among five: that of the prompt dialogue, or one of four others.
 
-    The judge is a histogram of semantic codes; the reward's is the tokenizer's envelope. The twin is the text alone.
+    The judge is a histogram of semantic codes, which the prompt itself has no part in; the reward's is the tokenizer's
+    envelope. The twin is the text alone, which is read in the assistant's voice; that voice is cloned nowhere.
     """
     rng = np.random.default_rng(seed + 2)
-    voices = {name: _profile(some) for name, some in known.items() if len(some) > 1}
-    prompts = [one for name in voices for one in library.plain.get(name, [])]
-    if len(voices) < LINE_UP or not prompts:
-        return []
-    chosen = [prompts[int(place)] for place in rng.integers(len(prompts), size=count)]
-    texts = [prompts[int(place)].text for place in rng.integers(len(prompts), size=count)]
-    lines = [[one.voice, *rng.permutation([n for n in voices if n != one.voice])[: LINE_UP - 1]] for one in chosen]
-    marks = {}
-    asked = [asking.to_clone(one.text, one.speech, text) for one, text in zip(chosen, texts, strict=True)]
-    for which, turns in (("clone", asked), ("twin", [asking.to_say(text) for text in texts])):
-        told = [_told(one, line, voices) for one, line in zip(ask(turns), lines, strict=True)]
-        marks[which] = [float(name == line[0]) for name, line in zip(told, lines, strict=True)]
-    return [
-        _row(
-            "voice", "cloned, among five", marks["clone"], 1 / LINE_UP, float(np.mean(marks["twin"])), "code histogram"
+    voices = {name: some for name, some in known.items() if len(some) > 1}
+    rows = []
+    for title, split in (("voices of training", ("train",)), ("other voices", ("valid", "test"))):
+        names = [name for name in voices if VOICES[name].split in split and name != ASSISTANT and library.plain[name]]
+        if len(voices) < LINE_UP or not names:
+            continue
+        readings = [library.plain[names[index % len(names)]] for index in range(count)]
+        chosen = [some[int(rng.integers(len(some)))] for some in readings]
+        texts = [library.all[int(place)].text for place in rng.integers(len(library.all), size=count)]
+        lines = [_line_up(one, voices, rng) for one in chosen]
+        asked = [asking.to_clone(one.text, one.speech, text) for one, text in zip(chosen, texts, strict=True)]
+        marks, twins = (
+            [float(_told(one, line) == prompt.voice) for one, line, prompt in zip(said, lines, chosen, strict=True)]
+            for said in (ask(asked), ask([asking.to_say(text) for text in texts]))
         )
-    ]
+        rows.append(_row("voice", f"cloned, {title}", marks, 1 / LINE_UP, float(np.mean(twins)), "code histogram"))
+    return rows
 
 
-def _told(said: Said, line: Sequence[str], voices: Mapping[str, np.ndarray]) -> str:
+def _line_up(
+    prompt: Utterance, voices: Mapping[str, Sequence[Speech]], rng: np.random.Generator
+) -> dict[str, np.ndarray]:
+    """Profiles of the prompt's voice, without the prompt, and of four others."""
+    others = rng.permutation([name for name in voices if name != prompt.voice])[: LINE_UP - 1]
+    return {
+        str(name): _profile([one for one in voices[name] if one != prompt.speech]) for name in (prompt.voice, *others)
+    }
+
+
+def _told(said: Said, line: Mapping[str, np.ndarray]) -> str:
     if said.speech is None:
         return ""
     own = _profile([said.speech])
-    return max(line, key=lambda name: float(own @ voices[name]))
+    return max(line, key=lambda name: float(own @ line[name]))
 
 
 def _profile(some: Sequence[Speech]) -> np.ndarray:

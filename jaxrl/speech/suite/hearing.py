@@ -8,12 +8,10 @@ from functools import cached_property
 
 import numpy as np
 
-from jaxrl.speech import extra
 from jaxrl.speech.chat import Speech
 from jaxrl.speech.policy.policy_report import Said
 from jaxrl.speech.sound.measures import Measured, measure
-from jaxrl.speech.sound.waves import RATE
-from jaxrl.speech.sound.world import F0_CEILING, F0_FLOOR, PERIOD_MS
+from jaxrl.speech.suite.yin import yin
 
 
 @dataclass(frozen=True)
@@ -58,18 +56,10 @@ class Answered:
 
     @cached_property
     def f0(self) -> np.ndarray:
-        """F0 in Hz of every 5 ms, by Harvest; the reward's meter is DIO."""
-        return harvest(self.wave) if self.wave.size else np.zeros(0)
+        """F0 in Hz of every 5 ms, by YIN; the reward's meter is DIO."""
+        return yin(self.wave) if self.wave.size else np.zeros(0)
 
     @cached_property
     def measured(self) -> Measured | None:
         """What the meters say; None where nothing is spoken."""
         return measure(self.wave, self.f0) if self.wave.size else None
-
-
-def harvest(samples: np.ndarray) -> np.ndarray:
-    """F0 in Hz of every 5 ms, 0 where unvoiced (Morise, 2017)."""
-    pyworld = extra.load("pyworld")
-    wave = np.ascontiguousarray(samples, np.float64)
-    f0, _ = pyworld.harvest(wave, RATE, f0_floor=F0_FLOOR, f0_ceil=F0_CEILING, frame_period=PERIOD_MS)
-    return f0

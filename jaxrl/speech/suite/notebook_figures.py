@@ -1,11 +1,8 @@
-"""What notebook 05 shows of a folder of `jaxrl speech`, or of an archive of one: tables and figures."""
+"""What notebook 05 shows of a folder of `jaxrl speech`: tables and figures."""
 
 from __future__ import annotations
 
 import json
-import os
-import tarfile
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -19,9 +16,7 @@ from jaxrl.speech.sound.gallery import Shown, picture, radar
 from jaxrl.speech.sound.waves import read_wave
 from jaxrl.speech.speech_error import SpeechError
 
-VARIABLE = "JAXRL_SPEECH"
 ARMS = ("group", "impala", "casa", "words")
-KEPT = ("*/report.json", "rl/*/curve.jsonl", "suite/*/suite.json", "decoder/waves/[01]-*.wav", "rl/waves/[01]-*.wav")
 UNITS = {"rate": "times", "pitch": "semitones", "loudness": "dB", "spread": "semitones", "voicing": "share"}
 
 
@@ -35,34 +30,6 @@ class Rows:
     def _repr_html_(self) -> str:
         body = "".join(f"<tr><td>{escape(name)}</td><td>{escape(value)}</td></tr>" for name, value in self.lines)
         return f"<p>{escape(self.caption)}</p><table>{body}</table>"
-
-
-def speech_run(recorded: str) -> Path:
-    """The folder that `JAXRL_SPEECH` names, or else `recorded`; an archive is unpacked.
-
-    Raises:
-        SpeechError: there is nothing of that name, from here or from the folder above.
-    """
-    name = os.environ.get(VARIABLE) or recorded
-    for path in (Path(name), Path("..", name)):
-        if path.is_dir():
-            return path
-        if path.is_file():
-            folder = Path(tempfile.mkdtemp(prefix="jaxrl-speech-"))
-            with tarfile.open(path) as archive:
-                archive.extractall(folder, filter="data")
-            return folder
-    raise SpeechError(f"there is no folder and no archive {name}; set {VARIABLE} to a folder of `jaxrl speech`")
-
-
-def keep(run: Path, archive: Path) -> None:
-    """Write what the notebook needs of a run to an archive, the same bytes for the same files."""
-    with tarfile.open(archive, "w:xz") as file:
-        for path in sorted({path for pattern in KEPT for path in run.glob(pattern)}):
-            told = tarfile.TarInfo(path.relative_to(run).as_posix())
-            told.size = path.stat().st_size
-            with path.open("rb") as content:
-                file.addfile(told, content)
 
 
 def report_table(run: Path, stage: str, *names: str) -> Rows:

@@ -41,6 +41,8 @@ class Question(NamedTuple):
         voice: whose name the decoder is given.
         title: for people.
         control: the tag that is asked for and the neutral reading, where it is one of numbers.
+        wrong: how right an answer is of which something else was wanted; `right` of the answer to the next question,
+            unless given.
     """
 
     turns: Sequence[Turn]
@@ -49,6 +51,7 @@ class Question(NamedTuple):
     voice: str = ASSISTANT
     title: str = ""
     control: tuple[str, Measured] | None = None
+    wrong: Right | None = None
 
 
 class Sheet(NamedTuple):
@@ -139,7 +142,7 @@ def _controlled(
     """Texts under each tag in turn, or under sentences for it that training never saw."""
     found = []
     for index in range(count if plain else 0):
-        item, tag = plain[int(rng.integers(len(plain)))], tags[index % len(tags)]
+        item, tag, other = plain[int(rng.integers(len(plain)))], tags[index % len(tags)], tags[(index + 1) % len(tags)]
         sentences = [TAGS[tag].held_out[index % len(TAGS[tag].held_out)]]
         asked = asking.to_say(item.text, (tag,), item.voice)
         if said:
@@ -153,6 +156,7 @@ def _controlled(
                 item.voice,
                 f"({tag}) {item.text}" if not said else f"{sentences[0]}: {item.text}",
                 (tag, neutral),
+                lambda heard, other=other, neutral=neutral: in_bands((other,), neutral, heard),
             )
         )
     return found

@@ -94,6 +94,9 @@ def test_bands_are_measured_against_the_neutral_reading():
     assert in_bands(("fast",), neutral, heard) == in_bands(("high",), neutral, heard) == 1
     assert in_bands(("slow",), neutral, heard) == in_bands(("loud",), neutral, heard) == 0
     question = Question([], None, lambda heard: 0.0, control=("happy", neutral))
+    (asked,) = [sheet for sheet in sheets(ITEMS, LIBRARY, 24, seed=0) if sheet.name == "tags"]
+    first = next(one for one in asked.questions if one.control and one.control[0] == "fast")
+    assert first.wrong and first.right(heard) == 1 and first.wrong(heard) == 0, "fast is not slow, on the same neutral"
     told = {str(line["attribute"]): (line["asked"], line["heard"]) for line in asked_and_heard(question, heard)}
     assert told["rate"] == (1.2, pytest.approx(4 / 3)) and told["pitch"] == (3.0, pytest.approx(4))
     Told.measured = None  # pyright: ignore[reportAttributeAccessIssue]
@@ -150,18 +153,21 @@ def test_roles_and_voices():
     (row,) = in_roles(ask, [], LIBRARY, EARS, 3, seed=0)
     assert (row.score, row.twin, row.items) == (1.0, 0.0, 9)
     known = {
-        name: [Speech((0, 0), (code,) * 3)] * 2 for code, name in enumerate(("anna", "ben", "carl", "dora", "emil"))
+        name: [Speech((0, other), (code,) * 3) for other in range(2)]
+        for code, name in enumerate(("anna", "ben", ASSISTANT, "dora", "kate"))
     }
-    library = Library([item(2, "ben"), item(3, "anna")], [known["ben"][0], known["anna"][0]], "test")
+    names = ("ben", ASSISTANT, "kate")
+    library = Library([item(i, name) for i, name in enumerate(names)], [known[name][0] for name in names], "test")
 
     def clone(dialogues: Sequence[Sequence[Turn]]) -> list[Said]:
         prompts = [
             next((p for turn in turns for p in turn.content if isinstance(p, Speech)), None) for turns in dialogues
         ]
-        return [Said(Turn("assistant", (prompt or known["carl"][0],)), True) for prompt in prompts]
+        return [Said(Turn("assistant", (prompt or known[ASSISTANT][0],)), True) for prompt in prompts]
 
-    (row,) = cloned(clone, library, known, 6, seed=0)
-    assert (row.score, row.chance, row.twin) == (1.0, 0.2, 0.0)
+    rows = cloned(clone, library, known, 6, seed=0)
+    assert [row.name for row in rows] == ["cloned, voices of training", "cloned, other voices"]
+    assert all((row.score, row.chance, row.twin) == (1.0, 0.2, 0.0) for row in rows), "the assistant is no prompt"
 
 
 def test_the_table_and_the_picture(tmp_path):
