@@ -24,5 +24,5 @@ def test_noise_and_silence_have_none_and_a_glide_is_followed():
     assert not yin(np.zeros(4000)).any() and len(yin(np.zeros(4000))) == 51
     wanted = 120 * 2 ** (TIMES / 2)  # half an octave in a second
     phase = 2 * np.pi * np.cumsum(wanted) / RATE
-    f0 = yin(sum(np.sin(n * phase) / n for n in range(1, 9)) * 0.2)[5:-10]
+    f0 = yin(np.sum([np.sin(n * phase) / n for n in range(1, 9)], axis=0) * 0.2)[5:-10]
     assert np.abs(12 * np.log2(f0 / wanted[400::80][: len(f0)])).max() < 0.5
