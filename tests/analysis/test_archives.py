@@ -59,7 +59,7 @@ def test_a_folder_or_an_archive_is_opened_from_here_or_from_above(archive, cache
     assert opened(str(folder), "FOLDER") == folder and opened("recorded", "FOLDER").samefile(folder)
     assert opened("three.tar.gz", "FOLDER") == unpacked(archive)
     monkeypatch.setenv("FOLDER", "four.tar.gz")
-    with pytest.raises(RunDataError, match="there is no folder and no archive four.tar.gz; name one .* FOLDER"):
+    with pytest.raises(RunDataError, match=r"there is no folder and no archive four.tar.gz; name one .* FOLDER"):
         opened("three.tar.gz", "FOLDER")
 
 
