@@ -215,7 +215,8 @@ def _update(
     sums: list[Callable[[], np.ndarray]] = []
 
     def agree(env_steps: int) -> None:
-        sums.append(hosts.totals([env_steps, stop.number > 0, time.monotonic() > deadline]))
+        over = time.monotonic() > deadline
+        sums.append(hosts.totals([env_steps, stop.number > 0, over], runtime.state.updates))
 
     for update in runtime.updates() if jax.process_count() == 1 else runtime.updates(agree):
         if not sums:

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache
+from typing import cast
 
 import jax
 import numpy as np
@@ -105,30 +106,41 @@ def leave() -> None:
     signal.signal(signal.SIGABRT, signal.SIG_DFL)
 
 
-def totals(values: Sequence[float]) -> Callable[[], np.ndarray]:
+def totals(values: Sequence[float], learner: jax.Array) -> Callable[[], np.ndarray]:
     """Begin to sum `values` over the hosts, of which each must call this at the same point; what it gives waits for the
     sums, float64 [N].
 
     Between the two other work may be dispatched, of which this host's devices do what came first.
+
+    Args:
+        values: this host's, N of them.
+        learner: an array on all learner devices of all hosts, such as the count of updates.
     """
     whole = np.asarray(values, np.float64)
     if jax.process_count() == 1:
         return lambda: whole
-    apart, gather = _gathering()
+    mesh = cast(NamedSharding, learner.sharding).mesh
+    apart, gather = _gathering(cast(Mesh, mesh))
+    rows = np.zeros((len(apart.addressable_devices), len(whole)))  # one a device
+    rows[0] = whole
     # Halves of 32 bits, which JAX carries exactly.
-    gathered = gather(jax.make_array_from_process_local_data(apart, whole.view(np.uint32)[None])).addressable_data(0)
+    gathered = gather(jax.make_array_from_process_local_data(apart, rows.view(np.uint32))).addressable_data(0)
     gathered.copy_to_host_async()
     return lambda: np.asarray(gathered).copy().view(np.float64).sum(0)
 
 
 @cache
-def _gathering() -> tuple[NamedSharding, Callable[[jax.Array], jax.Array]]:
-    """How an array [hosts, ...] is spread, a row a host, and what brings it together on the first device of each."""
+def _gathering(mesh: Mesh) -> tuple[NamedSharding, Callable[[jax.Array], jax.Array]]:
+    """How an array [devices, ...] is spread, a row a device, and what brings it together on each.
+
+    On the very devices of a learner step. A CPU client has a thread for each device or core, and in a collective
+    operation they wait for the other hosts: so XLA starts such a program when the one before has ended, if both are
+    on all of its devices. Sums on one device were started beside a step, and each waited for the other's host.
+    """
     client = distributed.global_state.client
     assert client is not None  # there are several hosts
     client.wait_at_barrier("jaxrl/first update", 1000 * MEETING_S)
-    mesh = Mesh([jax.local_devices(process_index=host)[0] for host in range(jax.process_count())], ("host",))
-    apart, everywhere = (NamedSharding(mesh, PartitionSpec(*axes)) for axes in (("host",), ()))
+    apart, everywhere = NamedSharding(mesh, PartitionSpec(mesh.axis_names)), NamedSharding(mesh, PartitionSpec())
     return apart, jax.jit(lambda x: x, out_shardings=everywhere)
 
 
