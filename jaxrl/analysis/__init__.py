@@ -25,6 +25,7 @@ _NAMES = {
     "figures.policy": "course_figure moments_figure entropy_figure",
 }
 _FILES = {name: file for file, names in _NAMES.items() for name in names.split()}
+__all__ = [*_FILES]  # pyright: ignore[reportUnsupportedDunderAll]: for a notebook's `import *`
 
 
 def __getattr__(name: str) -> Any:

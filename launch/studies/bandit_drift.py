@@ -19,9 +19,9 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+from matplotlib.axes import Axes
 
+from jaxrl.analysis.figures.style import COLOURS, banded, canvas, save, style
 from jaxrl.ops import bandits
 
 HIGH = float(np.log(51))
@@ -29,7 +29,8 @@ SPEC = bandits.BanditSpec(0.0, HIGH, 50)
 MIDDLE, SPAN, WIDTH, NOISE = HIGH / 2, 1.5, 0.5, 0.3
 PERIODS = (250, 500, 1000, 2000, 4000)  # in episodes; the figure's upper panels show the one before the last
 FIXED = np.linspace(0, HIGH, 201)
-BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#9aa0a6"
+BLUE, ORANGE = COLOURS[:2]
+PALE = "#9aa0a6"
 
 
 class Result(NamedTuple):
@@ -89,44 +90,50 @@ def table(result: Result) -> str:
 
 def draw_figure(result: Result, path: Path) -> None:
     """What the vote chose, what that cost, and how both depend on the speed of the drift."""
-    figure = Figure(figsize=(10, 7), layout="constrained", facecolor="white")
-    FigureCanvasAgg(figure)
-    panels = figure.subplot_mosaic([["x", "x"], ["regret", "speed"]])
+    figure = canvas((10, 7.6), "The vote follows a best temperature that drifts")
+    top, left, right = figure.subplot_mosaic([["x", "x"], ["regret", "speed"]]).values()
     shown = len(PERIODS) - 2
     episode = np.arange(result.x.shape[-1])
 
-    axes = panels["x"]
-    axes.plot(episode, result.x[shown, 0], ".", ms=2, color=BLUE, alpha=0.5, label="drawn by the vote, seed 0")
-    axes.plot(episode, best(episode, PERIODS[shown]), color=ORANGE, lw=2, label="best")
+    style(top)
+    top.plot(episode, result.x[shown, 0], ".", ms=2.5, color=BLUE, alpha=0.5)
+    top.plot([], [], "o", ms=5, color=BLUE, label="drawn by the vote for an episode, seed 0")
+    top.plot(episode, best(episode, PERIODS[shown]), color=ORANGE, lw=2.5, label="the best there is")
     inverse = np.array([0, 0.5, 1, 2, 5, 10, 20, 50])
-    axes.set_yticks(np.log1p(inverse), [f"{value:g}" for value in inverse])
-    axes.set(
-        ylabel="1 / temperature", xlabel="episode", title=f"A best temperature that drifts, period {PERIODS[shown]}"
-    )
-    axes.legend(loc="upper right", framealpha=0.9, markerscale=4)
+    top.set_yticks(np.log1p(inverse), [f"{value:g}" for value in inverse])
+    _name(top, f"Temperatures, where the best drifts round once in {PERIODS[shown]:,} episodes", "1 / temperature")
+    top.set_xlabel("episode")
+    top.legend(loc="upper right", edgecolor="none", framealpha=0.9, fontsize=9)
 
-    axes = panels["regret"]
+    style(left)
     total_fixed, total = result.fixed[shown].cumsum(-1), result.vote[shown].cumsum(-1)
-    axes.plot(episode, total_fixed[::10].T, color=GREY, lw=0.6, alpha=0.7)
-    axes.plot([], [], color=GREY, lw=0.6, label="fixed temperatures")
-    axes.plot(episode, total_fixed[total_fixed[:, -1].argmin()], color="black", label="best of them in hindsight")
-    axes.plot(episode, total.mean(0), color=BLUE, lw=2, label=f"vote, mean and range of {len(total)} seeds")
-    axes.fill_between(episode, total.min(0), total.max(0), color=BLUE, alpha=0.3, lw=0)
-    axes.set(ylabel="cumulative regret", xlabel="episode", ylim=(0, None))
-    axes.legend(loc="upper left")
+    left.plot(episode, total_fixed[::10].T, color=PALE, lw=0.6)
+    left.plot([], [], color=PALE, lw=0.6, label="one temperature throughout")
+    left.plot(episode, total_fixed[total_fixed[:, -1].argmin()], color="black", label="the best of those in hindsight")
+    vote = banded(left, episode, total.mean(0), total.min(0), total.max(0), BLUE, linewidth=2)
+    vote.set_label(f"the vote: mean, worst and best of {len(total)} seeds")
+    _name(left, "What they lose, of 1 an episode", "return lost so far")
+    left.set_xlabel("episode")
+    left.set_ylim(0, None)
+    left.legend(loc="upper left", edgecolor="none", framealpha=0.9, fontsize=9)
 
-    axes = panels["speed"]
+    style(right)
     vote, fixed = result.vote.mean(-1), result.fixed.mean(-1)
-    axes.plot(PERIODS, fixed.min(1), "o-", color="black", label="best fixed temperature in hindsight")
-    axes.plot(PERIODS, fixed.mean(1), "o--", color=GREY, label="random temperature")
-    axes.errorbar(PERIODS, vote.mean(1), [vote.mean(1) - vote.min(1), vote.max(1) - vote.mean(1)],
-                  fmt="o-", color=BLUE, capsize=3, label="vote, range of seeds")  # fmt: skip
-    axes.set(xscale="log", xlabel="period of the drift, episodes", ylabel="regret per episode", ylim=(0, 1))
-    axes.set_xticks(PERIODS, [str(period) for period in PERIODS])
-    axes.minorticks_off()
-    axes.legend(loc="lower left")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110)
+    spread = [vote.mean(1) - vote.min(1), vote.max(1) - vote.mean(1)]
+    right.plot(PERIODS, fixed.mean(1), "o--", color=PALE, label="a random temperature")
+    right.plot(PERIODS, fixed.min(1), "o-", color="black", label="the best one in hindsight")
+    right.errorbar(PERIODS, vote.mean(1), spread, fmt="o-", color=BLUE, capsize=3, label="the vote, worst to best seed")
+    _name(right, "The slower the drift, the less the vote loses", "return lost per episode")
+    right.set(xscale="log", xlabel="episodes that the drift takes to go round", ylim=(0, 1))
+    right.set_xticks(PERIODS, [f"{period:,}" for period in PERIODS])
+    right.minorticks_off()
+    right.legend(loc="lower left", edgecolor="none", framealpha=0.9, fontsize=9)
+    save(figure, path)
+
+
+def _name(axes: Axes, title: str, unit: str) -> None:
+    axes.set_title(title, loc="left", fontsize=11)
+    axes.set_ylabel(unit)
 
 
 def main() -> None:

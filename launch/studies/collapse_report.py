@@ -17,13 +17,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jaxrl.analysis.figures.intervals import interval_figure
-from jaxrl.analysis.figures.style import COLOURS, GREY, canvas, panels
+from jaxrl.analysis.figures.style import COLOURS, GREY, banded, canvas, few_ticks, panels, save
+from jaxrl.analysis.figures.wording import spaced
 from jaxrl.analysis.statistics import bootstrap, iqm, mean, probability_of_improvement, summarise
 from jaxrl.analysis.tables import Table
 
 MECHANISM = "CASA, bandit temperature"
 MAX_X = float(np.log(51))
-INVERSE = np.array([0, 0.5, 2, 5, 15, 50])  # ticks of 1/temperature
+INVERSE = np.array([0, 0.5, 2, 5, 15, 50])  # ticks of 1/temperature, where space is even in log(1 + it)
+INVERSE_SHOWN = (0, 0.5, 1, 2, 5, 10, 20, 50)  # and where it is symmetrically logarithmic
+MOST_SETTINGS = 18  # beside each other, so that their numbers can be read at page width
 
 
 class Entry(NamedTuple):
@@ -61,7 +64,7 @@ def write(
         "collapse_entropy": entropy_figure(*head),
     }
     for name, figure in figures.items():
-        figure.savefig(out / "images" / f"{name}.png", dpi=110)
+        save(figure, out / "images" / f"{name}.png")
 
 
 # Numbers
@@ -100,7 +103,7 @@ def tried(arm: Any) -> list[str]:
 
 def words(setting: Mapping[str, float]) -> str:
     """A setting as a person writes it."""
-    return ", ".join(f"{name} {value:g}" for name, value in setting.items()) or "nothing to tune"
+    return ", ".join(f"{spaced(name)} {value:g}" for name, value in setting.items()) or "nothing to tune"
 
 
 def main_table(entries: Mapping[str, Entry]) -> Table:
@@ -132,7 +135,7 @@ def main_table(entries: Mapping[str, Entry]) -> Table:
 
 def task_table(entries: Mapping[str, Entry], tasks: Sequence[tuple[float, float]]) -> Table:
     """Share of seeds that found the far reward, task by task."""
-    columns = [f"far {far:g}, near {near:g}" for near, far in tasks]
+    columns = [task_name(near, far) for near, far in tasks]
     rows = tuple(
         {"arm": name} | dict(zip(columns, map(float, (entry.score > 0.5).mean(0)), strict=True))
         for name, entry in entries.items()
@@ -148,8 +151,8 @@ def course_figure(
     histories: Mapping[str, Any], entries: Mapping[str, Entry], tasks: Sequence[tuple[float, float]], per_point: int
 ) -> Figure:
     """Return, entropy and the mechanism's temperatures over time, a column per task."""
-    figure = canvas((17, 8.2), "Acting return, behaviour entropy and the temperatures that the bandits chose")
-    grid = panels(figure, 3, len(tasks))
+    figure = canvas((10.5, 8.0), "What acts: its return, its entropy, and the temperatures that the bandits chose")
+    grid = panels(figure, 3, len(tasks), sharex=True, sharey="row")
     points = histories[MECHANISM].acting.shape[0]
     updates = per_point * np.arange(1, points + 1)
     for t, (near, far) in enumerate(tasks):
@@ -157,51 +160,68 @@ def course_figure(
         for (name, history), colour in zip(histories.items(), COLOURS, strict=False):
             setting = entries[name].chosen[t]
             for axes, values in ((top, history.acting), (middle, history.entropy)):
-                band(axes, updates, values[:, setting, t], colour, f"{name}, {entries[name].setting}")
-        top.axhline(near / far, color=GREY, linestyle=":", linewidth=1.2)
-        top.set(title=f"far {far:g}, near {near:g}", ylim=(0, 1.05))
-        middle.set(ylim=(0, 1.15))
+                course(axes, updates, values[:, setting, t], colour, f"{name}, {entries[name].setting}")
+        top.axhline(near / far, color=GREY, linestyle=":", linewidth=1.2, label="the near reward")
+        top.set_title(task_name(near, far).replace(", ", "\n"), loc="left", fontsize=10)
         shares = histories[MECHANISM].histogram[:, 0, t].mean(1)  # [points, BINS]
         extent = (0, updates[-1], 0, MAX_X)
         bottom.imshow(np.sqrt(shares.T), origin="lower", aspect="auto", extent=extent, cmap="Blues")
-        bottom.set_yticks(np.log1p(INVERSE), [f"{value:g}" for value in INVERSE])
         bottom.grid(False)
-        bottom.set_xlabel("updates")
-    for axes, label in zip(grid[:, 0], ("return / far, acting", "entropy, nats", "1 / temperature"), strict=True):
-        axes.set_ylabel(label)
-    handles, labels = grid[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
+        few_ticks(bottom, 2)
+    top, middle, bottom = grid[:, 0]
+    top.set(ylim=(0, 1.05), ylabel="return / far")
+    middle.set(ylim=(0, 1.15), ylabel="entropy, nats")
+    bottom.set_ylabel("1 / temperature\nof CASA's bandits")
+    bottom.set_yticks(np.log1p(INVERSE), [f"{value:g}" for value in INVERSE])
+    for axes in grid[-1]:
+        axes.set_xlabel("updates")
+    handles, labels = top.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower left", ncols=2, frameon=False, fontsize=9, alignment="left",
+                  title="line: mean of the seeds; band of the first: its quartiles; temperatures: the darker, the more "
+                  "of its steps", title_fontsize=9)  # fmt: skip
     return figure
 
 
-def band(axes: Axes, x: np.ndarray, values: np.ndarray, colour: str, label: str) -> None:
-    """Mean over the seeds [points, seeds], between their quartiles."""
-    low, high = np.quantile(values, [0.25, 0.75], axis=1)
-    axes.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
-    axes.plot(x, values.mean(1), color=colour, linewidth=1.8, label=label)
+def course(axes: Axes, x: np.ndarray, values: np.ndarray, colour: str, label: str) -> None:
+    """Mean over the seeds [points, seeds]; the mechanism's between their quartiles, for six bands hide each other."""
+    middle = values.mean(1)
+    low, high = np.quantile(values, [0.25, 0.75], axis=1) if label.startswith(MECHANISM) else (middle, middle)
+    banded(axes, x, middle, low, high, colour, linewidth=1.6, label=label)
 
 
 def settings_figure(
     histories: Mapping[str, Any], arms: Mapping[str, Any], tasks: Sequence[tuple[float, float]]
 ) -> Figure:
     """Share of seeds that found the far reward: every setting on every task."""
-    widths = [max(4, len(arms[name].settings)) for name in histories]  # of 4 the title is as wide
-    figure = canvas((18, 4.2), "Share of the seeds whose greedy policy takes the far reward")
-    row = panels(figure, 1, len(histories), sharey=True, width_ratios=widths)[0]
-    for axes, (name, history) in zip(row, histories.items(), strict=True):
-        share = (score_of(history.greedy[-1], tasks) > 0.5).mean(-1).T  # [tasks, settings]
-        axes.imshow(share, vmin=0, vmax=1, cmap="Blues", aspect="auto")
-        for (t, s), value in np.ndenumerate(share):
-            axes.text(s, t, short(round(value, 1)), ha="center", va="center", fontsize=8,
-                      color="white" if value > 0.6 else "black")  # fmt: skip
-        keys = tried(arms[name])
-        settings = ["\n".join(short(setting[key]) for key in keys) for setting in arms[name].settings]
-        axes.grid(False)
-        axes.set_xticks(range(len(settings)), settings, fontsize=6.5)
-        axes.set_xlabel(", ".join(keys) or "untuned", color=GREY, fontsize=9)
-        axes.set_title(name.replace(", ", "\n").replace(" temp", "\ntemp"), fontsize=9, loc="left")
-    row[0].set_yticks(range(len(tasks)), [f"far {far:g}, near {near:g}" for near, far in tasks])
+    rows: list[list[str]] = [[]]
+    for name in sorted(histories, key=lambda name: len(arms[name].settings)):  # as many as fit beside each other
+        if sum(len(arms[other].settings) for other in [*rows[-1], name]) > MOST_SETTINGS:
+            rows.append([])
+        rows[-1].append(name)
+    figure = canvas((10.5, 0.7 + 2.6 * len(rows)), "Share of the seeds whose greedy policy takes the far reward")
+    bands: Any = figure.subfigures(len(rows), 1, squeeze=False)
+    for band, names in zip(bands[:, 0], rows, strict=True):
+        widths = [max(3, len(arms[name].settings)) for name in names]  # of 3 the title is as wide
+        grid = panels(band, 1, len(names), sharey=True, width_ratios=widths)[0]
+        for axes, name in zip(grid, names, strict=True):
+            share = (score_of(histories[name].greedy[-1], tasks) > 0.5).mean(-1).T  # [tasks, settings]
+            axes.imshow(share, vmin=0, vmax=1, cmap="Blues", aspect="auto")
+            for (t, s), value in np.ndenumerate(share):
+                axes.text(s, t, short(round(value, 1)), ha="center", va="center", fontsize=9,
+                          color="white" if value > 0.6 else "black")  # fmt: skip
+            keys = tried(arms[name])
+            settings = ["\n".join(short(setting[key]) for key in keys) for setting in arms[name].settings]
+            axes.grid(False)
+            axes.set_xticks(range(len(settings)), settings, fontsize=8.5)
+            axes.set_xlabel(" above ".join(map(spaced, keys)) or "nothing to tune", color=GREY, fontsize=9)
+            axes.set_title(name.replace(", ", ":\n").replace(" temp", "\ntemp"), fontsize=10, loc="left")
+        grid[0].set_yticks(range(len(tasks)), [task_name(near, far) for near, far in tasks])
     return figure
+
+
+def task_name(near: float, far: float) -> str:
+    """`far 10, near 3`."""
+    return f"far {far:g}, near {near:g}"
 
 
 def short(number: float) -> str:
@@ -216,7 +236,7 @@ def entropy_figure(place: np.ndarray, temperature: np.ndarray, log_mu: np.ndarra
     `A = temperature log mu` up to a constant, from one row of the place alone, and then for every temperature
     `H = log n - integral from temperature to infinity of Var_pi(A) / t^3 dt`.
     """
-    figure = canvas((7.5, 4.6), "Entropy of a trained CASA agent's behaviour, and the closed form")
+    figure = canvas((8.5, 4.8), "Entropy of what a trained CASA agent does, and the closed form")
     axes = panels(figure, 1, 1)[0, 0]
     measured = -np.sum(np.exp(log_mu) * log_mu, -1)
     inverse = np.linspace(0, 51, 5101)
@@ -224,11 +244,12 @@ def entropy_figure(place: np.ndarray, temperature: np.ndarray, log_mu: np.ndarra
         here = np.flatnonzero(place == number)
         one = here[np.argsort(temperature[here])[len(here) // 2]]
         curve = closed_form(temperature[one] * log_mu[one].astype(np.float64), inverse)
-        axes.plot(inverse, curve, color=colour, linewidth=1.5, label=f"place {number}: closed form")
+        axes.plot(inverse, curve, color=colour, linewidth=1.5, label=f"place {number} of the corridor")
         axes.plot(1 / temperature[here], measured[here], ".", color=colour, markersize=7, alpha=0.7)
     axes.set_xscale("symlog", linthresh=1)
     axes.set(xlabel="1 / temperature", ylabel="entropy, nats", xlim=(0, 51))
-    axes.legend(frameon=False)
+    axes.set_xticks(INVERSE_SHOWN, [f"{value:g}" for value in INVERSE_SHOWN])
+    axes.legend(frameon=False, title="line: closed form; dots: steps that acted", alignment="left")
     return figure
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
@@ -38,7 +38,7 @@ def canvas(size: tuple[float, float], title: str = "", protocol: str | None = No
     return figure
 
 
-def panels(figure: Figure, rows: int, columns: int, **options: Any) -> np.ndarray:
+def panels(figure: FigureBase, rows: int, columns: int, **options: Any) -> np.ndarray:
     """Axes [rows, columns] in this look; `options` are those of `Figure.subplots`."""
     grid = figure.subplots(rows, columns, squeeze=False, **options)
     for axes in grid.flat:
