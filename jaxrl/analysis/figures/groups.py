@@ -61,7 +61,7 @@ def plot_comparison(groups: Groups | Sequence[Run], out: str | Path, title: str 
     if others:
         figure = _several_games(bands, title, protocol)
     elif len(first) > MOST_BANDS:
-        figure = _one_each(first, games[game], title or game, protocol)
+        figure = _one_each(first, games[game], with_game(title, chain.from_iterable(games[game].values())), protocol)
     else:
         figure = _together(first, games[game], title, protocol)
     for axes in figure.axes[:: COLUMNS if len(figure.axes) > 1 else 1]:
@@ -75,7 +75,7 @@ def metrics_figure(groups: Groups, metrics: Sequence[str] = ("episode/return",),
     Args:
         groups: label to run folders, one per seed.
         metrics: names as in docs/metrics.md; a group without one is left out of its panel.
-        title: of the figure; the game unless given.
+        title: of the figure; the game is added where it does not name it.
 
     Raises:
         RunDataError: there is no group, or one has several games, or none has one of the metrics; protocols differ.
@@ -84,7 +84,7 @@ def metrics_figure(groups: Groups, metrics: Sequence[str] = ("episode/return",),
     rows = -(-len(metrics) // columns)
     size = (10.5, 1.3 + 2.4 * rows) if columns > 1 else (9, 5.0)
     runs = list(chain.from_iterable(groups.values()))
-    figure = canvas(size, title or with_game("", runs), one_protocol(runs))
+    figure = canvas(size, with_game(title, runs), one_protocol(runs))
     drawn: dict[str, Any] = {}
     for index, name in enumerate(metrics):
         axes = figure.add_subplot(rows, columns, index + 1)
@@ -128,7 +128,7 @@ def _together(bands: Mapping[str, Band], groups: Groups, title: str, protocol: s
         words = f"{label}: {band.mean[-1]:,.1f} at the end, {seeds_in_words(groups[label])}"
         banded(axes, band.env_steps, band.mean, band.low, band.high, colour, linewidth=2, label=words)
     runs = list(chain.from_iterable(groups.values()))
-    axes.set_title(title or with_game("", runs), loc="left", **TITLE)
+    axes.set_title(with_game(title, runs), loc="left", **TITLE)
     axes.legend(**LEGEND, title=BAND, title_fontsize=9)
     axes.set_xlabel("env steps")
     count_env_steps(axes)

@@ -19,6 +19,7 @@ from matplotlib.colors import BoundaryNorm, ListedColormap, LogNorm, Normalize
 from matplotlib.figure import Figure
 
 from jaxrl.analysis.curves import Curve, Run, RunDataError, read_metrics
+from jaxrl.analysis.figures.return_axes import with_game
 from jaxrl.analysis.figures.style import GREY, canvas, count_env_steps, panels
 from jaxrl.analysis.figures.wording import metric_name, metric_unit, spaced
 
@@ -66,14 +67,14 @@ def members_figure(run: Run, metric: str = "episode/return", *, by: str | None =
         run: a population's run folder.
         metric: without `member_0/`, as in docs/metrics.md, or `hypers/NAME`.
         by: a hyper-parameter that varies; the first of them unless given, or the member's number where none does.
-        title: of the figure.
+        title: of the figure; the game is added where it does not name it.
 
     Raises:
         RunDataError: the run is no population, or lacks the metric or the hyper-parameter.
     """
     members = read_members(run, metric)
     name, values = _told_apart(members, by)
-    figure = canvas((9, 4.8), title or f"{metric_name(metric)}, a line a member")
+    figure = canvas((9, 4.8), with_game(title or f"{metric_name(metric)}, a line a member", [run]))
     axes = panels(figure, 1, 1)[0, 0]
     scale, places = _scale(values)
     for curve, colour in zip(members.curves, scale.to_rgba(places), strict=True):
@@ -95,7 +96,8 @@ def final_figure(run: Run, metric: str = "episode/return", *, by: str | None = N
     members = read_members(run, metric)
     name, values = _told_apart(members, by)
     final = np.array([curve.value[-1] for curve in members.curves])
-    figure = canvas((9, 4.2), title or f"{metric_name(metric)} at the end against {spaced(name)}")
+    title = with_game(title or f"{metric_name(metric)} at the end against {spaced(name)}", [run])
+    figure = canvas((9, 4.2), title)
     axes = panels(figure, 1, 1)[0, 0]
     different = np.unique(values)
     means = [final[values == value].mean() for value in different]
