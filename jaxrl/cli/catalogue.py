@@ -43,6 +43,7 @@ LISTS: dict[str, Callable[[], dict[str, str]]] = {
     "sweeps": lambda: _heads(configs(of_sweeps=True)),
     "metrics": _metrics,
 }
+RECORDED = [Path("docs/evidence/results/pong.tar.gz"), Path("docs/evidence/speech/tiny.tar.gz")]  # notebooks read these
 
 
 def list_names(arguments: Sequence[str]) -> int:
@@ -73,9 +74,8 @@ def notebooks(arguments: Sequence[str]) -> int:
     parser = Parser("notebooks", "Copy the notebooks, and the recorded runs that they read, into a folder.")
     parser.add_argument("folder", metavar="DIR", type=Path, help="is made; no file there is overwritten")
     folder = parser.parse_args(arguments).folder
-    recorded = [Path("docs", "evidence", *names) for names in (("results", "pong.tar.gz"), ("speech", "tiny.tar.gz"))]
     files = {folder / path.name: path for path in sorted(shipped("notebooks").glob("*.ipynb"))}
-    files |= {folder / path: shipped(str(path)) for path in recorded}
+    files |= {folder / path: shipped(str(path)) for path in RECORDED}
     if there := [str(path) for path in files if path.exists()]:
         raise ConfigError(f"{there[0]} is there already; name another folder, or move it away")
     for target, source in files.items():
@@ -84,5 +84,5 @@ def notebooks(arguments: Sequence[str]) -> int:
             shutil.copyfile(source, target)
         except OSError as error:
             raise write_error(target, error, "another folder") from error
-    print(f"{len(files) - len(recorded)} notebooks in {folder}; `jupyter lab {folder}` opens them (extra `notebooks`)")
+    print(f"{len(files) - len(RECORDED)} notebooks in {folder}; `jupyter lab {folder}` opens them (extra `notebooks`)")
     return 0

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxrl.cli.parser import Parser, nearest, positive_float, positive_int
+from jaxrl.config.shipped import find_config
 from jaxrl.errors import ConfigError
 
 GAMES = {"locm": "Legends of Code and Magic"}
@@ -19,8 +20,8 @@ TRAINED = (CHAMPION, "latest")  # policies that are no files of the user's
 
 
 def is_meant(word: str) -> bool:
-    """Whether `word` is a game, or nothing else that `jaxrl bench` takes."""
-    return word in GAMES or not (word.startswith("-") or set("./") & set(word) or Path(word).exists())
+    """Whether `word` is a game, or nothing else that `jaxrl bench` takes: a path, or the name of a shipped config."""
+    return word in GAMES or not (word.startswith("-") or set("./") & set(word) or find_config(word).exists())
 
 
 def play(arguments: Sequence[str]) -> int:

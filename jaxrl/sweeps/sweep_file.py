@@ -102,7 +102,7 @@ def _command(path: Path, command: Any) -> tuple[Path, tuple[str, ...]]:
     if "train" not in words[:-1]:
         raise ConfigError(f"{path}: command must say which config is swept, such as {EXAMPLE}")
     config, *rest = words[words.index("train") + 1 :]
-    if not config.endswith((".yaml", ".yml")):
+    if config.startswith(("-", "${")):
         raise ConfigError(f"{path}: command must name a config after `train`, not {config!r}, such as {EXAMPLE}")
     if rest.count("${args}") != 1:
         raise ConfigError(f'{path}: command must hold "${{args}}" once after the config; the swept settings go there')

@@ -1,10 +1,11 @@
 """Lists of what can be named, and the notebooks copied out."""
 
+import ast
 from pathlib import Path
 
 import pytest
 
-from jaxrl.cli.catalogue import LISTS
+from jaxrl.cli.catalogue import LISTS, RECORDED
 from jaxrl.cli.commands import main
 from jaxrl.config import registry
 from jaxrl.record.metrics import METRICS
@@ -43,8 +44,15 @@ def test_notebooks_are_copied_with_what_they_read(tmp_path, capsys):
     assert main(["notebooks", str(folder)]) == 0
     names = {path.name for path in (ROOT / "notebooks").glob("*.ipynb")}
     assert {path.name for path in folder.glob("*.ipynb")} == names and len(names) >= 4
-    for names in (("results", "pong.tar.gz"), ("speech", "tiny.tar.gz")):
-        recorded = Path("docs", "evidence", *names)
+    for recorded in RECORDED:
         assert (folder / recorded).read_bytes() == (ROOT / recorded).read_bytes()
     assert main(["notebooks", str(folder)]) == 2
     assert "is there already" in capsys.readouterr().err
+
+
+def test_the_wheel_ships_what_the_notebooks_read():
+    """setup.py cannot import jaxrl, which is not installed yet where it runs."""
+    assigned = {node.targets[0].id: node.value for node in ast.parse((ROOT / "setup.py").read_text()).body
+                if isinstance(node, ast.Assign)}  # fmt: skip
+    shipped = ast.literal_eval(assigned["SHIPPED"])
+    assert [path for path in RECORDED if not path.match(shipped[str(path.parent)])] == []

@@ -214,6 +214,8 @@ def test_bench_takes_overrides_too(config: Path, calls: list[Any]) -> None:
     assert main(["bench", str(config), "--json", "out.json", "--seconds", "2.5", "--runtime.num_actors", "2"]) == 0
     [(_, read, path, seconds, peer)] = calls
     assert (read.runtime.num_actors, path, seconds, peer) == (2, Path("out.json"), 2.5, None)
+    assert main(["bench", "catch", "--json", "out.json"]) == 0, "a shipped config and no game"
+    assert calls[1][1].name == "catch-casa"
 
 
 def test_plot_draws_what_is_named(calls: list[Any], capsys: pytest.CaptureFixture[str]) -> None:

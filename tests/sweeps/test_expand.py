@@ -53,6 +53,14 @@ def test_ids_follow_from_the_settings_alone(runs_of):
     assert other[0].id not in {run.id for run in more}
 
 
+def test_a_config_may_be_named_as_for_train(runs_of):
+    text = "method: grid\nparameters: {seed: {values: [0, 1]}}\n"
+    named = runs_of(text, head='command: [jaxrl, train, catch, --env_steps=500, "${args}"]\n')
+    assert [run.id for run in named] == [run.id for run in runs_of(text)]
+    with pytest.raises(ConfigError, match="there is no file cach; the nearest is catch"):
+        runs_of(text, head='command: [jaxrl, train, cach, "${args}"]\n')
+
+
 def test_random_draws_are_the_same_again_and_can_be_extended(runs_of):
     text = "method: random\nparameters: {agent.hypers.temperature: {min: 0.1, max: 0.5}, seed: {min: 0, max: 99}}\n"
     ids = [run.id for run in runs_of(text, count=8)]
