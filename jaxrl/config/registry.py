@@ -32,6 +32,7 @@ ENVS: dict[str, str] = {
     "recall": "jaxrl.envs.recall:Recall",
     "fork": "jaxrl.envs.fork:Fork",
     "kuhn": "jaxrl.selfplay.kuhn:Kuhn",
+    "pennies": "jaxrl.selfplay.pennies:Pennies",
     "locm": "jaxrl.locm.policy.card_game",
 }
 WITHOUT_THREADS = tuple(name for name in ENVS if name != "envpool")  # which step in no threads of their own

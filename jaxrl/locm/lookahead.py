@@ -39,13 +39,21 @@ def without_deck(state: State) -> State:
 def best_action(state: State, version: Version, value: Value) -> Array:
     """The legal action after which `value` is highest, int16 `[*batch]`; PASS if none improves it.
 
-    PASS stands for the state as it is, so no card is drawn in a trial. In the states that `value` is
-    given, a creature's card tells only whether it is there.
+    In the states that `value` is given, a creature's card tells only whether it is there.
     """
     batch = state.winner.shape
     games = math.prod(batch)
     flat = jax.tree.map(lambda x: x.reshape((*x.shape[: x.ndim - len(batch)], games)), state)
-    legal, here = battle_legal(flat), without_deck(flat)
+    worth = worths(without_deck(flat), battle_legal(flat), version, value)
+    return jnp.argmax(worth, axis=0).astype(jnp.int16).reshape(batch)
+
+
+def worths(here: State, legal: Array, version: Version, value: Value) -> Array:
+    """What `value` is after each legal action of games `[n]`, float32 `[145, n]`; -inf for the others.
+
+    PASS stands for the state as it is, so no card is drawn in a trial.
+    """
+    games = here.winner.shape[0]
     count = jnp.sum(legal, axis=0, dtype=jnp.int32) - 1  # PASS is not tried
     ends = jnp.cumsum(count)
     every = jnp.arange(games)
@@ -63,5 +71,4 @@ def best_action(state: State, version: Version, value: Value) -> Array:
         return first + games, worth.at[row, game].set(value(after, before.player, game), mode="drop")
 
     worth = jnp.full((NUM_BATTLE_ACTIONS, games), -jnp.inf).at[PASS].set(value(here, here.player, every))
-    worth = lax.while_loop(lambda carry: carry[0] < ends[-1], trials, (jnp.int32(0), worth))[1]
-    return jnp.argmax(worth, axis=0).astype(jnp.int16).reshape(batch)
+    return lax.while_loop(lambda carry: carry[0] < ends[-1], trials, (jnp.int32(0), worth))[1]
