@@ -84,5 +84,7 @@ def notebooks(arguments: Sequence[str]) -> int:
             shutil.copyfile(source, target)
         except OSError as error:
             raise write_error(target, error, "another folder") from error
-    print(f"{len(files) - len(RECORDED)} notebooks in {folder}; `jupyter lab {folder}` opens them (extra `notebooks`)")
+    print(
+        f"{len(files) - len(RECORDED)} notebooks in {folder}; `jupyter lab {folder}` opens them (pip install 'jaxrl[notebooks]')"
+    )
     return 0

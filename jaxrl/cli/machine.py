@@ -26,12 +26,12 @@ def bench(arguments: Sequence[str]) -> int:
     add("--seconds", type=positive_float, default=10.0, metavar="S", help="per part; default: 10")
     add("--peer", choices=["torch"], help="also time the network's update in PyTorch, where that is installed")
     options, settings = parser.parse_with_settings(arguments)
-    if sound.is_scale(Path(options.config)):
+    if scale := sound.scale_file(options.config):
         if settings or options.peer:
             raise ConfigError("a scale of speech is measured as it is; give CONFIG, --json and --seconds only")
         from jaxrl.speech.suite import speech_bench
 
-        speech_bench.main(Path(options.config), options.json, options.seconds)
+        speech_bench.main(scale, options.json, options.seconds)
         return 0
     from jaxrl import bench
     from jaxrl.config.parsing import read_config

@@ -37,6 +37,8 @@ def train(arguments: Sequence[str]) -> int:
         return 0
     if options.config is None:
         parser.error("the config is missing; name a YAML file, or one of `jaxrl list configs`")
+    if sound.scale_file(options.config):
+        raise ConfigError(f"{options.config} is a scale of speech; `jaxrl speech --scale {options.config}` trains it")
     from jaxrl.config.parsing import read_config
     from jaxrl.run.train import resume, train
 

@@ -14,7 +14,7 @@ import yaml
 
 from jaxrl.cli.parser import Parser, positive_int
 from jaxrl.config.conversion import Loader
-from jaxrl.config.shipped import shipped
+from jaxrl.config.shipped import find_config, shipped
 
 STAGES = ("engine", "tokenizer", "decoder", "policy", "rl", "suite")
 
@@ -43,13 +43,14 @@ def speech(arguments: Sequence[str]) -> int:
     return 0
 
 
-def is_scale(path: Path) -> bool:
-    """Whether a file is a scale of speech, whose sections are stages, and not a config of `jaxrl train`."""
+def scale_file(word: str) -> Path | None:
+    """The scale of speech, whose sections are stages, that `word` names; None for a config of `jaxrl train`."""
+    path = find_config(word)
     try:
         sections = yaml.load(path.read_text(encoding="utf-8"), Loader)
     except (OSError, ValueError, yaml.YAMLError):
-        return False
-    return isinstance(sections, dict) and bool(sections) and sections.keys() <= set(STAGES)
+        return None
+    return path if isinstance(sections, dict) and sections and sections.keys() <= set(STAGES) else None
 
 
 def suite(run: Path, policy: str | None, json_file: Path | None) -> int:

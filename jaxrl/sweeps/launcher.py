@@ -32,7 +32,8 @@ def sweep(options: argparse.Namespace) -> int:
     if options.population:
         packing = pack(runs, options.population, begun(folder, options.population))
         runs = packing.runs
-        print(packing.describe(), flush=True)
+        if described := packing.describe():  # nothing where all have finished alone
+            print(described, flush=True)
     if options.list:
         print(listing(folder, runs, sweeps[0].metric))
         return 0

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from jaxrl.cli.commands import main
-from jaxrl.cli.sound import STAGES, is_scale
+from jaxrl.cli.sound import STAGES, scale_file
 from jaxrl.speech.policy.policy_config import PolicyConfig
 from jaxrl.speech.scale import Scale
 from jaxrl.speech.suite.overview import write_overview
@@ -25,8 +25,9 @@ def test_scales_are_told_from_configs_without_the_stack_of_speech(tmp_path, monk
     assert tuple(Scale.__dataclass_fields__) == STAGES
     monkeypatch.setitem(sys.modules, "jaxrl.speech.suite", None)
     assert main(["bench", str(CONFIGS / "none.yaml"), "--json", str(tmp_path / "a.json")]) == 2
-    assert is_scale(CONFIGS / "speech" / "small.yaml") and not is_scale(CONFIGS / "catch.yaml")
-    assert not is_scale(tmp_path / "none.yaml")
+    small = CONFIGS / "speech" / "small.yaml"
+    assert scale_file(str(small)) == small and scale_file("tiny").name == "tiny.yaml"
+    assert scale_file("catch") is None and scale_file(str(tmp_path / "none.yaml")) is None
 
 
 def test_rates_and_shares():
