@@ -84,7 +84,8 @@ def notebooks(arguments: Sequence[str]) -> int:
             shutil.copyfile(source, target)
         except OSError as error:
             raise write_error(target, error, "another folder") from error
+    count = len(files) - len(RECORDED)
     print(
-        f"{len(files) - len(RECORDED)} notebooks in {folder}; `jupyter lab {folder}` opens them (pip install 'jaxrl[notebooks]')"
+        f"{count} notebooks in {folder}; `jupyter lab {folder}` opens them, which pip install 'jaxrl[notebooks]' brings"
     )
     return 0
