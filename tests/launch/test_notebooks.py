@@ -49,8 +49,8 @@ def small_runs(tmp_path_factory):
     return dict.fromkeys(["02_inside_a_policy", *DEMONSTRATIONS], str(folder / "*population*"))
 
 
-def test_there_are_five():
-    assert [name[:2] for name in NOTEBOOKS] == ["01", "02", "03", "04", "05"]
+def test_there_are_six():
+    assert [name[:2] for name in NOTEBOOKS] == ["01", "02", "03", "04", "05", "06"]
 
 
 @each

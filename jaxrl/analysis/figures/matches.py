@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from jaxrl.analysis.figures.style import COLOURS, GREY, canvas, count_env_steps, panels, save
 
@@ -14,7 +15,12 @@ Z95 = 1.96
 
 
 def plot_matrix(result: Mapping[str, Any], out: Path) -> Path:
-    """Draw what `jaxrl crossplay` wrote: row's share of the games won against the column."""
+    """Draw what `jaxrl crossplay` wrote."""
+    return save(matrix_figure(result), out)
+
+
+def matrix_figure(result: Mapping[str, Any]) -> Figure:
+    """Row's share of the games won against the column."""
     names, shares = result["names"], np.asarray(result["shares"])
     size = len(names)
     figure = canvas((3.2 + 0.62 * size, 2.4 + 0.55 * size), f"Row's win rate, {result['games']} games a pair")
@@ -28,7 +34,7 @@ def plot_matrix(result: Mapping[str, Any], out: Path) -> Path:
     axes.set_xticks(range(size), names, rotation=45, ha="right")
     axes.set_yticks(range(size), names)
     figure.colorbar(picture, ax=axes, fraction=0.05)
-    return save(figure, out)
+    return figure
 
 
 def plot_responses(result: Mapping[str, Any], out: Path) -> Path:
