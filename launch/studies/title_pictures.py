@@ -108,13 +108,13 @@ def main() -> None:
     """Draw those that are named, or all."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("names", nargs="*", choices=["pong", "votes", "cards", "speech"], help="all unless given")
-    names = parser.parse_args().names or ["pong", "votes", "cards", "speech"]
-    images = EVIDENCE / "images"
-    if "pong" in names:
-        pong(images / "title_pong.gif")
+    parser.add_argument("--out", type=Path, default=EVIDENCE / "images", metavar="DIR", help="default: %(default)s")
+    options = parser.parse_args()
+    if not options.names or "pong" in options.names:
+        pong(options.out / "title_pong.gif")
     for draw in (votes, cards, speech):
-        if draw.__name__ in names:
-            save(draw(), images / f"title_{draw.__name__}.png")
+        if not options.names or draw.__name__ in options.names:
+            save(draw(), options.out / f"title_{draw.__name__}.png")
 
 
 if __name__ == "__main__":

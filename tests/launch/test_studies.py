@@ -69,3 +69,11 @@ def test_the_drift_of_the_bandits(tmp_path):
     for mean, worst, best_fixed, at_random in (map(float, row) for row in regrets.values()):
         assert 0 <= best_fixed < mean <= worst <= 1 and mean < at_random
     assert_shows_something(tmp_path / "images" / "drift.png")
+
+
+def test_the_pictures_at_the_top_of_the_readme(tmp_path):
+    run("title_pictures.py", tmp_path, "votes", "cards", "speech", "--out", "out")
+    drawn = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert drawn == ["title_cards.png", "title_speech.png", "title_votes.png"]
+    for name in drawn:
+        assert_shows_something(tmp_path / "out" / name)
