@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from itertools import takewhile
@@ -88,8 +89,8 @@ def notebooks(arguments: Sequence[str]) -> int:
             shutil.copyfile(source, target)
         except OSError as error:
             raise write_error(target, error, "another folder") from error
-    count = len(files) - len(RECORDED)
+    command = shlex.join(["jupyter", "lab", str(folder)])
     print(
-        f"{count} notebooks in {folder}; `jupyter lab {folder}` opens them, which pip install 'jaxrl[notebooks]' brings"
+        f"{len(files) - len(RECORDED)} notebooks in {folder}; open them: pip install 'jaxrl[notebooks]', then {command}"
     )
     return 0

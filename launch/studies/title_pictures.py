@@ -26,7 +26,7 @@ from jaxrl.speech.sound.waves import read_wave
 
 EVIDENCE = Path(__file__).parents[2] / "docs" / "evidence"
 SIZE = (5.0, 3.3)
-CHAMPION = "abe"  # parts of locm_champion.csv, each from the parameters of the one before: docs/evidence/locm.md
+CHAMPION = "abe"  # parts of champion.csv, each from the parameters of the one before: docs/evidence/locm.md
 UNPLAYED = ("0.5", "0.5")  # what a part has before its first match
 # From the seventh second, twelve pictures a second for eight, in colours of their own.
 CUT = ("-ss", "7", "-t", "8")
@@ -61,7 +61,7 @@ def votes() -> Figure:
 
 def cards() -> Figure:
     """Games that the card game's policy won while it learnt from games with itself, its past and two scripts."""
-    with (EVIDENCE / "results" / "locm_champion.csv").open(encoding="utf-8") as file:
+    with (EVIDENCE / "results" / "locm" / "champion.csv").open(encoding="utf-8") as file:
         every = [row for row in csv.DictReader(file) if row["part"] in CHAMPION]
     rows = [row for row in every if (row["against_greedy"], row["against_scored"]) != UNPLAYED]
     samples = [int(row["samples_before"]) + int(row["samples_of_part"]) for row in rows]

@@ -42,6 +42,7 @@ def test_all_lists(capsys):
 def test_notebooks_are_copied_with_what_they_read(tmp_path, capsys):
     folder = tmp_path / "my notebooks"
     assert main(["notebooks", str(folder)]) == 0
+    assert f"then jupyter lab '{folder}'\n" in capsys.readouterr().out
     names = {path.name for path in (ROOT / "notebooks").glob("*.ipynb")}
     assert {path.name for path in folder.glob("*.ipynb")} == names and len(names) >= 4
     for recorded in RECORDED:
