@@ -28,9 +28,9 @@ EVIDENCE = Path(__file__).parents[2] / "docs" / "evidence"
 SIZE = (5.0, 3.3)
 CHAMPION = "abe"  # parts of champion.csv, each from the parameters of the one before: docs/evidence/locm.md
 UNPLAYED = ("0.5", "0.5")  # what a part has before its first match
-# From the seventh second, twelve pictures a second for eight, in colours of their own.
+# From the seventh second, twelve pictures a second for eight, the game without its caption, in colours of its own.
 CUT = ("-ss", "7", "-t", "8")
-FILTER = "fps=12,scale=320:-1:flags=neighbor,split[a][b];[a]palettegen=max_colors=16[p];[b][p]paletteuse=dither=none"
+FILTER = "fps=12,crop=320:420:50:0,scale=-1:280,split[a][b];[a]palettegen=max_colors=16[p];[b][p]paletteuse=dither=none"
 
 
 def pong(path: Path) -> None:
