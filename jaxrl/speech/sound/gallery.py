@@ -77,11 +77,10 @@ def write_gallery(path: Path, title: str, shown: Sequence[Shown], rows: Sequence
     return path
 
 
-def write_curve(path: Path, lines: Sequence[Mapping[str, float]], names: Sequence[Sequence[str]]) -> None:
-    """A PNG of curves over `step`, in one step.
+def curves(lines: Sequence[Mapping[str, float]], names: Sequence[Sequence[str]]) -> Figure:
+    """Curves over `step`.
 
     Args:
-        path: of the picture.
         lines: of a curve file, in order.
         names: of what is drawn, for each panel; a line may lack some.
     """
@@ -98,8 +97,13 @@ def write_curve(path: Path, lines: Sequence[Mapping[str, float]], names: Sequenc
         axis.set_xlabel("updates")
         axis.grid(alpha=0.3)
         axis.legend()
+    return figure
+
+
+def write_curve(path: Path, lines: Sequence[Mapping[str, float]], names: Sequence[Sequence[str]]) -> None:
+    """`curves` as a PNG, in one step."""
     with replacing(path) as scratch, scratch.open("wb") as file:
-        figure.savefig(file, format="png", dpi=100)
+        curves(lines, names).savefig(file, format="png", dpi=100)
 
 
 def radar(scores: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Figure:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from jaxrl.speech.sound.gallery import Shown, picture, radar
+from jaxrl.speech.sound.gallery import Shown, curves, picture, radar
 from jaxrl.speech.sound.waves import read_wave
 from jaxrl.speech.speech_error import SpeechError
 
@@ -53,6 +53,14 @@ def spectrogram_figure(run: Path, pattern: str = "decoder/waves/0-*.wav") -> Fig
     figure = picture([Shown(title, wave, np.zeros(0)) for title, wave in waves])
     figure.set_dpi(60)  # spectrograms are noise to a PNG: at the usual size they would be most of a notebook
     return figure
+
+
+def training_figure(run: Path) -> Figure:
+    """What the policy learnt under supervision, and what of it holds for unseen sentences."""
+    lines = (run / "policy" / "teacher" / "curve.jsonl").read_text(encoding="utf-8").splitlines()
+    return curves(
+        [json.loads(line) for line in lines], [(name, f"valid_{name}") for name in ("text", "speech", "right")]
+    )
 
 
 def arms_figure(run: Path, names: Sequence[str] = ("score", "content", "spread", "kl")) -> Figure:
