@@ -108,7 +108,7 @@ def test_what_cannot_be_is_one_sentence(talking, capsys, monkeypatch):
         (["speak", folder, "turn 1234 on", *out], "the number 1234 is too large"),
         (["listen", folder, str(talking / "no.wav")], "is no wave file"),
         (["listen", folder, str(talking / "silent.wav")], "is silent"),
-        (["listen", folder, str(talking / "long.wav")], "must have fewer than 320; shorten it"),
+        (["listen", folder, str(talking / "long.wav")], "s, and the policy hears 7.7 s at most; shorten it"),
         (["chat", folder, "--persona", "a king"], "there is no persona 'a king'; the personas are a robot"),
         (["listen", str(talking / "decoder"), str(wave)], "is no folder of `jaxrl speech` with a policy"),
     ):

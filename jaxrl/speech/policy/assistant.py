@@ -18,10 +18,12 @@ from jaxrl.speech.decoder.flow_training import FlowDecoder, channels_of, voice_o
 from jaxrl.speech.decoder.vocoder import to_wave
 from jaxrl.speech.engine.scripts import number_words
 from jaxrl.speech.engine.voices import ASSISTANT
+from jaxrl.speech.interleave import BLOCK
 from jaxrl.speech.loading import load_decoder, load_tokenizer
 from jaxrl.speech.policy import asking
 from jaxrl.speech.policy.at_hand import POLICY, TRAINING, load_policy, scale_of
-from jaxrl.speech.sound.features import log_mel, of_wave, to_blocks
+from jaxrl.speech.sound.features import BLOCK_SAMPLES, log_mel, of_wave, to_blocks
+from jaxrl.speech.sound.waves import RATE
 from jaxrl.speech.speech_error import SpeechError
 from jaxrl.speech.tags import parse_tagged
 from jaxrl.speech.tokenizer.codec_training import Tokenizer
@@ -100,7 +102,10 @@ class Assistant:
         raise SpeechError(f"the policy called tools {MAX_CALLS + 1} times without an answer; train it longer")
 
     def codes(self, wave: np.ndarray) -> Speech:
-        """The codes of a wave at 16 kHz."""
+        """The codes of a wave at 16 kHz; raises `SpeechError`, before any is made, where the context cannot hold them."""
+        most = self.policy.config.context // BLOCK * BLOCK_SAMPLES / RATE
+        if (seconds := len(wave) / RATE) > most:
+            raise SpeechError(f"the wave has {seconds:.1f} s, and the policy hears {most:.1f} s at most; shorten it")
         return self.tokenizer.encode(log_mel(to_blocks(wave)))
 
     def wave(self, speech: Speech, voice: str | np.ndarray = ASSISTANT) -> np.ndarray:

@@ -88,12 +88,13 @@ def read_wave(path: Path) -> np.ndarray:
     """Samples [N] of a 16-bit mono file at 16 kHz.
 
     Raises:
-        SpeechError: it is no wave, has another format, or is silent.
+        SpeechError: it is no wave, has another format, is cut off, or is silent.
     """
     try:
         with wave.open(str(path), "rb") as file:
             form = (file.getnchannels(), file.getsampwidth(), file.getframerate())
-            data = file.readframes(file.getnframes())
+            count = file.getnframes()
+            data = file.readframes(count)
     except FileNotFoundError:
         raise SpeechError(f"there is no file {path}") from None
     except (OSError, EOFError, wave.Error) as error:
@@ -102,6 +103,8 @@ def read_wave(path: Path) -> np.ndarray:
         raise SpeechError(
             f"{path} has {form[0]} channels of {8 * form[1]} bits at {form[2]} Hz; it must be one of 16 bits at {RATE}"
         )
+    if len(data) != 2 * count:
+        raise SpeechError(f"{path} is cut off: it holds {len(data) // 2} samples of {count}; copy it again")
     samples = from_int16(np.frombuffer(data, np.int16))
     if not samples.size or np.abs(samples).max() < 1e-3:
         raise SpeechError(f"{path} is silent; record it again")

@@ -47,3 +47,7 @@ def test_what_is_no_wave_is_one_sentence(tmp_path):
     path.write_bytes(data)
     with pytest.raises(SpeechError, match="at 22050 Hz; it must be"):
         read_wave(path)
+    write_wave(path, tone(16000))
+    path.write_bytes(path.read_bytes()[:-1001])  # in the middle of a sample
+    with pytest.raises(SpeechError, match="is cut off: it holds 7499 samples of 8000"):
+        read_wave(path)
