@@ -102,7 +102,7 @@ class Assistant:
         raise SpeechError(f"the policy called tools {MAX_CALLS + 1} times without an answer; train it longer")
 
     def codes(self, wave: np.ndarray) -> Speech:
-        """The codes of a wave at 16 kHz; raises `SpeechError`, before any is made, where the context cannot hold them."""
+        """The codes of a wave at 16 kHz; raises `SpeechError` where the context cannot hold them."""
         most = self.policy.config.context // BLOCK * BLOCK_SAMPLES / RATE
         if (seconds := len(wave) / RATE) > most:
             raise SpeechError(f"the wave has {seconds:.1f} s, and the policy hears {most:.1f} s at most; shorten it")
