@@ -123,11 +123,12 @@ def test_what_cannot_be_is_one_sentence(talking, capsys, monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)  # most of it is compiling
 def test_the_last_stages_go_on_where_they_stopped_and_show_what_they_did(talking, capsys, monkeypatch):
     """All learners for one update, and the suite before and after: it never breaks, whatever the policy is worth."""
     last = dataclasses.replace(
         SMALL,
-        rl=RLConfig(updates=1, prompts=2, group=2, tokens=150, epochs=1, held=4, listener_width=16, listener_steps=4),
+        rl=RLConfig(updates=1, prompts=2, group=2, tokens=240, epochs=1, held=4, listener_width=16, listener_steps=4),
         suite=SuiteConfig(items=12),
     )
     stop = Mock(side_effect=KeyboardInterrupt)
