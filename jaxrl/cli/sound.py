@@ -15,6 +15,7 @@ import yaml
 from jaxrl.cli.parser import Parser, positive_int
 from jaxrl.config.conversion import Loader
 from jaxrl.config.shipped import find_config, shipped
+from jaxrl.errors import ConfigError
 
 STAGES = ("engine", "tokenizer", "decoder", "policy", "rl", "suite")
 
@@ -81,9 +82,13 @@ def speak(arguments: Sequence[str]) -> int:
     parser.add_argument("--voice", metavar="NAME|FILE.wav", help="of the engine, or a wave whose voice is cloned")
     _add_policy(parser)
     options = parser.parse_args(arguments)
+    from jaxrl.record.files import check_writable
     from jaxrl.speech.engine.voices import ASSISTANT
     from jaxrl.speech.sound.waves import RATE, read_wave, write_wave
 
+    if options.out.suffix != ".wav":
+        raise ConfigError(f"--out {options.out}: speech is written as waves; give a name that ends in .wav")
+    check_writable(options.out)
     voice = options.voice or ASSISTANT
     wave = _assistant(options).speak(options.text, read_wave(Path(voice)) if voice.endswith(".wav") else voice)
     write_wave(options.out, wave)

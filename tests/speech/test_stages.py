@@ -161,3 +161,12 @@ def test_the_last_stages_go_on_where_they_stopped_and_show_what_they_did(talking
 def test_no_codes_is_one_sentence(tmp_path):
     with pytest.raises(SpeechError, match="run the stage tokenizer first"):
         read_codes(tmp_path / "tokenizer" / CODES)
+
+
+def test_speech_goes_to_a_wave_that_can_be_written(tmp_path, capsys):
+    """Refused before anything is loaded: there is no run in the folder."""
+    assert main(["speak", str(tmp_path), "hello", "--out", "a.mp3"]) == 2
+    assert "give a name that ends in .wav" in capsys.readouterr().err
+    (tmp_path / "file").touch()
+    assert main(["speak", str(tmp_path), "hello", "--out", str(tmp_path / "file" / "a.wav")]) == 1
+    assert "cannot write" in capsys.readouterr().err
