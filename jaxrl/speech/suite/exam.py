@@ -187,14 +187,14 @@ def cloned(ask: Ask, library: Library, known: Mapping[str, Sequence[Speech]], co
     """Told by its codes whose voice an answer has, among five: that of the prompt dialogue, or one of four others.
 
     The judge is a histogram of semantic codes, which the prompt itself has no part in; the reward's is the tokenizer's
-    envelope. The twin is the text alone, which is read in the assistant's voice; that voice is cloned nowhere.
+    envelope. The twin is the text alone, which is read in the assistant's voice: one of the four, and cloned nowhere.
     """
     rng = np.random.default_rng(seed + 2)
     voices = {name: some for name, some in known.items() if len(some) > 1}
     rows = []
     for title, split in (("voices of training", ("train",)), ("other voices", ("valid", "test"))):
         names = [name for name in voices if VOICES[name].split in split and name != ASSISTANT and library.plain[name]]
-        if len(voices) < LINE_UP or not names:
+        if len(voices) < LINE_UP or ASSISTANT not in voices or not names:
             continue
         readings = [library.plain[names[index % len(names)]] for index in range(count)]
         chosen = [some[int(rng.integers(len(some)))] for some in readings]
@@ -212,11 +212,10 @@ def cloned(ask: Ask, library: Library, known: Mapping[str, Sequence[Speech]], co
 def _line_up(
     prompt: Utterance, voices: Mapping[str, Sequence[Speech]], rng: np.random.Generator
 ) -> dict[str, np.ndarray]:
-    """Profiles of the prompt's voice, without the prompt, and of four others."""
-    others = rng.permutation([name for name in voices if name != prompt.voice])[: LINE_UP - 1]
-    return {
-        str(name): _profile([one for one in voices[name] if one != prompt.speech]) for name in (prompt.voice, *others)
-    }
+    """Profiles of the prompt's voice, without the prompt, of the assistant's, and of three others."""
+    others = rng.permutation([name for name in voices if name not in (prompt.voice, ASSISTANT)])[: LINE_UP - 2]
+    names = (prompt.voice, ASSISTANT, *map(str, others))
+    return {name: _profile([one for one in voices[name] if one != prompt.speech]) for name in names}
 
 
 def _told(said: Said, line: Mapping[str, np.ndarray]) -> str:
