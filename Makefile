@@ -62,6 +62,9 @@ train: $(INSTALLED)
 test: $(INSTALLED)
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
 
+# Where tests train, what is saved in compiling is lost in running.
+test-slow test-slurm test-speech: export JAXRL_TESTS_COMPILE := optimised
+
 test-slow: $(INSTALLED)
 	$(BIN)/python -m pytest -m slow $(ARGS)
 

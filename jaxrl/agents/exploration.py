@@ -264,7 +264,9 @@ def _ladder(config: ExplorationConfig) -> Exploration:
 
     def log_policy(preferences: jax.Array, drawn: Drawn, legal: jax.Array | None) -> jax.Array:
         uniform = ops.softmax_policy(jnp.zeros_like(preferences), 1.0, legal)
-        return mix(drawn.coordinates[0], uniform, ops.softmax_policy(preferences, GREEDY_TEMPERATURE, legal))
+        # Relative to the best before they become millions, whose rounding differs where XLA computes them twice.
+        below = preferences - jnp.max(preferences, axis=-1, keepdims=True)
+        return mix(drawn.coordinates[0], uniform, ops.softmax_policy(below, GREEDY_TEMPERATURE, legal))
 
     def learnt(preferences: jax.Array, drawn: Drawn, legal: jax.Array | None) -> jax.Array:
         return ops.softmax_policy(preferences, drawn.temperature, legal)

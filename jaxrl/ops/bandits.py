@@ -171,15 +171,23 @@ def candidates(spec: BanditSpec, state: BanditState, noise: Noise) -> jax.Array:
 def _last_of_order(preference: jax.Array, tie_break: jax.Array, count: int) -> jax.Array:
     """int32 [M, count]: the last columns of the order by `preference` [M, n] and, where equal, by `tie_break`.
 
-    Found one by one: where actions are drawn, a few maxima cost a small part of a sort.
+    Found one by one: where actions are drawn, a few maxima cost a small part of a sort. One reduction compares both
+    keys: compared afterwards with its maximum, `preference` may be computed twice with other roundings and equal none.
     """
-    chosen, left = [], jnp.ones_like(preference, bool)
+    place = jax.lax.broadcasted_iota(jnp.int32, preference.shape, 1)
+    lowest = jnp.array(-jnp.inf, preference.dtype)
+    chosen, none = [], (lowest, lowest.astype(tie_break.dtype), jnp.int32(preference.shape[1]))
     for _ in range(count):
-        open_to = jnp.where(left, preference, -jnp.inf)
-        best = left & (open_to == jnp.max(open_to, axis=-1, keepdims=True))
-        chosen.append(jnp.argmax(jnp.where(best, tie_break, -jnp.inf), axis=-1))
-        left = left & (jnp.arange(preference.shape[-1]) != chosen[-1][:, None])
+        chosen.append(jax.lax.reduce((preference, tie_break, place), none, _later, (1,))[2])
+        preference = jnp.where(place == chosen[-1][:, None], -jnp.inf, preference)
     return jnp.stack(chosen[::-1], axis=-1)
+
+
+def _later(one: tuple[jax.Array, ...], other: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
+    """The later of two (preference, tie break, column); where both keys are equal, the first column."""
+    (p, t, c), (q, u, d) = one, other
+    first = (p > q) | ((p == q) & ((t > u) | ((t == u) & (c < d))))
+    return tuple(jnp.where(first, *pair) for pair in zip(one, other, strict=True))
 
 
 def draw(spec: BanditSpec, state: BanditState, key: jax.Array) -> jax.Array:

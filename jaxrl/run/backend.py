@@ -11,7 +11,10 @@ from collections.abc import Mapping
 from jaxrl.errors import ConfigError
 
 # Flags that need no trial, since they are everywhere.
-USUAL = re.compile(r"--xla_force_host_platform_device_count=\d+|--xla_cpu_multi_thread_eigen=(true|false)")
+USUAL = re.compile(
+    r"--xla_(force_host_platform_device_count|backend_optimization_level)=\d+"
+    r"|--xla_(cpu_multi_thread_eigen|llvm_disable_expensive_passes)=(true|false)"
+)
 START = "import jax; jax.devices()"
 PLATFORMS = ("JAX_PLATFORMS", "JAX_PLATFORM_NAME")
 TRIAL_S = 120.0

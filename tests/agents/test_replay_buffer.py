@@ -162,7 +162,7 @@ def test_without_replay_there_is_nothing():
 
 TWO_DEVICES = """
 import os
-os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"
+os.environ["XLA_FLAGS"] += " --xla_force_host_platform_device_count=2"
 import jax
 import numpy as np
 from jaxrl.agents.replay_buffer import with_replay

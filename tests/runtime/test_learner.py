@@ -61,7 +61,7 @@ def test_copies_share_no_memory():
 
 TWO_DEVICES = """
 import os
-os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"
+os.environ["XLA_FLAGS"] += " --xla_force_host_platform_device_count=2"
 import jax
 import numpy as np
 from tests.support.parts import assert_same_bits, make_sebulba, small_config, state_after, to_host

@@ -20,7 +20,7 @@ MOST = 0.27  # of one device's FLOPs on each of four; the rest is what has no B,
 MEASURE = """
 import json, os, re, sys
 port, num_hosts, host, config, *overrides = sys.argv[1:]
-os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={4 // int(num_hosts)}"
+os.environ["XLA_FLAGS"] += f" --xla_force_host_platform_device_count={4 // int(num_hosts)}"
 os.environ["JAX_PLATFORMS"] = "cpu"
 import jax, jax.numpy as jnp
 from jaxrl.config.sections import HostsConfig

@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[2]
 
 TWO = """
 import json, os, re
-os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"
+os.environ["XLA_FLAGS"] += " --xla_force_host_platform_device_count=2"
 os.environ["JAX_PLATFORMS"] = "cpu"
 import jax, jax.numpy as jnp, numpy as np
 from jaxrl.config.seating import make_table

@@ -30,7 +30,7 @@ def command(runs_dir: Path, settings: list[str], num_devices: int) -> list[str]:
 
 def environment(num_devices: int) -> dict[str, str]:
     """This process's, with so many virtual devices."""
-    flags = f"--xla_force_host_platform_device_count={num_devices}"
+    flags = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count={num_devices}"
     return {**os.environ, "PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags}
 
 
