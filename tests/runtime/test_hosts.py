@@ -94,7 +94,8 @@ def test_four_hosts_are_one_of_four_devices(tmp_path):
     assert_many_are_one(tmp_path, num_hosts=4, num_devices=1)
 
 
-@pytest.mark.parametrize("lost", [1, 0])  # host 0 has the coordination service and the run folder
+# Host 0 has the coordination service and the run folder.
+@pytest.mark.parametrize("lost", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_host_that_dies_ends_the_others_and_the_job_goes_on(tmp_path, lost):
     settings = ["--env_steps", "1_000_000_000", "--record.checkpoint_every", "1", "--hosts.timeout_s", "30"]
     processes = launch(tmp_path, settings, 1, num_hosts=2)

@@ -98,8 +98,11 @@ def assert_split(found: dict) -> None:
     assert found["collectives"]["all-reduce"] <= found["largest"], found
 
 
+QUICK = ("small", "replay", "population")
+
+
 @pytest.mark.parametrize(
-    "form", [pytest.param(form, marks=pytest.mark.slow if form in ("nature", "resnet") else ()) for form in FORMS]
+    "form", [pytest.param(form, marks=() if form in QUICK else pytest.mark.slow) for form in FORMS]
 )
 def test_four_devices_do_a_quarter_each(form):
     (found,) = measure(FORMS[form])
