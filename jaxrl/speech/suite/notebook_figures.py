@@ -51,7 +51,7 @@ def spectrogram_figure(run: Path, pattern: str = "decoder/waves/0-*.wav") -> Fig
     """Waves of a run that fit a pattern: by default an unseen utterance, and the same after tokens."""
     waves = [(path.stem, read_wave(path)) for path in sorted(run.glob(pattern))]
     figure = picture([Shown(title, wave, np.zeros(0)) for title, wave in waves])
-    figure.set_dpi(60)  # spectrograms are noise to a PNG: at the usual size they would be most of a notebook
+    figure.set_dpi(50)  # spectrograms are noise to a PNG: at the usual size they would be most of a notebook
     return figure
 
 
