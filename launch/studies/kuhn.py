@@ -3,7 +3,8 @@
 Kuhn poker learnt from games alone, by IMPALA with a learning rate that falls to 0 and without UPGO, whose returns are
 too hopeful where a policy must be mixed. As in smooth fictitious play the temperature, here the cost of entropy, falls,
 geometrically: where it is low from the beginning, an action that was bad against the first policies is never tried
-again. NashConv, what two best responses win together of the last policy, is exact.
+again. NashConv, what two best responses win together of the last policy, is exact. `--game pennies` is the same for
+two-step matching pennies.
 Ways to choose opponents at equal samples: `osfp` with p = 0.6 and softmin, `uniform` with the same p, and `latest`, the
 policy against itself alone. Prints a table; `--out FILE` also writes the curves as JSON.
 """
@@ -27,13 +28,18 @@ from jaxrl.config.seating import make_table
 from jaxrl.config.sections import OpponentConfig, SelfPlayConfig
 from jaxrl.networks.heads import PolicyValueNetwork
 from jaxrl.networks.mlp import MLPTorso
-from jaxrl.selfplay.kuhn import NUM_ACTIONS, Kuhn, all_observations, nash_conv
+from jaxrl.selfplay import kuhn, pennies
+from jaxrl.selfplay.games import TwoPlayerGame
 from jaxrl.selfplay.period import Carry, make_period
 
 OPPONENTS = {
     "osfp": OpponentConfig(self_play=0.6, distribution="softmin", patience=3, capacity=64),
     "uniform": OpponentConfig(self_play=0.6, distribution="uniform", patience=3, capacity=64),
     "latest": OpponentConfig(self_play=1.0),
+}
+GAMES: dict[str, tuple[Any, TwoPlayerGame, int]] = {  # its file, itself, and the action whose probabilities are scored
+    "kuhn": (kuhn, kuhn.Kuhn(), kuhn.BET),
+    "pennies": (pennies, pennies.Pennies(), pennies.HEADS),
 }
 STEPS, ROWS = 8, 6  # of every game in an update, and room for one seat's share of them
 STRETCH = 100  # updates of one call
@@ -43,15 +49,17 @@ SETTLED = 5  # stretches, the policies behind which are averaged over in the tab
 def make_training(
     opponents: OpponentConfig, options: argparse.Namespace
 ) -> tuple[Callable[[int], Carry], Callable[[Carry], tuple[Carry, tuple[jax.Array, jax.Array]]]]:
-    """A seed's beginning, and a stretch of training: its env steps and the last policy's BETs [3, 4]."""
-    network = PolicyValueNetwork(MLPTorso((64,), jnp.dtype("float32")), NUM_ACTIONS)
+    """A seed's beginning, and a stretch of training: its env steps and the last policy's probabilities of the
+    action that is scored, in the order of the game's observations."""
+    known, game, scored = GAMES[options.game]
+    network = PolicyValueNetwork(MLPTorso((64,), jnp.dtype("float32")), known.NUM_ACTIONS)
     hypers = impala.Hypers(discount_factor=1.0, learning_rate=options.learning_rate)
     optimiser = OptimiserConfig(beta1=0.0, schedule="linear")
     config = impala.Config(hypers=hypers, optimiser=optimiser, reward_transform="identity")
-    agent = impala.make(config, network, Kuhn().spec, options.updates)
+    agent = impala.make(config, network, game.spec, options.updates)
     selfplay = SelfPlayConfig(period=20, num_slots=16, seat_every=1, opponents=opponents)
-    period = make_period(agent, Kuhn(), selfplay, make_table(selfplay, options.games), STEPS, ROWS)
-    seen = jnp.asarray(all_observations())
+    period = make_period(agent, game, selfplay, make_table(selfplay, options.games), STEPS, ROWS)
+    seen = jnp.asarray(known.all_observations())
 
     def update(carry: Carry, _: None) -> tuple[Carry, jax.Array]:
         carry, told = period.update(carry)
@@ -65,7 +73,7 @@ def make_training(
         carry = carry._replace(state=carry.state.replace(hypers=hypers))
         carry, env_steps = jax.lax.scan(update, carry, None, length=STRETCH)
         output: Any = network.apply({"params": carry.state.params}, seen.reshape(-1, seen.shape[-1]))
-        bets = jax.nn.softmax(output.policy)[:, 1].reshape(seen.shape[:2])
+        bets = jax.nn.softmax(output.policy)[:, scored].reshape(seen.shape[:2])
         return carry, (jnp.sum(env_steps), bets)
 
     return lambda seed: period.init(*jax.random.split(jax.random.key(seed), 3)), stretch
@@ -75,6 +83,7 @@ def main() -> None:
     """Train, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
+    add("--game", choices=list(GAMES), default="kuhn")
     add("--opponents", nargs="+", choices=list(OPPONENTS), default=list(OPPONENTS))
     add("--seeds", type=int, default=3)
     add("--updates", type=int, default=6000, help=f"of a seed, a multiple of {STRETCH}; default: %(default)s")
@@ -93,7 +102,7 @@ def main() -> None:
             for _ in range(options.updates // STRETCH):
                 carry, (env_steps, bets) = stretch(carry)
                 total += int(env_steps)
-                curve.append((total, nash_conv(np.asarray(bets, np.float64))))
+                curve.append((total, GAMES[options.game][0].nash_conv(np.asarray(bets, np.float64))))
             settled = float(np.mean([gap for _, gap in curve[-SETTLED:]]))
             found[f"{name} {seed}"] = curve
             print(f"{name:10} {seed:>4} {total:>12,}  {curve[-1][1]:.4f} {settled:.4f}", flush=True)
