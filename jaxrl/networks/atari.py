@@ -35,7 +35,8 @@ def make(config: Config, spec: EnvSpec) -> PolicyValueNetwork:
     _check(config, spec)
     from jaxrl.networks.torsos import make_torso  # loads JAX
 
-    return complete(config, make_torso(config.torso, config.hidden_sizes, config.dtype), spec)
+    torso = make_torso(config.torso, config.hidden_sizes, config.dtype, config.input == "motion")
+    return complete(config, torso, spec)
 
 
 def _check(config: Config, spec: EnvSpec) -> None:

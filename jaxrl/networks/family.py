@@ -73,5 +73,4 @@ def complete(config: FamilyConfig, torso: Any, spec: EnvSpec, value_torso: Any =
     core = LSTM(config.core_size, dtype) if config.core == "lstm" else None
     if core is not None and value_torso is not None:
         raise ConfigError("network.separate_value gives the value no memory; set network.core none, or leave it out")
-    motion, continuous = config.input == "motion", spec.bounds is not None
-    return PolicyValueNetwork(torso, spec.num_actions, motion, core, continuous, value_torso)
+    return PolicyValueNetwork(torso, spec.num_actions, core, spec.bounds is not None, value_torso)

@@ -9,7 +9,6 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from jaxrl.networks.lstm import LSTM, initial_memory
-from jaxrl.networks.motion import motion_frames
 from jaxrl.types import Memory
 
 ROOT_TWO = 2**0.5
@@ -34,7 +33,6 @@ class PolicyValueNetwork(nn.Module):
     Args:
         torso: observation -> features [N, F].
         num_actions: A.
-        motion: show the torso `motion_frames` instead of the plain ones.
         core: what remembers; it sees the torso's features and nothing else.
         continuous: the policy is D means, and behind them D logarithms of standard deviations, parameters that start
             at 0 and do not depend on the observation.
@@ -43,7 +41,6 @@ class PolicyValueNetwork(nn.Module):
 
     torso: nn.Module
     num_actions: int
-    motion: bool = False
     core: LSTM | None = None
     continuous: bool = False
     value_torso: nn.Module | None = None
@@ -59,8 +56,7 @@ class PolicyValueNetwork(nn.Module):
         With a core the N rows are T rows of each of B environments, environment by environment, `first` is [B, T] and
         `memory` [B, ...]. Without these arguments every row is an episode of its own.
         """
-        seen = motion_frames(observation) if self.motion else observation
-        features = self.torso(seen)
+        features = self.torso(observation)
         if self.core is not None:
             if first is None:
                 first, memory = jnp.ones((len(features), 1), bool), self.initial_memory(len(features))
@@ -72,5 +68,6 @@ class PolicyValueNetwork(nn.Module):
         if self.continuous:
             log_std = self.param("log_std", nn.initializers.zeros, (self.num_actions,))
             policy = jnp.concatenate([policy, jnp.broadcast_to(log_std, policy.shape)], -1)
-        value = dense(1, 1.0, jnp.float32, "value")(features if self.value_torso is None else self.value_torso(seen))
+        valued = features if self.value_torso is None else self.value_torso(observation)
+        value = dense(1, 1.0, jnp.float32, "value")(valued)
         return NetworkOutput(policy, value[:, 0], memory)

@@ -13,6 +13,7 @@ from flax import linen as nn
 from jaxrl.errors import ConfigError
 from jaxrl.networks.family import FamilyConfig, check_input, complete
 from jaxrl.networks.heads import ROOT_TWO, PolicyValueNetwork, dense
+from jaxrl.networks.motion import motion_frames
 from jaxrl.types import EnvSpec, PyTree
 
 
@@ -36,7 +37,8 @@ def make(config: Config, spec: EnvSpec) -> PolicyValueNetwork:
     check_input(config, spec)
     if not config.hidden_sizes:
         raise ConfigError("network.hidden_sizes is empty; network mlp needs at least one layer, as in [64, 64].")
-    torsos = (MLPTorso(config.hidden_sizes, jnp.dtype(config.dtype)) for _ in range(1 + config.separate_value))
+    dtype, motion = jnp.dtype(config.dtype), config.input == "motion"
+    torsos = (MLPTorso(config.hidden_sizes, dtype, motion=motion) for _ in range(1 + config.separate_value))
     return complete(config, next(torsos), spec, next(torsos, None))
 
 
@@ -47,15 +49,18 @@ class MLPTorso(nn.Module):
         hidden_sizes: widths.
         dtype: of the computation.
         activation: after every layer.
+        motion: show `motion_frames` to the layers.
     """
 
     hidden_sizes: tuple[int, ...]
     dtype: Any = jnp.float32
     activation: Callable[[jax.Array], jax.Array] = nn.tanh
+    motion: bool = False
 
     @nn.compact
     def __call__(self, observation: PyTree) -> jax.Array:
-        parts = [self._flat(part) for part in jax.tree.leaves(observation)]
+        seen = motion_frames(observation) if self.motion else observation
+        parts = [self._flat(part) for part in jax.tree.leaves(seen)]
         x = parts[0] if len(parts) == 1 else jnp.concatenate(parts, -1)
         for i, size in enumerate(self.hidden_sizes):
             x = self.activation(dense(size, ROOT_TWO, self.dtype, f"dense_{i}")(x))

@@ -10,29 +10,33 @@ from flax import linen as nn
 
 from jaxrl.networks.cpu import Conv, ConvSpec, ConvWeights, convolve, run_stack
 from jaxrl.networks.heads import ROOT_TWO, dense
+from jaxrl.networks.motion import motion_frames
 
 NATURE = (ConvSpec(32, (8, 8), (4, 4)), ConvSpec(64, (4, 4), (2, 2)), ConvSpec(64, (3, 3), (1, 1)))
 SMALL = (ConvSpec(16, (8, 8), (4, 4)), ConvSpec(32, (4, 4), (2, 2)))
 RESNET_CHANNELS = (16, 32, 32)
 
 
-def make_torso(name: str, hidden_sizes: tuple[int, ...], dtype: str) -> nn.Module:
-    """The torso `nature`, `small` or `resnet`."""
+def make_torso(name: str, hidden_sizes: tuple[int, ...], dtype: str, motion: bool = False) -> nn.Module:
+    """The torso `nature`, `small` or `resnet`; with `motion` it sees `motion_frames` instead of the plain ones."""
     if name == "resnet":
-        return ResNetTorso(RESNET_CHANNELS, hidden_sizes, jnp.dtype(dtype))
+        return ResNetTorso(RESNET_CHANNELS, hidden_sizes, jnp.dtype(dtype), motion)
     specs, multiple = (NATURE, 1) if name == "nature" else (SMALL, 4)
-    return PlainTorso(specs, hidden_sizes, jnp.dtype(dtype), multiple)
+    return PlainTorso(specs, hidden_sizes, jnp.dtype(dtype), motion, multiple)
 
 
-def to_images(frames: jax.Array, dtype: Any) -> jax.Array:
-    """[N, C, H, W] -> [N, H, W, C]; bytes stay bytes (a quarter of the memory to cut patches from)."""
-    frames = frames.transpose(0, 2, 3, 1)
-    return frames if frames.dtype == jnp.uint8 else frames.astype(dtype)
+def to_images(frames: jax.Array, first: ConvWeights, dtype: Any, motion: bool) -> tuple[jax.Array, ConvWeights]:
+    """What the first layer sees of frames, [N, C, H, W] -> [N, H, W, C], and its weights for that.
 
-
-def scale_for(frames: jax.Array, weights: ConvWeights) -> ConvWeights:
-    """Divide the first kernel by 255 instead of every pixel: the same function, and bytes are exact in bfloat16."""
-    return weights._replace(kernel=weights.kernel / 255) if frames.dtype == jnp.uint8 else weights
+    Bytes stay bytes, a quarter of the memory to cut patches from: the kernel is divided by 255 instead of every pixel,
+    the same function, and bytes are exact in bfloat16.
+    """
+    if motion:
+        frames = motion_frames(frames)
+    images = frames.transpose(0, 2, 3, 1)
+    if images.dtype == jnp.uint8:
+        return images, first._replace(kernel=first.kernel / 255)
+    return images.astype(dtype), first
 
 
 class PlainTorso(nn.Module):
@@ -42,12 +46,14 @@ class PlainTorso(nn.Module):
         specs: the convolutions.
         hidden_sizes: widths of the dense layers.
         dtype: of the computation.
+        motion: show `motion_frames` to the convolutions.
         multiple: frames are zero-padded, half before and half after, to a multiple of so many pixels.
     """
 
     specs: tuple[ConvSpec, ...]
     hidden_sizes: tuple[int, ...]
     dtype: Any = jnp.float32
+    motion: bool = False
     multiple: int = 1
 
     @nn.compact
@@ -63,8 +69,8 @@ class PlainTorso(nn.Module):
             largest = max(largest, before + height * width * channels)
 
         def stack(convolution: Any, pool: Any, weights: list[ConvWeights], frames: jax.Array) -> jax.Array:
-            x, weights = to_images(frames, self.dtype), [scale_for(frames, weights[0]), *weights[1:]]
-            for spec, layer in zip(specs, weights, strict=True):
+            x, first = to_images(frames, weights[0], self.dtype, self.motion)
+            for spec, layer in zip(specs, [first, *weights[1:]], strict=True):
                 x = nn.relu(convolve(spec, convolution, layer, x))
             return x.reshape(x.shape[0], -1)
 
@@ -81,12 +87,14 @@ class ResNetTorso(nn.Module):
         channels: of the sections.
         hidden_sizes: widths of the dense layers.
         dtype: of the computation.
+        motion: show `motion_frames` to the convolutions.
         blocks: residual blocks of a section.
     """
 
     channels: tuple[int, ...]
     hidden_sizes: tuple[int, ...]
     dtype: Any = jnp.float32
+    motion: bool = False
     blocks: int = 2
 
     @nn.compact
@@ -102,7 +110,8 @@ class ResNetTorso(nn.Module):
                     weights[f"{s}/{b}/{c}"] = Conv(spec, self.dtype, name=name).weights(channels)
 
         def stack(convolution: Any, pool: Any, weights: dict[str, ConvWeights], frames: jax.Array) -> jax.Array:
-            x, weights = to_images(frames, self.dtype), {**weights, "0": scale_for(frames, weights["0"])}
+            x, first = to_images(frames, weights["0"], self.dtype, self.motion)
+            weights = {**weights, "0": first}
 
             def layer(name: str, x: jax.Array) -> jax.Array:
                 spec = ConvSpec(weights[name].kernel.shape[3], (3, 3), (1, 1), "SAME")

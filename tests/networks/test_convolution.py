@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from flax import linen as nn
 
-from jaxrl.networks.cpu.chunks import chunk_size, map_in_chunks
+from jaxrl.networks.cpu.chunks import cut, map_in_chunks, side_by_side
 from jaxrl.networks.cpu.convolution import (
     Conv,
     ConvSpec,
@@ -117,8 +117,10 @@ def test_chunks_change_neither_values_nor_gradients(rows: int) -> None:
 
 @pytest.mark.parametrize(
     ("rows", "most", "expected"),
-    [(10, 16, 10), (640, 16, 16), (264, 128, 44), (72, 16, 12), (36, 32, 18), (17, 16, 9), (258, 16, 15)],
+    [(640, 8, 8), (264, 64, 44), (264, 8, 8), (258, 8, 8), (36, 32, 12), (296, 8, 8), (1032, 8, 8)],
 )
-def test_chunks_can_be_shared_by_devices_where_they_may(rows, most, expected):
-    assert chunk_size(rows, most) == expected
-    assert -(-rows // expected) == 1 or -(-rows // expected) % 2 == 0  # two of them run side by side
+def test_chunks_fill_registers_and_run_side_by_side(rows, most, expected):
+    size, chunks = cut(rows, most)
+    assert size == expected and size * chunks >= rows
+    assert side_by_side(chunks) > 1
+    assert size * chunks < 1.4 * rows

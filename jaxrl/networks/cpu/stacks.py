@@ -13,9 +13,9 @@ from jaxrl.networks.cpu.chunks import map_in_chunks
 from jaxrl.networks.cpu.convolution import cpu_convolution, native_convolution
 from jaxrl.networks.cpu.pooling import native_max_pool, slice_max_pool
 
-# A chunk holds at least 16 samples: they are the channels of the convolution that gives the kernel's gradient, and fill
+# A chunk holds at least 8 samples: they are the channels of the convolution that gives the kernel's gradient, and fill
 # a vector register. More of them only while the input and output of the largest layer stay in the cache.
-CHUNK_ROWS, CHUNK_BYTES = 16, 5 * 2**19
+CHUNK_ROWS, CHUNK_BYTES = 8, 5 * 2**19
 
 Stack = Callable[..., jax.Array]
 
