@@ -22,7 +22,7 @@ _NAMES = {
     "figures.learning": "plot_run",
     "figures.intervals": "interval_figure profile_figure improvement_figure",
     "figures.members": "read_members members_figure final_figure",
-    "figures.champion": "learning_figure decks_figure value_figure crossplay_figure",
+    "figures.champion": "learning_figure decks_figure value_figure crossplay_figure exploit_figure",
     "figures.policy": "course_figure moments_figure entropy_figure",
 }
 _FILES = {name: file for file, names in _NAMES.items() for name in names.split()}

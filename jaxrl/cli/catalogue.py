@@ -47,7 +47,10 @@ LISTS: dict[str, Callable[[], dict[str, str]]] = {
 RECORDED = [  # the notebooks read these
     Path("docs/evidence/results/pong.tar.gz"),
     Path("docs/evidence/speech/tiny.tar.gz"),
-    *(Path("docs/evidence/results/locm", name) for name in ("champion.csv", "crossplay.json", "game.txt")),
+    *(
+        Path("docs/evidence/results/locm", name)
+        for name in ("champion.csv", "crossplay.json", "exploit.json", "game.txt")
+    ),
 ]
 
 

@@ -5,7 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jaxrl.analysis import RunDataError, crossplay_figure, decks_figure, learning_figure, value_figure
+from jaxrl.analysis import (
+    RunDataError,
+    crossplay_figure,
+    decks_figure,
+    exploit_figure,
+    learning_figure,
+    value_figure,
+)
 
 RECORDS = Path("docs/evidence/results/locm")
 GAME = """Turn 1 (round 1), P0 scored to move
@@ -20,7 +27,7 @@ Turn 4 (round 2), P1 champion to move
 """
 
 
-@pytest.mark.parametrize("figure", [learning_figure, decks_figure, value_figure, crossplay_figure])
+@pytest.mark.parametrize("figure", [learning_figure, decks_figure, value_figure, crossplay_figure, exploit_figure])
 def test_the_records_can_be_drawn(figure):
     assert figure(RECORDS).get_axes()
 

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jaxrl.analysis.curves import RunDataError
-from jaxrl.analysis.figures.matches import matrix_figure
+from jaxrl.analysis.figures.matches import matrix_figure, responses_figure
 from jaxrl.analysis.figures.style import COLOURS, GREY, canvas, count_env_steps, panels
 
 # Of the contest's winner, from 100 recorded games (docs/selfplay.md).
@@ -93,6 +93,11 @@ def value_figure(records: Path) -> Figure:
 def crossplay_figure(records: Path) -> Figure:
     """What `jaxrl crossplay` wrote."""
     return matrix_figure(json.loads(_text(records / "crossplay.json")))
+
+
+def exploit_figure(records: Path) -> Figure:
+    """What `jaxrl exploit` wrote."""
+    return responses_figure(json.loads(_text(records / "exploit.json")))
 
 
 def _within(turns: Sequence[int]) -> np.ndarray:

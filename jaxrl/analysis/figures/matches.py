@@ -38,7 +38,12 @@ def matrix_figure(result: Mapping[str, Any]) -> Figure:
 
 
 def plot_responses(result: Mapping[str, Any], out: Path) -> Path:
-    """Draw what `jaxrl exploit` wrote: the learner's win rate over its training, a line a seed, with 95 % bars."""
+    """Draw what `jaxrl exploit` wrote."""
+    return save(responses_figure(result), out)
+
+
+def responses_figure(result: Mapping[str, Any]) -> Figure:
+    """The learner's win rate over its training, a line a seed, with 95 % bars."""
     figure = canvas((7.0, 4.2), f"A best response, {result['start']}, against {result['run']}")
     axes = panels(figure, 1, 1)[0, 0]
     for seed, curve in enumerate(result["seeds"]):
@@ -51,7 +56,7 @@ def plot_responses(result: Mapping[str, Any], out: Path) -> Path:
     axes.set_ylabel("its win rate in training", color=GREY)
     count_env_steps(axes)
     axes.legend(frameon=False, fontsize=9)
-    return save(figure, out)
+    return figure
 
 
 def plot_gaps(games: Mapping[str, Mapping[str, np.ndarray]], out: Path) -> Path:
