@@ -264,8 +264,10 @@ def _ladder(config: ExplorationConfig) -> Exploration:
 
     def log_policy(preferences: jax.Array, drawn: Drawn, legal: jax.Array | None) -> jax.Array:
         uniform = ops.softmax_policy(jnp.zeros_like(preferences), 1.0, legal)
-        # Relative to the best before they become millions, whose rounding differs where XLA computes them twice.
+        # Rounding differs where XLA computes the preferences twice, and would be multiplied by a million.
+        rounding = 1e-5 * jnp.max(jnp.abs(preferences), axis=-1, keepdims=True)
         below = preferences - jnp.max(preferences, axis=-1, keepdims=True)
+        below = jnp.where(below < -rounding, below, 0)
         return mix(drawn.coordinates[0], uniform, ops.softmax_policy(below, GREEDY_TEMPERATURE, legal))
 
     def learnt(preferences: jax.Array, drawn: Drawn, legal: jax.Array | None) -> jax.Array:
