@@ -161,7 +161,7 @@ def trained_head(num_updates: int) -> tuple[np.ndarray, ...]:
     """Place [N], temperature [N] and `log mu` [N, A] of the rows of a trained CASA agent, third task."""
     agent, env, anakin, carry = start(ARMS["CASA, bandit temperature"], num_updates, 0, *TASKS[2])
     carry, _ = run(anakin, carry, num_updates)
-    play = jax.jit(partial(unroll, agent, env, 256, None))
+    play = jax.jit(partial(unroll, agent, env, 256))
     _, trajectory = play(agent.publish(carry.state), carry, jax.random.key(9))
     mask = np.asarray(trajectory.mask)
     place = np.asarray(trajectory.observation[:-1]).argmax(-1)
