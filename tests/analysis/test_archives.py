@@ -136,7 +136,10 @@ def test_a_cache_that_cannot_be_written_and_an_archive_that_cannot_be_read(archi
             find_runs(str(archive))
 
 
-@pytest.mark.parametrize("name", ["pong", "pong_settled", "small_games", "study"])
+SIZES = {"pong": 6, "pong_settled": 1, "pong_ppo": 1, "free_logits": 10, "small_games": 12, "study": 62}
+
+
+@pytest.mark.parametrize("name", SIZES)
 def test_the_committed_archives_say_nothing_of_whoever_packed_them(name):
     """Sorted, without times and owners, so that the same files make the same bytes; records only, no checkpoint."""
     path = RESULTS / f"{name}.tar.gz"
@@ -152,4 +155,4 @@ def test_the_committed_archives_say_nothing_of_whoever_packed_them(name):
     kinds = {Path(member.name).name for member in members if member.isfile()}
     records = {"config.yaml", "metrics.jsonl", "episodes.jsonl", "evaluation.json", "versions.json"}
     assert kinds <= records | {"manifest.json", "state.json"}
-    assert len(find_runs(str(path))) == {"pong": 6, "pong_settled": 1, "small_games": 12, "study": 62}[name]
+    assert len(find_runs(str(path))) == SIZES[name]
