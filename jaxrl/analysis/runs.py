@@ -286,8 +286,9 @@ def _contents(pattern: str) -> Iterator[tuple[str, str]]:
     for part in pattern.split(os.pathsep):
         archive = Path("".join(part.partition(SUFFIX)[:2]))
         if archive.is_file():
-            names = [str(path.parent.relative_to(unpacked(archive))) for path in unpacked(archive).rglob("config.yaml")]
-            yield str(archive), ", ".join(sorted(names)[:3]) + (", ..." if len(names) > 3 else "")
+            root = unpacked(archive)  # once, since it reads the whole archive to know it
+            names = sorted(str(path.parent.relative_to(root)) for path in root.rglob("config.yaml"))
+            yield str(archive), ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
 
 
 def _row(run: Run) -> tuple[Any, ...]:
