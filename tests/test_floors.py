@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "jaxrl"
 FILES = sorted(PACKAGE.rglob("*.py"))
-MOST_ARROWS, MOST_LOOSE_FILES, MOST_FILES, MOST_LINES = 72, 4, 16, 350
+MOST_ARROWS, MOST_LOOSE_FILES, MOST_FILES, MOST_LINES = 69, 4, 16, 350
 
 
 def read_floors() -> dict[str, int]:
@@ -30,7 +30,7 @@ BLIND = {
     "selfplay": {"agents", "networks", "record", "envs"},
     "analysis": {"types", "ops", "networks", "envs", "agents", "locm"},
 }
-EXCEPT = {"envs.base", "envs.batched", "record.leaves"}  # the seams themselves, and how a tree becomes arrays
+EXCEPT = {"envs.base", "envs.batched"}  # the seams themselves
 # Third parties that belong to one corner each.
 CORNERS = {
     "envpool": ("envs/envpool/", "bench/doctor.py"),

@@ -17,8 +17,7 @@ from jaxrl.config.seating import make_table, unroll_rows
 from jaxrl.record.files import check_writable, replace_json
 from jaxrl.run.experiment import Experiment
 from jaxrl.run.runtimes import make_selfplay
-from jaxrl.selfplay.frozen import empty_pool, make_decide
-from jaxrl.types import Key, PyTree, TimeStep, TrainState, Trajectory
+from jaxrl.types import ActorParams, Key, PyTree, TimeStep, TrainState, Trajectory
 
 ROUNDS = 5
 
@@ -79,29 +78,33 @@ def _networks(experiment: Experiment) -> Callable[[], None]:
     """What the networks do in an update, on rows of zeros: their time does not depend on what they see."""
     config, agent, spec = experiment.config, experiment.agent, experiment.spec
     length, devices = config.runtime.unroll_length, len(config.runtime.learner_devices)
-    shared = make_table(config.selfplay, config.runtime.envs_per_pool // devices)
-    table = shared._replace(scripts=(), self_play=shared.self_play + shared.num_script_games)
-    rows = unroll_like(agent, spec, unroll_rows(config.selfplay, length), shared.num_columns)
+    table = make_table(config.selfplay, config.runtime.envs_per_pool // devices)
+    rows = unroll_like(agent, spec, unroll_rows(config.selfplay, length), table.num_columns)
     batch = jax.tree.map(lambda x: jnp.ones(x.shape, x.dtype) if x.dtype == bool else jnp.zeros(x.shape, x.dtype), rows)
     batch = batch._replace(first=jnp.zeros_like(batch.first))
     # An observation for every step, and all of them arguments: acting on the same constant one in a loop, a compiler
-    # would take the network out of the loop.
+    # would take the network out of the loop. The slots' copies of it are arguments too, lest it makes one of them.
     seen = jax.tree.map(lambda x: jnp.broadcast_to(x, (length, *x.shape)), blank_timestep(spec, table.num_games))
+    state = agent.init(jax.random.key(0))
+    frozen = jax.tree.map(lambda x: jnp.broadcast_to(x, (table.slots, *x.shape)), agent.publish(state))
+    start, end, shape = table.self_play, table.self_play + table.num_pool_games, (table.slots, table.games_per_slot)
 
     @jax.jit
-    def work(state: TrainState, batch: Trajectory, seen: TimeStep, key: Key) -> tuple[TrainState, PyTree]:
+    def work(state: TrainState, frozen: ActorParams, batch: Trajectory, seen: TimeStep) -> tuple[TrainState, PyTree]:
         params = agent.publish(state)
-        pool = empty_pool(config.selfplay.opponents, table, params)
-        decide = make_decide(agent, table, params, pool)
-        player = jnp.zeros(table.num_games, jnp.int32)
 
-        def act(actor_state: PyTree, now: tuple[jax.Array, TimeStep]) -> tuple[PyTree, PyTree]:
-            number, timestep = now
-            return decide((), actor_state, timestep, player, jax.random.fold_in(key, number))
+        def act(actor_state: PyTree, now: tuple[TimeStep, Key]) -> tuple[PyTree, PyTree]:
+            mine = agent.act(params, actor_state, *now)
+            if not table.slots:
+                return mine
+            timestep, key = now
+            before, seen = jax.tree.map(lambda x: x[start:end].reshape(*shape, *x.shape[1:]), (actor_state, timestep))
+            theirs = jax.vmap(agent.act)(frozen, before, seen, jax.random.split(key, table.slots))
+            return mine[0], (mine[1], theirs)
 
-        acted = jax.lax.scan(act, agent.initial_actor_state(table.num_games), (jnp.arange(length), seen))[1]
+        keys = jax.random.split(jax.random.key(1), length)
+        acted = jax.lax.scan(act, agent.initial_actor_state(table.num_games), (seen, keys))[1]
         return agent.update(state, batch)[0], acted
 
-    state, key = agent.init(jax.random.key(0)), jax.random.key(1)
-    compiled = work.lower(state, batch, seen, key).compile()
-    return lambda: jax.block_until_ready(compiled(state, batch, seen, key)) and None
+    compiled = work.lower(state, frozen, batch, seen).compile()
+    return lambda: jax.block_until_ready(compiled(state, frozen, batch, seen)) and None

@@ -27,12 +27,12 @@ from jaxrl.record.rundir import RunDir
 from jaxrl.record.tensorboard import check_installed
 from jaxrl.record.versions import collect
 from jaxrl.record.video import check_video_path
+from jaxrl.run import hosts
 from jaxrl.run.evaluate import finish
 from jaxrl.run.experiment import Experiment, build, make_evaluation_screen
-from jaxrl.run.resume import note, start
-from jaxrl.run.same_experiment import Resumed, by, other_settings, with_typed
+from jaxrl.run.resuming.resume import note, start
+from jaxrl.run.resuming.same_experiment import Resumed, by, other_settings, with_typed
 from jaxrl.run.signals import StopRequests, stop_requests
-from jaxrl.runtime import hosts
 from jaxrl.runtime.exchange import ActorFailed
 from jaxrl.runtime.seam import Runtime
 

@@ -16,7 +16,7 @@ from jaxrl.errors import ConfigError
 from jaxrl.record.checkpoints import CheckpointError, Checkpoints, Counters
 from jaxrl.record.rundir import RunDir
 from jaxrl.run.experiment import INIT_KEY, Experiment, build
-from jaxrl.run.same_experiment import changes
+from jaxrl.run.resuming.same_experiment import changes
 from jaxrl.run.zoo.card import exported_file
 from jaxrl.run.zoo.exported import read_exported
 from jaxrl.types import TrainState

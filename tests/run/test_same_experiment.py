@@ -10,7 +10,7 @@ from jaxrl.config.parsing import read_config, write_config
 from jaxrl.config.sections import PopulationConfig
 from jaxrl.errors import ConfigError
 from jaxrl.record.rundir import RunDir
-from jaxrl.run.same_experiment import by, other_settings, with_typed
+from jaxrl.run.resuming.same_experiment import by, other_settings, with_typed
 from jaxrl.run.train import run_training
 from tests.support.small_runs import interrupt_after, make_config, rows
 

@@ -24,7 +24,7 @@ os.environ["XLA_FLAGS"] += f" --xla_force_host_platform_device_count={4 // int(n
 os.environ["JAX_PLATFORMS"] = "cpu"
 import jax, jax.numpy as jnp
 from jaxrl.config.sections import HostsConfig
-from jaxrl.runtime import hosts
+from jaxrl.run import hosts
 if num_hosts > "1":
     hosts.join(HostsConfig(f"localhost:{port}", num_processes=int(num_hosts), process_id=int(host), timeout_s=240))
 from jaxrl.agents.replay_buffer import unroll_like

@@ -11,8 +11,8 @@ import time
 import jax
 
 import jaxrl.run.experiment
+import jaxrl.run.hosts
 import jaxrl.run.train
-import jaxrl.runtime.hosts
 import jaxrl.runtime.sebulba
 from jaxrl.cli.commands import main
 from jaxrl.envs.build import make_env
@@ -87,7 +87,7 @@ def run(fault, arguments):
         fault, save = "hang", jaxrl.run.train.Saver.save
         jaxrl.run.train.Saver.save = lambda self: break_down("hang") if is_over(self) else save(self)
     if fault == "hang-learning":
-        jaxrl.runtime.hosts.PATIENCE = 2
+        jaxrl.run.hosts.PATIENCE = 2
         jaxrl.runtime.sebulba.make_learner_step = hang_on_the_device(jaxrl.runtime.sebulba.make_learner_step)
         return main(arguments)
 

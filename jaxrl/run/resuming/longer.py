@@ -11,7 +11,7 @@ from jaxrl.agents.optimiser import schedule_factor
 from jaxrl.config.plan import make_plan
 from jaxrl.config.sections import ExperimentConfig
 from jaxrl.errors import ConfigError
-from jaxrl.run.same_experiment import SCHEDULE, Resumed
+from jaxrl.run.resuming.same_experiment import SCHEDULE, Resumed
 
 
 class Rates(NamedTuple):

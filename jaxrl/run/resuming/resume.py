@@ -3,7 +3,7 @@
 Saved: parameters, optimiser, agent state, keys, counters, the published versions that lagging actors still need, and
 where every actor stood. With pure-JAX environments that is everything: N updates equal k, resume, N - k, bit for bit.
 EnvPool cannot save its emulators, so there every environment starts a new episode on a fresh seed stream, and all else
-goes on exactly. A config that would make it another experiment is refused (`jaxrl.run.same_experiment`).
+goes on exactly. A config that would make it another experiment is refused (`jaxrl.run.resuming.same_experiment`).
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from jaxrl.record.checkpoints import Checkpoint, CheckpointError, Checkpoints, C
 from jaxrl.record.files import replace_text
 from jaxrl.record.rundir import write_error
 from jaxrl.record.versions import collect
+from jaxrl.run import hosts
 from jaxrl.run.experiment import INIT_KEY, Experiment
-from jaxrl.run.longer import check_rate, rate_sentence
+from jaxrl.run.resuming.longer import check_rate, rate_sentence
+from jaxrl.run.resuming.same_experiment import Resumed, changes
 from jaxrl.run.runtimes import make_runtime
-from jaxrl.run.same_experiment import Resumed, changes
-from jaxrl.runtime import hosts
 from jaxrl.runtime.seam import Runtime
 
 

@@ -15,7 +15,7 @@ from jax.errors import JaxRuntimeError
 
 from jaxrl.config.sections import HostsConfig
 from jaxrl.errors import TRY_AGAIN, ConfigError
-from jaxrl.runtime import hosts
+from jaxrl.run import hosts
 from tests.support.host_runs import (
     PATIENCE_S,
     ROOT,
@@ -31,7 +31,7 @@ from tests.support.host_runs import (
 # Joins as host argv[2] of two, and starts JAX as a training does.
 JOIN = """
 import jax, os, sys, time
-from jaxrl.runtime import hosts
+from jaxrl.run import hosts
 from jaxrl.config.sections import HostsConfig
 host = int(sys.argv[2])
 hosts.join(HostsConfig("localhost:" + sys.argv[1], num_processes=2, process_id=host, timeout_s=60))
@@ -197,7 +197,7 @@ def test_a_signal_to_one_host_ends_all_at_the_same_update(tmp_path):
 def test_under_slurm_a_process_has_all_devices_of_its_node():
     """JAX's own choice would be the GPU with the number of the task on its node, and no other."""
     code = (
-        "import jax; from jaxrl.runtime import hosts; from jaxrl.config.sections import HostsConfig\n"
+        "import jax; from jaxrl.run import hosts; from jaxrl.config.sections import HostsConfig\n"
         "hosts.join(HostsConfig('auto'))\n"
         "print(jax.config.read('jax_cuda_visible_devices'), jax.process_count()); hosts.leave()"
     )
