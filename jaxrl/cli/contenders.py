@@ -8,12 +8,12 @@ import numpy as np
 import yaml
 
 from jaxrl.cli.game import CHAMPION
-from jaxrl.envs.locm.state import Version
 from jaxrl.errors import UserError
 from jaxrl.locm.bot import PlayerChooser
 from jaxrl.locm.players import PLAYERS, Player
 from jaxrl.locm.policy.chooser import PolicyChooser
 from jaxrl.locm.policy.weights import Weights, as_weights
+from jaxrl.locm.rulebook import Rules, read_rules
 from jaxrl.run.zoo.card import CONFIG, exported_file, read_card, read_member, zoo
 
 if TYPE_CHECKING:
@@ -54,13 +54,13 @@ def _read_run(run: RunDir) -> tuple[dict[str, Any], dict[str, np.ndarray], Any]:
     return yaml.safe_load(run.config.read_text(encoding="utf-8")), arrays, found.counters.get("env_steps")
 
 
-def read_periods(run: RunDir) -> tuple[list[Weights], str]:
-    """The policies in a run's pool, in the order of their places, and the newest one; and the version of the rules.
+def read_periods(run: RunDir) -> tuple[list[Weights], Rules]:
+    """The policies in a run's pool, in the order of their places, and the newest one; and the rules of its games.
 
     As long as the pool is not full that is the order of their periods.
 
     Raises:
-        UserError: the run has no pool, or is of another game.
+        UserError: the run has no pool, is of another game, or its list of cards is gone.
     """
     config, arrays, _ = _read_run(run)
     if (size := arrays.get(f"{POOL}ledger/size")) is None:
@@ -74,21 +74,22 @@ def read_periods(run: RunDir) -> tuple[list[Weights], str]:
         }
         policies.append(as_weights(f"member {number + 1}", config, own))
     policies.append(as_weights("last", config, arrays))
-    return policies, str(config["env"].get("version", "1.5"))
+    env = config["env"]
+    return policies, read_rules(str(env.get("version", "1.5")), env.get("card_list"), "env.")
 
 
-def make_player(word: str, version: Version, sampled: bool = False) -> Player:
+def make_player(word: str, rules: Rules, sampled: bool = False) -> Player:
     """A player of batches of games; raises `UserError` like `read_weights`."""
     if word in PLAYERS:
-        return PLAYERS[word](version)
+        return PLAYERS[word](rules.version)
     weights = read_weights(word)
     from jaxrl.locm.policy.seated import policy_player
 
-    return policy_player(weights, version, sampled)
+    return policy_player(weights, rules.version, sampled)
 
 
-def make_chooser(word: str, version: Version, sampled: bool = False) -> PlayerChooser | PolicyChooser:
+def make_chooser(word: str, rules: Rules, sampled: bool = False) -> PlayerChooser | PolicyChooser:
     """A player of one game at a time; raises `UserError` like `read_weights`."""
     if word in PLAYERS:
-        return PlayerChooser(PLAYERS[word](version))
-    return PolicyChooser(read_weights(word), version, sampled)
+        return PlayerChooser(PLAYERS[word](rules.version))
+    return PolicyChooser(read_weights(word), rules.version, sampled)

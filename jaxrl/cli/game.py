@@ -49,11 +49,11 @@ def play(arguments: Sequence[str]) -> int:
         return _play_against(options)
     if options.time_factor is not None or options.old_ids:
         parser.error("--time_factor and --old_ids belong to --against COMMAND")
-    version, cards = _read_rules(options)
+    rules = _read_rules(options)
     from jaxrl.locm.match import match
 
-    games, batch = options.games or 2000, options.batch or 512
-    print(match(_make_players(options, version), version, games, options.seed, cards, batch, _tell).report())
+    games, batch, players = options.games or 2000, options.batch or 512, _make_players(options, rules)
+    print(match(players, rules.version, games, options.seed, rules.cards, batch, _tell).report())
     return 0
 
 
@@ -61,11 +61,11 @@ def _play_against(options: argparse.Namespace) -> int:
     """A match against a command. A termination ends it like an exception, so that no bot is left behind."""
     if options.batch is not None:
         raise ConfigError("play locm: games against a COMMAND are played one by one; leave --batch out")
-    version, cards = _read_rules(options)
+    version, cards = given = _read_rules(options)
     from jaxrl.cli.contenders import make_chooser
     from jaxrl.locm.outside import match_outside, pair_choosers
 
-    choosers = pair_choosers(make_chooser(options.first, version, options.sampled), version, options.seed)
+    choosers = pair_choosers(make_chooser(options.first, given, options.sampled), version, options.seed)
     rules = (version, options.games or 200, options.seed, cards, options.time_factor or 1.0, options.old_ids, _tell)
     before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
@@ -92,11 +92,11 @@ def bot(arguments: Sequence[str]) -> int:
     options = parser.parse_args(words)
     os.environ.setdefault("JAX_PLATFORMS", "cpu")  # no accelerator starts as fast, and one game needs none
     from jaxrl.cli.contenders import make_chooser
-    from jaxrl.envs.locm.state import VERSIONS
     from jaxrl.locm.bot import run
+    from jaxrl.locm.rulebook import rules_of
 
-    version = VERSIONS[options.version]
-    run(lambda: make_chooser(options.player, version, options.sampled), version, options.seed)
+    rules = rules_of(options.version)
+    run(lambda: make_chooser(options.player, rules, options.sampled), rules.version, options.seed)
     return 0
 
 
@@ -110,10 +110,10 @@ def view(arguments: Sequence[str]) -> int:
     _add_sampled(parser)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(words)
-    version, cards = _read_rules(options)
+    rules = _read_rules(options)
     from jaxrl.locm.narrate import narrate
 
-    for line in narrate(_make_players(options, version), version, options.seed, cards):
+    for line in narrate(_make_players(options, rules), rules.version, options.seed, rules.cards):
         print(line)
     return 0
 
@@ -124,7 +124,7 @@ def replay(arguments: Sequence[str]) -> int:
     parser = Parser("replay locm", "Replay games recorded by the referee and compare every state and legal action.")
     parser.add_argument("files", nargs="+", metavar="FILE", help="recorded games, text or .gz")
     options = parser.parse_args(words)
-    from jaxrl.envs.locm.replay import check_files
+    from jaxrl.locm.recorded.replay_check import check_files
 
     report = check_files(options.files)
     print(report.text())
@@ -193,32 +193,14 @@ def _add_rules(parser: Parser) -> None:
     parser.add_argument("--card_list", metavar="FILE", help="the competition's card list, for version 1.2")
 
 
-def _read_rules(options: argparse.Namespace) -> tuple[Any, Any]:
-    """The rules, and the cards where they are not generated."""
-    from jaxrl.envs.locm.cards import load_card_list
-    from jaxrl.envs.locm.deal import DRAFT_POOL
-    from jaxrl.envs.locm.state import V12, VERSIONS
+def _read_rules(options: argparse.Namespace) -> Any:
+    """`jaxrl.locm.rulebook.Rules`."""
+    from jaxrl.locm.rulebook import read_rules
 
-    version = VERSIONS[options.version]
-    if version != V12 and options.card_list:
-        raise ConfigError(f"version {options.version} generates its cards; leave --card_list out, or say --version 1.2")
-    if version != V12:
-        return version, None
-    if not options.card_list:
-        raise ConfigError("version 1.2 needs the competition's card list: --card_list FILE")
-    try:
-        cards, names = load_card_list(options.card_list)
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"--card_list {options.card_list} cannot be read: {error}") from None
-    if len(names) < DRAFT_POOL:
-        raise ConfigError(
-            f"--card_list {options.card_list} holds {len(names)} cards, and a draft needs {DRAFT_POOL} different ones; "
-            "give the competition's whole list"
-        )
-    return version, cards
+    return read_rules(options.version, options.card_list, "--")
 
 
-def _make_players(options: argparse.Namespace, version: Any) -> tuple[Any, Any]:
+def _make_players(options: argparse.Namespace, rules: Any) -> tuple[Any, Any]:
     from jaxrl.cli.contenders import make_player
 
-    return tuple(make_player(word, version, options.sampled) for word in (options.first, options.second))  # pyright: ignore[reportReturnType]
+    return tuple(make_player(word, rules, options.sampled) for word in (options.first, options.second))  # pyright: ignore[reportReturnType]

@@ -39,7 +39,7 @@ WITHOUT_THREADS = tuple(name for name in ENVS if name != "envpool")  # which ste
 NETWORKS: dict[str, str] = {
     "atari": "jaxrl.networks.atari",
     "mlp": "jaxrl.networks.mlp",
-    "cards": "jaxrl.locm.network",
+    "cards": "jaxrl.locm.policy.network",
 }
 AGENTS: dict[str, str] = {name: f"jaxrl.agents.{name}" for name in ("a2c", "casa", "group", "impala", "ppo")}
 

@@ -68,7 +68,7 @@ def test_a_match_is_reported_in_words(capsys):
         (["random", "no/where"], "argument B: there is no run folder and no file 'no/where'; check the path"),
         (["random", "random", "--games", "0"], "argument --games: must be a whole number of at least 1"),
         (["random", "random", "--game", "3"], "there is no option --game; the nearest is --games"),
-        (["random", "random", "--version", "1.2"], "version 1.2 needs the competition's card list"),
+        (["random", "random", "--version", "1.2"], "--version 1.2 needs a list of cards: set --card_list"),
         (["random", "random", "--version", "1.2", "--card_list", "none.txt"], "--card_list none.txt cannot be read"),
         (["random", "random", "--card_list", "none.txt"], "version 1.5 generates its cards"),
     ],

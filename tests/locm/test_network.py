@@ -12,7 +12,7 @@ from jaxrl.envs.locm.actions import attack_action, summon_action, use_action
 from jaxrl.envs.locm.cards import unpack
 from jaxrl.envs.locm.observe import card_features
 from jaxrl.envs.locm.sampling import random_action
-from jaxrl.locm.network import CardNetwork, Config
+from jaxrl.locm.policy.network import CardNetwork, Config
 from jaxrl.locm.policy.words import is_card, word_features
 from jaxrl.locm.table import CardTable, view_shapes
 

@@ -114,7 +114,7 @@ def test_the_command_line(capsys):
         (["random", "random", "--against", "x"], "give one opponent"),
         (["random", "random", "--old_ids"], "belong to --against COMMAND"),
         (["random", "--against", "x", "--batch", "4"], "one by one"),
-        (["random", "--against", "x", "--version", "1.2"], "card list"),
+        (["random", "--against", "x", "--version", "1.2"], "list of cards"),
         (["random", "--against", "/no/such/bot"], "cannot be started"),
     ],
 )

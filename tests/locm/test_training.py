@@ -57,6 +57,10 @@ def test_version_12_names_what_it_lacks(tmp_path):
     config = read_config("configs/locm/osfp12.yaml", ["--env.card_list="])
     with pytest.raises(ConfigError, match=r"^env\.version 1\.2 needs a list of cards: set env\.card_list"):
         build(config)
+    (tmp_path / "few.txt").write_text("1 ; A ; creature ; 1 ; 1 ; 1 ; ------ ; 0 ; 0 ; 0 ; text\n")
+    for name, words in (("none.txt", "cannot be read"), ("few.txt", "holds 1 cards, and a draft needs 60")):
+        with pytest.raises(ConfigError, match=rf"^env\.card_list .*{name} {words}"):
+            build(read_config("configs/locm/osfp12.yaml", [f"--env.card_list={tmp_path / name}"]))
     mlp = read_config("configs/locm/osfp.yaml", [])
     catch = read_config("configs/catch.yaml", [])
     with pytest.raises(ConfigError, match=r"^network\.name cards sees the card game only, and env\.name shows"):

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrl.locm.network import CardNetwork, Config
+from jaxrl.locm.policy.network import CardNetwork, Config
 from jaxrl.locm.policy.weights import Weights, as_weights
 from jaxrl.locm.table import view_shapes
 from jaxrl.record.checkpoints import Checkpoints

@@ -2,5 +2,6 @@
 
 from pathlib import Path
 
-# `python -m jaxrl.envs.locm.play`, `view` and `speed` go on as commands of `jaxrl`, from a folder of their own.
+# `python -m jaxrl.envs.locm.replay`, `play`, `view` and `speed` go on as commands of `jaxrl`, from a folder of their
+# own.
 __path__.append(str(Path(__file__).parent / "older"))

@@ -8,8 +8,6 @@ from jaxrl.envs.locm.cards import Cards, pack
 from jaxrl.envs.locm.generator import generate_pool
 from jaxrl.envs.locm.state import DECK_SIZE, SIDES, V12, V15, State, Version, empty_state
 
-DRAFT_POOL = 60
-
 
 def random_ranks(key: Array, shape: tuple[int, ...], axis: int) -> Array:
     """Uniform random permutations of 0 .. n-1 along an axis, int16: ranks of random 32-bit numbers.
@@ -49,9 +47,9 @@ def new_game(key: Array, version: Version, batch: tuple[int, ...] = (), card_lis
     else:
         listed = pack(card_list)
         bits = jax.random.bits(pool_key, (listed.shape[1], *batch), jnp.uint32)
-        pool = listed[:, jnp.argsort(bits, axis=0)[:DRAFT_POOL]]
+        pool = listed[:, jnp.argsort(bits, axis=0)[: version.pool_size]]
     state = empty_state(pool, version)
     if version == V12:
-        triples = distinct_three(offer_key, (DECK_SIZE, *batch), DRAFT_POOL)
+        triples = distinct_three(offer_key, (DECK_SIZE, *batch), version.pool_size)
         state = state._replace(offers=jnp.stack(triples, axis=1).astype(jnp.int16))
     return state._replace(place=random_ranks(place_key, (SIDES, DECK_SIZE, *batch), axis=1))

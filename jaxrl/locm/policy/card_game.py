@@ -11,14 +11,13 @@ import jax.numpy as jnp
 
 from jaxrl.config.conditions import ReadIf
 from jaxrl.config.ranges import AtLeast
-from jaxrl.envs.locm.cards import Cards, load_card_list
 from jaxrl.envs.locm.env import MAX_BATTLE_STEPS, NUM_ACTIONS, BatchState
-from jaxrl.envs.locm.state import VERSIONS, in_battle
-from jaxrl.errors import ConfigError
+from jaxrl.envs.locm.state import in_battle
 from jaxrl.locm.players import PLAYERS, Player
 from jaxrl.locm.policy.ladder_match import climb
 from jaxrl.locm.policy.watch import watch_decks, watch_stages
 from jaxrl.locm.policy.weights import as_weights
+from jaxrl.locm.rulebook import Rules, read_rules
 from jaxrl.locm.table import CardTable, view_shapes
 from jaxrl.types import Array, EnvSpec, Key, Metrics, Trajectory
 
@@ -39,22 +38,17 @@ class Config:
 
 
 def make(config: Config) -> CardGame:
-    """The game; raises `ConfigError` where version 1.2 has no card list."""
-    if config.version == "1.2" and not config.card_list:
-        raise ConfigError("env.version 1.2 needs a list of cards: set env.card_list to the path of cardlist.txt")
-    return CardGame(config, load_card_list(config.card_list)[0] if config.card_list else None)
+    """The game; raises `ConfigError` like `read_rules`."""
+    return CardGame(read_rules(config.version, config.card_list, "env."), config.max_battle_steps)
 
 
 class CardGame:
     """The card game as a part: `jaxrl.selfplay.games.TwoPlayerGame`."""
 
-    def __init__(self, config: Config, card_list: Cards | None):
-        """The rules of `config`, with the cards of version 1.2."""
-        self.version, self.card_list, self._max_battle_steps = (
-            VERSIONS[config.version],
-            card_list,
-            config.max_battle_steps,
-        )
+    def __init__(self, rules: Rules, max_battle_steps: int):
+        """By these rules; a battle is cut off after so many actions."""
+        self.version, self.card_list = rules
+        self._max_battle_steps = max_battle_steps
         self.spec = EnvSpec(view_shapes(self.version), NUM_ACTIONS, frame_skip=1, masks_actions=True)
         self.scripts = {name: _script(make_player(self.version)) for name, make_player in PLAYERS.items()}
 

@@ -1,4 +1,4 @@
-"""The card network for one state in NumPy: the same numbers as `jaxrl.locm.network`, and nothing to compile.
+"""The card network for one state in NumPy: the same numbers as `jaxrl.locm.policy.network`, and nothing to compile.
 
 A bot that starts for one game would spend its first seconds on compiling the network; one state takes half a
 millisecond here.

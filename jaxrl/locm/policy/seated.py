@@ -10,8 +10,8 @@ from jax import Array
 
 from jaxrl.envs.locm.observe import legal_actions
 from jaxrl.envs.locm.state import State, Version
-from jaxrl.locm.network import CardNetwork, Config
 from jaxrl.locm.players import Memory, Mind, Player
+from jaxrl.locm.policy.network import CardNetwork, Config
 from jaxrl.locm.policy.weights import PolicyError, Weights
 from jaxrl.locm.table import view
 

@@ -14,8 +14,6 @@ a wrong state never bends the comparison of the next one.
 
 import gzip
 import math
-import runpy
-import sys
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -31,9 +29,9 @@ from jaxrl.envs.locm.battle import act
 from jaxrl.envs.locm.cards import Cards, from_rows, keyword_bits, pack
 from jaxrl.envs.locm.deck_stage import with_decks
 from jaxrl.envs.locm.legal import battle_legal
-from jaxrl.envs.locm.notation import action_number, legal_names, parse_side, state_line
 from jaxrl.envs.locm.state import DECK_SIZE, V12, V15, State, Version, empty_state
 from jaxrl.errors import ConfigError
+from jaxrl.locm.recorded.notation import action_number, legal_names, parse_side, state_line
 
 GZIP = b"\x1f\x8b"  # how a compressed file begins
 CARDS = 2 * DECK_SIZE
@@ -262,8 +260,3 @@ def check_files(paths: Sequence[str | Path], batch: int = 128) -> Report:
             if queue:
                 compare(queue, report)
     return report
-
-
-if __name__ == "__main__":  # an older spelling of `jaxrl replay locm FILE...`
-    sys.argv[1:1] = ["replay", "locm"]
-    runpy.run_module("jaxrl", run_name="__main__")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from jaxrl.cli.commands import main
-from jaxrl.envs.locm.replay import check_files
+from jaxrl.locm.recorded.replay_check import check_files
 
 DATA = Path(__file__).parent / "data"
 FILES = [DATA / "golden_locm15.txt.gz", DATA / "golden_locm12.txt.gz"]

@@ -1,0 +1,1 @@
+"""Games that the referee recorded, in its notation, and the check that the engine plays them alike."""
