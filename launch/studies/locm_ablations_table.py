@@ -66,7 +66,7 @@ class Results:
         if found and found["settings"] != own:
             different = sorted(name for name in own if found["settings"].get(name) != own[name])
             raise UserError(f"{self._file} is of other settings ({', '.join(different)}); give another --out")
-        self._kept: dict[int, dict[str, np.ndarray]] = {}
+        self._kept: dict[int, dict[str, Any]] = {}
         self._found = found or {"settings": own, "runs": {}, "duels": {}}
 
     def _curve(self, run: Run) -> list[dict[str, float]]:
@@ -107,7 +107,7 @@ class Results:
     def _policy_file(self, point: int) -> Path:
         return self.folder / "policies" / f"{point}.npz"
 
-    def _policies(self, point: int) -> dict[str, np.ndarray]:
+    def _policies(self, point: int) -> dict[str, Any]:
         """All arrays at a point, read once."""
         if point not in self._kept:
             file = self._policy_file(point)

@@ -1,5 +1,11 @@
 """The ablations of the card game: arms are what they say, only what learns moves, and tables say what was found."""
 
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -184,3 +190,37 @@ def test_a_folder_says_what_is_left_and_the_table_what_was_found(tmp_path):
 
     with pytest.raises(UserError, match=r"is of other settings \(games\); give another --out"):
         Results(tmp_path, {"games": 6}, 2)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)  # nearly all of it is compiling
+def test_the_study_from_training_to_table_and_on(tmp_path):
+    """As small as it can be: results mean nothing here. Only the battle's turn to learn comes."""
+    script = Path(__file__).parents[2] / "launch" / "studies" / "locm_ablations.py"
+    sizes = "--runtime.envs_per_pool=12 --runtime.unroll_length=8 --network.embedding=4 --network.width=8"
+    rest = "--agent.num_minibatches=1 --selfplay.num_slots=1 --selfplay.period=2 --env_steps=400"
+    study = "--arms osfp latest alternating --games 2 --points 2 --duels 8 --phase 1000 --together 3 --out out"
+
+    def run(seeds):
+        command = [sys.executable, str(script), *f"{sizes} {rest} {study} --seeds {seeds}".split()]
+        environment = {**os.environ, "JAX_PLATFORMS": "cpu"}
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout, json.loads((tmp_path / "out" / "results.json").read_text())
+
+    _, first = run(1)
+    output, found = run(2)
+    assert "update 1 after" in output, "of the second seed"
+    assert all(found["runs"][name] == first["runs"][name] for name in first["runs"]), "what is done is left alone"
+    last = {name: entry["curve"][-1] for name, entry in found["runs"].items()}
+    assert all(entry["finished"] for entry in found["runs"].values()) and len(last) == 6
+    assert len({point["updates"] for point in last.values()}) == 1, "as many for the later runs"
+    steps = [point["env_steps"] for point in last.values()]
+    assert min(steps) >= 400 and max(steps) < 1.1 * min(steps)
+    assert last["latest 1"]["pool_size"] == 0 < last["osfp 1"]["pool_size"]
+    assert len(found["duels"]) == 3 * 4 + 6 and set(first["duels"]) < set(found["duels"])
+    assert (tmp_path / "out" / "table.md").read_text().strip() in output
+
+    with np.load(tmp_path / "out/policies/1.npz") as one, np.load(tmp_path / "out/policies/2.npz") as two:
+        moved = {name.split("/")[0] + "/" + name.split("/")[1] for name in one.files if (one[name] != two[name]).any()}
+    assert moved == {f"{name}/{BATTLE if name.startswith('alternating') else DECK}" for name in last}
