@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 from jax.tree_util import DictKey, tree_map_with_path
 
-from jaxrl.locm.network import CardNetwork, Config
+from jaxrl.locm.policy.network import CardNetwork, Config
 from jaxrl.networks.heads import NetworkOutput
 from jaxrl.types import Agent, Key, Learnt, Memory, Metrics, PyTree, TrainState, Trajectory
 

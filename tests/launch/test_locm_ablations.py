@@ -13,7 +13,7 @@ import optax
 import pytest
 
 from jaxrl.errors import UserError
-from jaxrl.locm.network import CardNetwork, Config
+from jaxrl.locm.policy.network import CardNetwork, Config
 from jaxrl.locm.table import view_shapes
 from jaxrl.types import Agent, TrainState
 from launch.studies.locm_ablations_table import Results, crossed, duel_name, spread
