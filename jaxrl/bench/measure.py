@@ -52,7 +52,7 @@ def main(config: ExperimentConfig, json_path: Path, seconds: float, peer: str | 
     Args:
         config: whose sizes are measured.
         json_path: where the numbers go; docs/bench.md says what they mean.
-        seconds: for each part, over all rounds. Under 1 the Nature CNN is left out.
+        seconds: for each part, over all rounds. Under 1, and on an accelerator, the Nature CNN is left out.
         peer: `torch` times the network's update there too.
 
     Raises:
@@ -77,7 +77,8 @@ def main(config: ExperimentConfig, json_path: Path, seconds: float, peer: str | 
             loop, sizes = _prepare(experiment, seconds, stack)
             rounds = _measure_by_turns(loop, seconds / ROUNDS, show)
         nature: dict[str, float | None] = dict.fromkeys(networks.UpdateSpeed._fields)
-        if seconds >= NATURE_FROM_SECONDS:
+        on_cpu = devices_of(experiment)[1][0].platform == "cpu"  # elsewhere both forms are the same one
+        if seconds >= NATURE_FROM_SECONDS and on_cpu:
             show(1.0, f"Nature CNN at batch {NATURE_BATCH}, plain and ours")
             nature = networks.measure(NATURE_BATCH, repetitions=3 if seconds < 5 else 5)._asdict()
         beside: dict[str, float | None] = dict.fromkeys(peers.PeerSpeed._fields)
