@@ -12,7 +12,6 @@ from importlib.util import find_spec
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 
 from jaxrl.bench.networks import prepare_update, time_by_turns
@@ -139,34 +138,3 @@ def make_peer(config: atari.Config, spec: EnvSpec) -> Any:
             return self.policy(x), self.value(x)[:, 0]
 
     return Peer()
-
-
-def copy_parameters(peer: Any, params: Any) -> None:
-    """Give a peer the parameters of our network, in the order of both."""
-    torch = load()
-    torso = params["torso"]
-    names = sorted((name for name in torso if not name.startswith("dense")), key=_order)
-    pairs = [
-        (layer, np.transpose(torso[n]["kernel"], (3, 2, 0, 1)), n)
-        for layer, n in zip(peer.convolutions, names, strict=True)
-    ]
-    kernels = [np.asarray(torso[f"dense_{i}"]["kernel"]) for i in range(len(peer.dense))]
-    channels = peer.convolutions[-1].out_channels
-    # Ours flattens channels last, a peer channels first.
-    kernels[0] = kernels[0].reshape(-1, channels, kernels[0].shape[1]).swapaxes(0, 1).reshape(kernels[0].shape)
-    pairs += [
-        (layer, kernel.T, f"dense_{i}") for i, (layer, kernel) in enumerate(zip(peer.dense, kernels, strict=True))
-    ]
-    heads = [(peer.policy, "policy"), (peer.value, "value")]
-    for layer, kernel, bias in [
-        *((layer, kernel, torso[name]["bias"]) for layer, kernel, name in pairs),
-        *((layer, np.asarray(params[name]["kernel"]).T, params[name]["bias"]) for layer, name in heads),
-    ]:
-        with torch.no_grad():
-            layer.weight.copy_(torch.from_numpy(np.array(jax.device_get(kernel))))
-            layer.bias.copy_(torch.from_numpy(np.array(jax.device_get(bias))))
-
-
-def _order(name: str) -> tuple[int, ...]:
-    """A section's first convolution comes before those of its blocks."""
-    return tuple(int(word) for word in name.split("_") if word.isdigit())

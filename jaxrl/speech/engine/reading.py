@@ -25,7 +25,6 @@ NEUTRAL_SPEED, NEUTRAL_RANGE = 165, 50
 NEUTRAL_LEVEL = -26.0  # dB; synthesisers differ by 15
 ROUNDS = 4
 RATE_ERROR, PITCH_ERROR = 0.02, 0.15  # share, semitones: what the corrections aim at; the bars are 5 % and 3 %
-MAX_SECONDS = 8.0
 
 
 class Reading(NamedTuple):
