@@ -47,6 +47,7 @@ from jaxrl.locm.policy.weights import Weights
 from jaxrl.selfplay.period import Carry, make_period
 from jaxrl.types import Key, Metrics, PyTree
 
+BEGAN = time.monotonic()
 SCRIPTS = "scored", "greedy"
 WATCHED = (  # means since the last point
     *(f"selfplay/{name}" for name in ("deck_cost", "entropy_deck", "entropy_battle", "game_length", "meets_pool")),
@@ -154,12 +155,11 @@ class Study:
             update = jax.jit(jax.vmap(self.update), donate_argnums=1)
             wanted["init"] = jax.jit(self.period(1.0).init), key, key, key
             wanted["update"] = update, shapes(rules, runs), shapes(carry, runs)
-        began = time.monotonic()
 
         def build(name: str) -> Any:
             function, *arguments = wanted[name]
             program = function.lower(*arguments).compile()
-            say(f"compiled {name} after {time.monotonic() - began:.0f} s")
+            say(f"compiled {name}")
             return program
 
         with ThreadPoolExecutor(len(wanted)) as threads:
@@ -175,8 +175,8 @@ def _untrained(*_: Any) -> Any:
 
 
 def say(line: str) -> None:
-    """Print at once."""
-    print(line, flush=True)
+    """Print at once, with the time since the beginning."""
+    print(f"{time.monotonic() - BEGAN:5.0f} s: {line}", flush=True)
 
 
 def train(
@@ -197,7 +197,7 @@ def train(
         updates, spent = updates + 1, spent + time.monotonic() - began
         watched.append(metrics)
         if updates in (1, 10):
-            say(f"update {updates} after {spent:.1f} s")
+            say(f"update {updates}, {spent:.1f} s of training")
         progress = updates / limit if limit else max(total.min() / study.config.env_steps, spent / seconds)
         if progress * points >= done + 1:
             done = min(points, int(progress * points))
@@ -273,7 +273,7 @@ def main(arguments: Sequence[str]) -> None:
         filled = [*group, *[group[-1]] * (together - len(group))]  # of one size, so that the program is the same
         train(study, programs, filled, results, options.seconds)
     play_duels(programs, options.duels, results)
-    say(results.table())
+    print(results.table(), flush=True)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import combinations, product
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -175,13 +175,15 @@ def tables(found: Mapping[str, Any]) -> str:
         else:
             duels.setdefault((arm, other), {})[int(seed), int(other_seed)] = share
             duels.setdefault((other, arm), {})[int(other_seed), int(seed)] = 1 - share
-    against = {pair: crossed(_matrix(shares)) for pair, shares in duels.items()}
+    matrices = {pair: _matrix(shares) for pair, shares in duels.items()}
+    against = {pair: crossed(matrix) for pair, matrix in matrices.items() if not np.isnan(matrix).any()}
     return "\n\n".join([_arms(curves, against), _curves(curves), *([_earlier(earlier)] if earlier else [])])
 
 
 def _matrix(shares: Mapping[tuple[int, int], float]) -> np.ndarray:
+    """Of seeds by seeds; NaN where a match is still to come."""
     rows, columns = (sorted(set(side)) for side in zip(*shares, strict=True))
-    return np.asarray([[shares[pair] for pair in product([row], columns)] for row in rows])
+    return np.asarray([[shares.get((row, column), math.nan) for column in columns] for row in rows])
 
 
 def _arms(

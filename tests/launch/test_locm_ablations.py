@@ -172,6 +172,8 @@ def test_a_folder_says_what_is_left_and_the_table_what_was_found(tmp_path):
     missing = again.missing_duels()
     between = [pair for pair in missing if pair[0][0] != pair[1][0]]
     assert len(between) == 4 and len(missing) == 4 + 4, "all seeds against all, and each against its earlier self"
+    again.add_duels(between[:3], [0.7] * 3)
+    assert "vs latest" in again.table() and "70.0" not in again.table(), "until all seeds have met"
     shares = {("osfp", 0, "latest", 0): 0.7, ("osfp", 0, "latest", 1): 0.8}
     again.add_duels(missing, [shares.get((*a[:2], *b[:2]), 0.75 if a[0] != b[0] else 0.9) for a, b in missing])
     assert again.missing_duels() == [] and "osfp 0 2 | latest 0 2" in map(duel_name, missing)
@@ -210,7 +212,7 @@ def test_the_study_from_training_to_table_and_on(tmp_path):
 
     _, first = run(1)
     output, found = run(2)
-    assert "update 1 after" in output, "of the second seed"
+    assert "update 1," in output, "of the second seed"
     assert all(found["runs"][name] == first["runs"][name] for name in first["runs"]), "what is done is left alone"
     last = {name: entry["curve"][-1] for name, entry in found["runs"].items()}
     assert all(entry["finished"] for entry in found["runs"].values()) and len(last) == 6
