@@ -30,6 +30,7 @@ def fit(
     advance: Callable[[int, int], None],
     every: int = 100,
     check: Callable[[State], Mapping[str, jax.Array]] = lambda state: {},
+    lines_kept: int = 1,
 ) -> State:
     """The state after `steps` updates; the same, bit for bit, if it was interrupted.
 
@@ -40,8 +41,9 @@ def fit(
         steps: number of updates.
         seed: of the keys.
         advance: told the number of updates done, and of all.
-        every: updates between two savings and lines of the curve.
+        every: updates between two lines of the curve.
         check: what else a line of the curve says of the state.
+        lines_kept: lines of the curve between two savings.
     """
     done, lines = 0, []
     if (folder / "state").exists():
@@ -54,6 +56,7 @@ def fit(
         if (step + 1) % every == 0 or step + 1 == steps:
             told = {name: float(value) for name, value in {**metrics, **check(state)}.items()}
             lines.append(json.dumps({"step": step + 1} | told))
+        if (step + 1) % (every * lines_kept) == 0 or step + 1 == steps:
             replace_text(folder / CURVE, "\n".join(lines) + "\n")
             save(folder / "state", step + 1, state)
     advance(steps, steps)

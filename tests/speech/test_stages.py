@@ -28,7 +28,9 @@ SMALL = Scale(
     EngineConfig(16, 0),
     CodecConfig(8, 16, width=16, steps=4, batch=2, blocks=4),
     FlowConfig(width=16, steps=4, batch=2, blocks=4, euler=2),
-    PolicyConfig(8, width=16, layers=1, heads=2, rows=2, steps=4, student_layers=1, student_texts=2, student_steps=2),
+    PolicyConfig(
+        8, 16, layers=1, heads=2, rows=2, steps=4, phone_weight=0.3, student_layers=1, student_texts=2, student_steps=2
+    ),
 )
 
 
@@ -128,12 +130,14 @@ def test_the_last_stages_go_on_where_they_stopped_and_show_what_they_did(talking
     """All learners for one update, and the suite before and after: it never breaks, whatever the policy is worth."""
     last = dataclasses.replace(
         SMALL,
-        rl=RLConfig(updates=1, prompts=2, group=2, tokens=240, epochs=1, held=4, listener_width=16, listener_steps=4),
+        rl=RLConfig(
+            updates=1, prompts=2, group=2, tokens=240, epochs=1, held=4, listener_width=16, listener_steps=4, seeds=2
+        ),
         suite=SuiteConfig(items=12),
     )
     stop = Mock(side_effect=KeyboardInterrupt)
     with monkeypatch.context() as patch:
-        patch.setattr(rl_stage, "compared", stop)  # after the first arm
+        patch.setattr(rl_stage, "compared", stop)  # after the first seed of the first arm
         with pytest.raises(KeyboardInterrupt):
             run(talking, last, "rl", 2)
     curve = talking / "rl" / "group" / "curve.jsonl"
@@ -147,6 +151,9 @@ def test_the_last_stages_go_on_where_they_stopped_and_show_what_they_did(talking
     arms = report_of(talking, "rl")["arms"]
     assert list(arms) == ["group", "impala", "casa", "words"]
     assert all(0 <= arm["score"] <= 1 and arm["last_kl"] < 1e-3 for arm in arms.values())
+    assert [len(arm["other_seeds"]) for arm in arms.values()] == [1, 1, 1, 0]  # of the wrong reward one is enough
+    assert len(arms["casa"]["recogniser_cer_rise"]) == 2 and "score_rise" not in arms["words"]
+    assert (talking / "rl" / "casa-1" / "curve.jsonl").exists()
     told = run(talking, last, "suite", 2)
     assert told.keys() == {"settings", "teacher", "group"}
     for name in ("suite/radar.png", "suite/teacher/suite.json", "suite/group/table.md", "rl/curves.png", "report.html"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -199,7 +199,30 @@ class FlowDecoder:
         made = self._generate(noise, two, three, ((voice - self._scale[0]) / self._scale[1])[None])
         return np.asarray(made[0, : FRAMES * blocks]) * self._scale[1] + self._scale[0]
 
+    def decode_all(
+        self, speech: Sequence[Speech], voices: Sequence[np.ndarray], batch: int = 16, bucket: int = 16
+    ) -> list[np.ndarray]:
+        """What `decode` makes of each, `batch` of them at once."""
+        found: list[np.ndarray] = []
+        for start in range(0, len(speech), batch):
+            some = list(speech[start : start + batch])
+            lengths = [len(one.linguistic) // 2 for one in some]
+            filled = [*some, *[some[-1]] * (batch - len(some))]
+            told = np.stack([*voices[start : start + batch], *[voices[-1]] * (batch - len(some))])
+            length = -(-max(lengths) // bucket) * bucket
+            two, three = (
+                np.stack([lengthened(np.asarray(one[part], np.int32), length * n) for one in filled])
+                for part, n in ((0, 2), (1, 3))
+            )
+            noise = np.concatenate([_noise(block) for block in range(length)])
+            noise = np.broadcast_to(noise, (batch, *noise.shape))
+            made = np.asarray(self._generate(noise, two, three, (told - self._scale[0]) / self._scale[1]))
+            made = made * self._scale[1] + self._scale[0]
+            found += [row[: FRAMES * blocks] for row, blocks in zip(made, lengths, strict=False)]
+        return found
 
+
+@cache
 def _noise(block: int) -> np.ndarray:
     """The noise of one block, [6, 34]."""
     return np.random.default_rng(block).normal(size=(FRAMES, CHANNELS)).astype(np.float32)

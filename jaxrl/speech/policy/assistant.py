@@ -113,6 +113,10 @@ class Assistant:
         known = self.voice_named(voice) if isinstance(voice, str) else voice_of(channels_of(of_wave(voice)))
         return to_wave(self.decoder.decode(speech, known))
 
+    def channels(self, speech: Sequence[Speech], voices: Sequence[str]) -> list[np.ndarray]:
+        """What the decoder makes of pieces of speech in voices by name, [6 n, 34] each."""
+        return self.decoder.decode_all(speech, [self.voice_named(name) for name in voices])
+
     def voice_named(self, name: str) -> np.ndarray:
         """[34] of a voice; raises `SpeechError` for a name that there is not."""
         if name not in self.voices:

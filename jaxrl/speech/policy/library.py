@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
+
+import numpy as np
 
 from jaxrl.speech.chat import Speech
 from jaxrl.speech.engine.voices import ASSISTANT
+from jaxrl.speech.interleave import BLOCK_MS, LINGUISTIC_PER_BLOCK, SEMANTIC_PER_BLOCK
 from jaxrl.speech.manifest import Item
+
+BEGINNINGS = (0.25, 0.5, 0.75)  # blocks by which waves that are coded again begin later
+PHONES = 96  # classes: nothing, the most frequent phones, and nothing else
 
 
 class Utterance(NamedTuple):
@@ -48,9 +54,14 @@ class Library:
         self.plain: dict[str, list[Utterance]] = defaultdict(list)  # by voice, without tags
         self.under: dict[tuple[str, str], list[Utterance]] = defaultdict(list)  # by voice and tag, one tag only
         self.replies: dict[str, list[Speech]] = defaultdict(list)  # in the assistant's voice, by text
+        self.phones: dict[Speech, list[int]] = {}  # classes of the codes, in the order of a stream
+        told = Counter(name for item in items if item.split == "train" for name, _ in item.phones)
+        classes = {name: number for number, (name, _) in enumerate(told.most_common(PHONES - 1), 1)}
         for item, codes, others in zip(items, speech, later or [()] * len(items), strict=True):
             if item.split == split:
                 self.add(Utterance(item.text, codes, item.kind, item.voice, item.tags, item.answer, others))
+                for coding, begins in zip((codes, *others), (0.0, *BEGINNINGS), strict=False):
+                    self.phones[coding] = phones_of(item, coding, classes, begins)
 
     def add(self, one: Utterance) -> None:
         """One more."""
@@ -65,3 +76,20 @@ class Library:
         self.plain[one.voice].append(one)
         if one.voice == ASSISTANT:
             self.replies[one.text] += one.codings
+
+
+def phones_of(item: Item, speech: Speech, classes: Mapping[str, int], later: float = 0.0) -> list[int]:
+    """The class of the phone in the middle of each code's time, in the order of a stream; 0 for none.
+
+    Args:
+        item: whose synthesiser told the ends of its phones.
+        speech: its codes.
+        classes: by the name of a phone.
+        later: blocks of silence before the wave that was coded.
+    """
+    blocks = np.arange(len(speech.linguistic) // LINGUISTIC_PER_BLOCK)[:, None]
+    inside = [(np.arange(count) + 0.5) / count for count in (LINGUISTIC_PER_BLOCK, SEMANTIC_PER_BLOCK)]
+    seconds = (blocks + np.concatenate(inside) - later).reshape(-1) * BLOCK_MS / 1000
+    names = np.array([0, *(classes.get(name, 0) for name, _ in item.phones), 0])
+    ends = np.array([0.0, *(end for _, end in item.phones)])
+    return names[np.searchsorted(ends, seconds, side="right")].tolist()

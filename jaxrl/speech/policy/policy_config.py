@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from jaxrl.speech.ids import Vocabulary
+from jaxrl.speech.policy.library import PHONES
 from jaxrl.speech.policy.transformer import Transformer
 
 
@@ -23,6 +24,9 @@ class PolicyConfig:
         steps: updates.
         learning_rate: peak; it falls to 0 as a cosine.
         noise: share of the codes that are read as others in training.
+        text_weight: of the loss of a token of text, beside that of a code.
+        phone_weight: of a loss beside it, of the phone that each code belongs to, as the synthesiser timed it; 0 for
+            none.
         student_layers: blocks of the student.
         student_texts: that the policy reads out for its student.
         student_steps: updates of the student.
@@ -39,6 +43,8 @@ class PolicyConfig:
     steps: int = 4000
     learning_rate: float = 4e-3
     noise: float = 0.1
+    text_weight: float = 1.0
+    phone_weight: float = 0.0
     student_layers: int = 2
     student_texts: int = 400
     student_steps: int = 800
@@ -47,4 +53,5 @@ class PolicyConfig:
 
 def make_network(config: PolicyConfig, vocabulary: Vocabulary) -> Transformer:
     """The network."""
-    return Transformer(vocabulary.size, config.width, config.layers, config.heads, config.dropout)
+    phones = PHONES if config.phone_weight else 0
+    return Transformer(vocabulary.size, config.width, config.layers, config.heads, config.dropout, phones)

@@ -22,7 +22,7 @@ from jaxrl.speech.manifest import Item, read_manifest
 from jaxrl.speech.policy.assistant import VOICES_FILE, Assistant
 from jaxrl.speech.policy.at_hand import POLICY, STUDENT, TRAINING, load_policy, student_config, vocabulary_of
 from jaxrl.speech.policy.dialogues import TASKS, draw_dialogue
-from jaxrl.speech.policy.library import Library
+from jaxrl.speech.policy.library import BEGINNINGS, Library
 from jaxrl.speech.policy.policy_config import PolicyConfig
 from jaxrl.speech.policy.policy_report import report, spoken, unseen_texts
 from jaxrl.speech.policy.row_packing import fill
@@ -39,7 +39,7 @@ from jaxrl.speech.sound.world import pitch_track
 from jaxrl.speech.tokenizer.codec_training import Tokenizer
 
 DATA, LATER = "data", "later.npz"
-SHIFTS = tuple(BLOCK_SAMPLES * quarter // 4 for quarter in (1, 2, 3))  # samples
+SHIFTS = tuple(int(BLOCK_SAMPLES * later) for later in BEGINNINGS)  # samples
 PANELS = (("loss", "valid_loss"), ("text", "valid_text", "speech", "valid_speech"), ("right", "valid_right"))
 LISTENED = 8  # waves on the page
 
@@ -97,7 +97,7 @@ def train_on(
     checked = fill(lambda: draw_dialogue(rng, held_out, ("tts", "asr")), config.rows, config.context, tokens)
 
     def draw(rng: np.random.Generator) -> Rows:
-        return fill(lambda: draw_dialogue(rng, library, tasks), config.rows, config.context, tokens)
+        return fill(lambda: draw_dialogue(rng, library, tasks), config.rows, config.context, tokens, library.phones)
 
     with shown(title) as advance:
         train_policy(folder, draw, checked, config, tokens, advance)

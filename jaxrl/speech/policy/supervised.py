@@ -24,14 +24,15 @@ from jaxrl.speech.policy.policy_optimiser import policy_optimiser
 class Rows(NamedTuple):
     """Dialogues packed behind one another, each array [B, T].
 
-    tokens; segments, the number of each dialogue in its row, 0 for padding; phases before each token; and whether a
-    token is the assistant's own, so that it counts.
+    tokens; segments, the number of each dialogue in its row, 0 for padding; phases before each token; whether a token
+    is the assistant's own, so that it counts; and the class of the phone of each code, -1 where none is known.
     """
 
     tokens: np.ndarray
     segments: np.ndarray
     phases: np.ndarray
     counted: np.ndarray
+    phones: np.ndarray
 
 
 class PolicyState(NamedTuple):
@@ -43,14 +44,14 @@ class PolicyState(NamedTuple):
 
 def init_policy(config: PolicyConfig, vocabulary: Vocabulary) -> PolicyState:
     """The first state."""
-    init: Any = jax.jit(make_network(config, vocabulary).init)
-    params = init(jax.random.key(config.seed), jnp.zeros((1, 2), jnp.int32))["params"]
+    init: Any = jax.jit(make_network(config, vocabulary).init, static_argnames="method")
+    params = init(jax.random.key(config.seed), jnp.zeros((1, 2), jnp.int32), method="with_phones")["params"]
     return PolicyState(params, policy_optimiser(config).init(params))
 
 
-def losses(logits: Array, rows: Rows, vocabulary: Vocabulary) -> dict[str, Array]:
-    """Mean negative log-likelihood of the assistant's tokens, of those of text and speech apart, and of the tokens how
-    many were the likeliest; `logits` [B, T, A] of the row's tokens."""
+def losses(logits: Array, rows: Rows, vocabulary: Vocabulary, text_weight: float = 1.0) -> dict[str, Array]:
+    """Mean negative log-likelihood of the assistant's tokens, in which one of text has its weight, of those of text and
+    speech apart, and of the tokens how many were the likeliest; `logits` [B, T, A] of the row's tokens."""
     targets = jnp.asarray(rows.tokens)[:, 1:]
     legal = jnp.asarray(legal_table(vocabulary))[jnp.asarray(rows.phases)[:, 1:]]
     choices = masked_logits(logits[:, :-1], legal)
@@ -62,11 +63,18 @@ def losses(logits: Array, rows: Rows, vocabulary: Vocabulary) -> dict[str, Array
         return jnp.sum(jnp.where(where > 0, values, 0.0)) / jnp.maximum(jnp.sum(where), 1.0)
 
     return {
-        "loss": mean(missed, counted),
+        "loss": mean(missed * jnp.where(spoken, 1, text_weight), counted),
         "text": mean(missed, counted * ~spoken),
         "speech": mean(missed, counted * spoken),
         "right": mean((jnp.argmax(choices, axis=-1) == targets).astype(jnp.float32), counted),
     }
+
+
+def phone_loss(logits: Array, rows: Rows) -> Array:
+    """Mean negative log-likelihood of the phones that are known; `logits` [B, T, classes]."""
+    phones = jnp.asarray(rows.phones)
+    missed = optax.softmax_cross_entropy_with_integer_labels(logits, jnp.maximum(phones, 0))
+    return jnp.sum(jnp.where(phones >= 0, missed, 0.0)) / jnp.maximum(jnp.sum(phones >= 0), 1)
 
 
 def noisy(tokens: Array, key: Array, share: float, vocabulary: Vocabulary) -> Array:
@@ -91,9 +99,13 @@ def update(
     read = noisy(jnp.asarray(rows.tokens), keys[0], config.noise, vocabulary)
 
     def loss(params: Any) -> tuple[Array, dict[str, Array]]:
-        logits = network.apply({"params": params}, read, rows.segments, True, rngs={"dropout": keys[1]})
-        parts = losses(logits, rows, vocabulary)
-        return parts["loss"], parts
+        rngs = {"dropout": keys[1]}
+        logits, heard = network.apply({"params": params}, read, rows.segments, True, rngs=rngs, method="with_phones")
+        parts = losses(logits, rows, vocabulary, config.text_weight)
+        if heard is None:
+            return parts["loss"], parts
+        parts["phones"] = phone_loss(heard, rows)
+        return parts["loss"] + config.phone_weight * parts["phones"], parts
 
     gradient, parts = jax.grad(loss, has_aux=True)(state.params)
     changes, optimiser = policy_optimiser(config).update(gradient, state.optimiser, state.params)

@@ -87,6 +87,7 @@ class Transformer(nn.Module):
         layers: blocks.
         heads: of attention.
         dropout: in training.
+        phones: classes of an auxiliary head for what is heard and said at each place; 0 for none.
     """
 
     size: int
@@ -94,16 +95,25 @@ class Transformer(nn.Module):
     layers: int = 4
     heads: int = 4
     dropout: float = 0.0
+    phones: int = 0
 
     def setup(self):
         self.embed = nn.Embed(self.size, self.width)
         self.blocks = [Block(self.heads, self.layers, self.dropout) for _ in range(self.layers)]
         self.norm = nn.RMSNorm()
         self.head = nn.Dense(self.size, use_bias=False)
+        self.ear = nn.Dense(self.phones) if self.phones else None
 
     def __call__(self, tokens: Array, segments: Array | None = None, training: bool = False) -> Array:
         """Logits at every position; `segments` [B, T] number the dialogues of a row, which do not see each other."""
         return self.head(self.features(tokens, segments, training))
+
+    def with_phones(
+        self, tokens: Array, segments: Array | None = None, training: bool = False
+    ) -> tuple[Array, Array | None]:
+        """Logits at every position, and those of its phone [B, T, phones] where there is a head for them."""
+        hidden = self.features(tokens, segments, training)
+        return self.head(hidden), self.ear(hidden) if self.ear else None
 
     def features(self, tokens: Array, segments: Array | None = None, training: bool = False) -> Array:
         """The last hidden states, [B, T, width], from which heads are read."""

@@ -16,8 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrl import ops
-from jaxrl.agents.group import choices
+from jaxrl.agents.group import choices, divergence
 from jaxrl.speech import fitting
 from jaxrl.speech.policy.generate import Grammar, stack_prompts
 from jaxrl.speech.rl.arms import Arm
@@ -27,8 +26,9 @@ from jaxrl.speech.rl.rollout import answers_of, make_rollout
 from jaxrl.speech.rl.scoring import Score, Scorer
 from jaxrl.speech.rl.token_network import TokenNetwork
 from jaxrl.speech.speech_error import SpeechError
-from jaxrl.types import TrainState, Trajectory
+from jaxrl.types import Agent, TrainState, Trajectory
 
+SAVED = 10  # updates between two savings
 PARTS = ("content", "attribute", "voice", "tool", "format", "length")
 
 
@@ -56,14 +56,11 @@ def paid(trajectory: Trajectory, reward: np.ndarray) -> Trajectory:
 
 
 @partial(jax.jit, static_argnames="network")
-def divergence(network: TokenNetwork, supervised: Any, trajectory: Trajectory) -> tuple[jax.Array, jax.Array]:
-    """`log mu(a) - log ref(a)` where a token was chosen, else 0, [T, B]; and where one was, bool [T, B]."""
+def drifted(network: TokenNetwork, supervised: Any, trajectory: Trajectory) -> tuple[jax.Array, jax.Array]:
+    """`agents.group.divergence` from the supervised policy."""
     tokens = jnp.swapaxes(trajectory.observation, 0, 1)
     logits = jnp.swapaxes(network.model.apply({"params": supervised}, tokens), 0, 1)[:-1]
-    legal = trajectory.legal[:-1]  # pyright: ignore[reportOptionalSubscript]
-    reference = ops.log_prob(ops.softmax_policy(logits, 1.0, legal), trajectory.action)
-    chosen = choices(trajectory)
-    return jnp.where(chosen, ops.log_prob(trajectory.behaviour_logits, trajectory.action) - reference, 0), chosen
+    return divergence(trajectory, logits)
 
 
 def averages(scores: Sequence[Score]) -> dict[str, float]:
@@ -106,6 +103,23 @@ def reinforce(
         SpeechError: a loss is not a number.
     """
     agent = arm.make(config, network)
+    update = make_update(agent, folder.name, arm, config, network, supervised, grammar, asks, scorer)
+    first = agent.init(jax.random.key(config.seed))
+    return fitting.fit(folder, first, update, config.updates, config.seed, advance, 1, lines_kept=SAVED)
+
+
+def make_update(
+    agent: Agent,
+    name: str,
+    arm: Arm,
+    config: RLConfig,
+    network: TokenNetwork,
+    supervised: Any,
+    grammar: Grammar,
+    asks: Asks,
+    scorer: Scorer,
+) -> Callable[[TrainState, jax.Array], tuple[TrainState, Mapping[str, Any]]]:
+    """One `rollout -> score -> update` of `reinforce`; the key draws the prompts, and what is answered."""
     rollout = make_rollout(agent, grammar, config.tokens)
     publish, learn = jax.jit(agent.publish), jax.jit(agent.update, donate_argnums=0)
 
@@ -119,17 +133,18 @@ def reinforce(
     def update(state: TrainState, key: jax.Array) -> tuple[TrainState, Mapping[str, Any]]:
         start = time.monotonic()
         batch = play(state, key)
-        apart, chosen = divergence(network, supervised, batch.trajectory)
+        apart, kl = drifted(network, supervised, batch.trajectory)
+        chosen = choices(batch.trajectory)
         reward = rewards(batch.scores, batch.lengths, len(batch.trajectory.action))
         trajectory = paid(batch.trajectory, reward)
         if arm.shaping:
             trajectory = trajectory._replace(reward=trajectory.reward - config.kl_cost * apart)
         state, metrics = learn(state, trajectory)
         if not np.isfinite(float(metrics["loss/total"])):
-            raise SpeechError(f"the loss of {folder.name} is no number any more; lower rl.learning_rate")
+            raise SpeechError(f"the loss of {name} is no number any more; lower rl.learning_rate")
         told = {
             **averages(batch.scores),
-            "kl": ops.masked_mean(jnp.exp(-apart) + apart - 1, chosen),
+            "kl": kl,
             "entropy": metrics["behaviour/entropy"] * jnp.sum(trajectory.mask) / jnp.sum(chosen),
             "grad_norm": metrics["optimiser/grad_norm"],
             "tokens": jnp.sum(chosen) / chosen.shape[1],
@@ -137,4 +152,4 @@ def reinforce(
         }
         return state, told
 
-    return fitting.fit(folder, agent.init(jax.random.key(config.seed)), update, config.updates, config.seed, advance, 1)
+    return update

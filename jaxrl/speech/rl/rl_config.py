@@ -22,6 +22,7 @@ class RLConfig:
         listener_width: channels of the listener.
         listener_steps: updates of the listener.
         seed: of everything.
+        seeds: of each learner on the whole score; intervals want three.
     """
 
     updates: int = 20
@@ -36,3 +37,4 @@ class RLConfig:
     listener_width: int = 96
     listener_steps: int = 800
     seed: int = 0
+    seeds: int = 1

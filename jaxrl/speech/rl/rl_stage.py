@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,19 +15,21 @@ import numpy as np
 from jaxrl.record.files import replace_json
 from jaxrl.speech import fitting
 from jaxrl.speech.chat import Speech
+from jaxrl.speech.decoder.vocoder import to_wave
 from jaxrl.speech.engine.accept import domain_judge
 from jaxrl.speech.engine.voices import VOICES
 from jaxrl.speech.manifest import Item
 from jaxrl.speech.policy.assistant import Assistant
-from jaxrl.speech.policy.at_hand import STUDENT, TEMPERATURE, TRAINING, Policy, load_policy, scale_of
+from jaxrl.speech.policy.at_hand import STUDENT, TRAINING, Policy, load_policy, scale_of
 from jaxrl.speech.policy.generate import grammar_of
 from jaxrl.speech.policy.policy_stage import all_utterances
 from jaxrl.speech.policy.supervised import init_policy
 from jaxrl.speech.progress_bar import shown
 from jaxrl.speech.rl.arms import ARMS
 from jaxrl.speech.rl.asks import Ask, Asks
+from jaxrl.speech.rl.held import ANSWERS, answers, judged, over_seeds, read_answers, write_answers
 from jaxrl.speech.rl.listener import Listener, ListenerConfig, train_listener
-from jaxrl.speech.rl.reinforce import averages, reinforce
+from jaxrl.speech.rl.reinforce import reinforce
 from jaxrl.speech.rl.rl_config import RLConfig
 from jaxrl.speech.rl.scoring import WEIGHTS, Score, Scorer
 from jaxrl.speech.rl.timbre import Timbres
@@ -37,10 +41,9 @@ from jaxrl.speech.sound.waves import write_wave
 from jaxrl.speech.sound.world import pitch_track
 from jaxrl.speech.speech_error import SpeechError
 
-RL, POLICY_OF_ARM = "rl", "policy"
+RL, POLICY_OF_ARM, SUPERVISED = "rl", "policy", "supervised"
 KNOWN = 12  # utterances by which a voice is known
 SHOWN = 3  # prompts on the page
-SAMPLES = 3  # answers to an unseen prompt, of those that are sampled as in training
 PANELS = ("score", "content", "attribute", "spread", "kl", "entropy")
 
 
@@ -57,7 +60,7 @@ class Workshop(NamedTuple):
     def scorer(self, weights: Mapping[str, float] = WEIGHTS) -> Scorer:
         """The judge of answers, with these weights."""
         tokens = self.assistant.policy.vocabulary
-        return Scorer(self.listener, self.assistant.wave, self.timbres, tokens, weights)
+        return Scorer(self.listener, self.assistant.channels, self.timbres, tokens, weights)
 
 
 def rl(folder: Path, scale: Scale, workers: int) -> dict[str, Any]:
@@ -66,28 +69,44 @@ def rl(folder: Path, scale: Scale, workers: int) -> dict[str, Any]:
     shop, heard = workshop(folder, scale, workers)
     policy = shop.assistant.policy
     network = TokenNetwork(policy.network, policy.params, config.tokens)
-    before, readings = judged(policy, shop, config)
-    found: dict[str, Any] = {"listener": heard, "supervised": before, "arms": {}}
-    waves = {"supervised": readings}
+    told = own / SUPERVISED
+    if not (told / ANSWERS).exists():
+        write_answers(told, answers(policy, shop.held, config))
+    scorer = shop.scorer()
+    before, readings = judged(read_answers(told), shop.held, scorer, shop.judge)
+    found: dict[str, Any] = {"listener": heard, SUPERVISED: before, "arms": {}}
+    said = {SUPERVISED: readings}
     for name, arm in ARMS.items():
-        with shown(f"rl, {name}") as advance:
-            state = reinforce(
-                own / name,
-                arm,
-                config,
-                network,
-                policy.params,
-                grammar_of(policy.vocabulary),
-                shop.train,
-                shop.scorer(arm.weights),
-                advance,
-            )
-        fitting.save(own / name / POLICY_OF_ARM, config.updates, state.params["policy"])
-        after, waves[name] = judged(policy._replace(params=state.params["policy"]), shop, config)
-        found["arms"][name] = {"does": arm.does, **course(own / name), **after, **compared(before, after)}
+        seeds = []
+        for seed in range(config.seeds if arm.weights is WEIGHTS else 1):
+            part = part_of(name, seed)
+            learnt(own / part, name, dataclasses.replace(config, seed=config.seed + seed), shop, network)
+            after, readings = judged(read_answers(own / part), shop.held, scorer, shop.judge)
+            seeds.append({**course(own / part), **after, **compared(before, after)})
+            said.setdefault(name, readings)
+        found["arms"][name] = {"does": arm.does, **seeds[0], **over_seeds(before, seeds), "other_seeds": seeds[1:]}
         replace_json(own / "progress.json", found)
-    _write_page(own, found, shop.held, waves)
+    _write_page(own, found, shop.held, said)
     return found
+
+
+def learnt(folder: Path, name: str, config: RLConfig, shop: Workshop, network: TokenNetwork) -> None:
+    """What an arm makes of the supervised policy in one seed, and its answers; nothing where those are there."""
+    if (folder / ANSWERS).exists():
+        return
+    policy, arm = shop.assistant.policy, ARMS[name]
+    grammar = grammar_of(policy.vocabulary)
+    with shown(f"rl, {folder.name}") as advance:
+        given = (network, policy.params, grammar, shop.train, shop.scorer(arm.weights))
+        state = reinforce(folder, arm, config, *given, advance)
+    fitting.save(folder / POLICY_OF_ARM, config.updates, state.params["policy"])
+    shutil.rmtree(folder / "state")  # the optimiser's; the policy is all that is used from here on
+    write_answers(folder, answers(policy._replace(params=state.params["policy"]), shop.held, config))
+
+
+def part_of(name: str, seed: int) -> str:
+    """The folder of an arm in a seed, of which the first has its name alone."""
+    return f"{name}-{seed}" if seed else name
 
 
 def workshop(folder: Path, scale: Scale, workers: int) -> tuple[Workshop, dict[str, float]]:
@@ -119,30 +138,6 @@ def workshop(folder: Path, scale: Scale, workers: int) -> tuple[Workshop, dict[s
         domain_judge(),
     )
     return shop, {"cer": error_rate(pairs, characters=True), "wer": error_rate(pairs), "utterances": len(pairs)}
-
-
-def judged(policy: Policy, shop: Workshop, config: RLConfig) -> tuple[dict[str, float], list[Score]]:
-    """What a policy does with the unseen prompts.
-
-    As it speaks, cooler than it learns: the score and its parts, and the recogniser, which is in no score. And, under
-    names that begin with `sampled`, as it is sampled in training: several answers to each prompt, and the standard
-    error of their score, so that "the score rises" is said of fixed prompts and not of those that an update drew.
-    """
-    room = config.tokens - max(len(ask.prompt) for ask in shop.held)
-    prompts, key = [ask.prompt for ask in shop.held], jax.random.key(config.seed + 1)
-    scorer = shop.scorer()
-    scores = scorer.score(shop.held, policy.answer(prompts, key, TEMPERATURE, max_new=room))
-    spoken = [(ask.text, score) for ask, score in zip(shop.held, scores, strict=True) if ask.text]
-    pairs = [(text, shop.judge.hear(score.wave) if score.wave.size else "") for text, score in spoken]
-    errors = {"recogniser_wer": error_rate(pairs), "recogniser_cer": error_rate(pairs, characters=True)}
-    sampled: list[Score] = []
-    for sample in range(SAMPLES):
-        answers = policy.answer(prompts, jax.random.fold_in(key, sample), config.temperature, 1.0, room)
-        sampled += scorer.score(shop.held, answers)
-    spread = np.std([score.total for score in sampled]) / len(sampled) ** 0.5
-    as_trained = {f"sampled_{name}": value for name, value in averages(sampled).items()}
-    told = {**averages(scores), **errors, **as_trained, "sampled_error": float(spread), "prompts": len(scores)}
-    return told, scores
 
 
 def course(folder: Path) -> dict[str, float]:
@@ -196,7 +191,7 @@ def _known(items: Sequence[Item], speech: Sequence[Speech]) -> dict[str, list[Sp
     return found
 
 
-def _write_page(own: Path, found: Mapping[str, Any], held: Sequence[Ask], waves: Mapping[str, list[Score]]) -> None:
+def _write_page(own: Path, found: Mapping[str, Any], held: Sequence[Ask], said: Mapping[str, list[Score]]) -> None:
     """Curves of all arms, and the same prompts before and after."""
     lines = [
         {"step": line["step"]} | {f"{name}: {metric}": line[metric] for metric in PANELS}
@@ -206,11 +201,12 @@ def _write_page(own: Path, found: Mapping[str, Any], held: Sequence[Ask], waves:
     write_curve(own / "curves.png", lines, [[f"{name}: {metric}" for name in ARMS] for metric in PANELS])
     pictured = []
     for index, ask in enumerate(held[:SHOWN]):
-        for name, scores in waves.items():
-            if scores[index].wave.size:
-                write_wave(own / "waves" / f"{index}-{name}.wav", scores[index].wave)
+        for name, scores in said.items():
+            if scores[index].channels.size:
+                wave = to_wave(scores[index].channels)
+                write_wave(own / "waves" / f"{index}-{name}.wav", wave)
                 title = f"{name}: {ask.title}, heard as {scores[index].heard!r}"
-                pictured.append(Shown(title, scores[index].wave, pitch_track(scores[index].wave)))
-    rows = [("supervised", json.dumps(found["supervised"]))]
+                pictured.append(Shown(title, wave, pitch_track(wave)))
+    rows = [(SUPERVISED, json.dumps(found[SUPERVISED]))]
     rows += [(name, json.dumps(told)) for name, told in found["arms"].items()]
     write_gallery(own / "page.html", "Unseen prompts before and after reinforcement learning", pictured, rows)

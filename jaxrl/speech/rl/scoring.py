@@ -1,7 +1,8 @@
 """Scores of answers, every part in [0, 1] and verified by a program; and where in the answer each was earned.
 
     content    1 - min(1, character errors / characters) by the listener, earned block by block
-    attribute  mean of exp(-|error| / band) over rate, pitch, loudness, spread and voicing, by the meters, in the wave
+    attribute  mean of exp(-|error| / band) over rate, pitch, loudness, spread and voicing, read off the decoder's
+               channels; the meters of waves, like the recogniser, are in no score
     voice      (1 + similarity to the voice - similarity to the likest other one) / 2, in what the codes alone say
     tool       the call is run, and returns what the right one does
     format     ended, with one piece of speech or one call, as was asked
@@ -21,13 +22,15 @@ import numpy as np
 
 from jaxrl.speech import ids
 from jaxrl.speech.chat import Call, Speech, parse
+from jaxrl.speech.decoder.channel_meter import measure_channels
+from jaxrl.speech.decoder.flow import CHANNELS
 from jaxrl.speech.ids import Vocabulary
 from jaxrl.speech.interleave import BLOCK, BLOCK_MS
 from jaxrl.speech.policy.policy_report import Said
 from jaxrl.speech.rl.asks import Ask
 from jaxrl.speech.rl.listener import Heard, Listener
 from jaxrl.speech.rl.timbre import Timbres
-from jaxrl.speech.sound.measures import Measured, measure, relative
+from jaxrl.speech.sound.measures import Measured, relative
 from jaxrl.speech.tools import run_tool
 
 WEIGHTS: Mapping[str, float] = {
@@ -54,7 +57,7 @@ class Score(NamedTuple):
         measured: of the wave; None where nothing was spoken.
         heard: what the listener heard.
         said: the answer as a turn.
-        wave: [N] in [-1, 1]; empty where nothing was spoken.
+        channels: [6 n, 34] as the decoder makes them; empty where nothing was spoken.
     """
 
     parts: dict[str, float]
@@ -63,7 +66,7 @@ class Score(NamedTuple):
     measured: Measured | None
     heard: str
     said: Said
-    wave: np.ndarray
+    channels: np.ndarray
 
 
 def content_so_far(text: str, heard: Heard, blocks: int) -> np.ndarray:
@@ -97,7 +100,7 @@ class Scorer:
 
     Args:
         listener: tokens to text.
-        wave: speech and the name of a voice to a wave.
+        decode: pieces of speech and the names of their voices to channels.
         timbres: of the voices.
         vocabulary: of the tokens.
         weights: of the parts: `WEIGHTS`, or `WORDS_ONLY` to see what that does.
@@ -106,12 +109,12 @@ class Scorer:
     def __init__(
         self,
         listener: Listener,
-        wave: Callable[[Speech, str], np.ndarray],
+        decode: Callable[[Sequence[Speech], Sequence[str]], list[np.ndarray]],
         timbres: Timbres,
         vocabulary: Vocabulary,
         weights: Mapping[str, float] = WEIGHTS,
     ):
-        self._listener, self._wave, self._timbres = listener, wave, timbres
+        self._listener, self._decode, self._timbres = listener, decode, timbres
         self._vocabulary, self._weights = vocabulary, weights
 
     def score(self, asks: Sequence[Ask], answers: Sequence[Sequence[int]]) -> list[Score]:
@@ -121,22 +124,28 @@ class Scorer:
             for ask, answer in zip(asks, answers, strict=True)
         ]
         heard = self._listener.hear([one.speech or Speech((), ()) for one in said])
-        return [self._one(*parts) for parts in zip(asks, answers, said, heard, strict=True)]
+        spoken = [(i, one.speech) for i, one in enumerate(said) if one.speech and asks[i].text]
+        speech, voices = [one for _, one in spoken], [asks[i].voice for i, _ in spoken]
+        made = zip(self._decode(speech, voices), self._timbres.gaps(speech, voices), strict=True) if spoken else ()
+        sounds = dict(zip((i for i, _ in spoken), made, strict=True))
+        parts = zip(asks, answers, said, heard, strict=True)
+        return [self._one(*told, *sounds.get(i, (np.zeros((0, CHANNELS)), 0.0))) for i, told in enumerate(parts)]
 
-    def _one(self, ask: Ask, answer: Sequence[int], said: Said, heard: Heard) -> Score:
+    def _one(
+        self, ask: Ask, answer: Sequence[int], said: Said, heard: Heard, channels: np.ndarray, gap: float
+    ) -> Score:
         parts: dict[str, float] = {}
-        earned, wave, measured = np.zeros(len(answer)), np.zeros(0), None
+        earned, measured = np.zeros(len(answer)), None
         speech = said.speech if ask.text else None
         if ask.result:
             parts["tool"] = float(run_tool(Call(said.call), ask.clock) == ask.result)
         else:
             parts |= {"content": 0.0, "attribute": 0.0, "voice": 0.0, "length": 0.0}
         if speech is not None:
-            wave = self._wave(speech, ask.voice)
-            measured = measure(wave)
+            measured = measure_channels(channels)
             attributes = attribute_score(ask, measured)
             parts["attribute"] = float(np.mean(list(attributes.values()))) if attributes else 0.0
-            parts["voice"] = self._timbres.gap(speech, ask.voice)
+            parts["voice"] = gap
             parts["length"] = self._length(ask, measured)
         parts["format"] = float(said.ended and _as_asked(said, bool(ask.result)))
         used = {name: self._weights[name] for name in parts if name in self._weights}
@@ -151,7 +160,7 @@ class Scorer:
         whole = sum(weight * parts[name] for name, weight in used.items() if name != "content")
         if len(earned):
             earned[-1] += whole / weight
-        return Score(parts, float(earned.sum()), earned, measured, heard.text, said, wave)
+        return Score(parts, float(earned.sum()), earned, measured, heard.text, said, channels)
 
     @staticmethod
     def _length(ask: Ask, heard: Measured) -> float:

@@ -14,11 +14,13 @@ from jaxrl.speech.chat import Speech
 from jaxrl.speech.tokenizer.codec_training import Tokenizer
 
 
-def timbre(tokenizer: Tokenizer, speech: Speech) -> np.ndarray:
-    """Mean envelope of the voiced frames, or of all where none is, without its level, [31]."""
-    envelope, _, voiced = tokenizer.decode(speech)
-    where = np.repeat(voiced > 0.5, len(envelope) // len(voiced))
-    return (envelope[where] if where.any() else envelope).mean(axis=0)[1:]
+def timbres(tokenizer: Tokenizer, speech: Sequence[Speech]) -> np.ndarray:
+    """Mean envelope of the voiced frames of each, or of all where none is, without its level, [N, 31]."""
+    found = []
+    for envelope, _, voiced in tokenizer.decode_all(speech):
+        where = np.repeat(voiced > 0.5, len(envelope) // len(voiced))
+        found.append((envelope[where] if where.any() else envelope).mean(axis=0)[1:])
+    return np.stack(found)
 
 
 class Timbres:
@@ -31,24 +33,28 @@ class Timbres:
 
     def __init__(self, tokenizer: Tokenizer, known: Mapping[str, Sequence[Speech]]):
         self._tokenizer = tokenizer
-        told = {name: np.stack([timbre(tokenizer, one) for one in some]) for name, some in known.items() if some}
+        told = {name: timbres(tokenizer, some) for name, some in known.items() if some}
         every = np.concatenate(list(told.values()))
         self._mean, self._scale = every.mean(axis=0), np.maximum(every.std(axis=0), 1e-3)
         self.voices = {name: self._direction(rows.mean(axis=0)) for name, rows in told.items()}
 
-    def similarities(self, speech: Speech) -> dict[str, float]:
-        """Cosine between the speech and each voice, in deviations from the mean of all."""
-        direction = self._direction(timbre(self._tokenizer, speech))
-        return {name: float(direction @ voice) for name, voice in self.voices.items()}
+    def similarities(self, speech: Sequence[Speech]) -> list[dict[str, float]]:
+        """Cosine between each piece of speech and each voice, in deviations from the mean of all."""
+        directions = [self._direction(row) for row in timbres(self._tokenizer, speech)] if speech else []
+        return [{name: float(one @ voice) for name, voice in self.voices.items()} for one in directions]
 
-    def gap(self, speech: Speech, voice: str) -> float:
-        """How much liker the voice than the likest other one, in [0, 1]; 1/2 where they are as like or not known."""
-        told = self.similarities(speech)
-        others = [value for name, value in told.items() if name != voice]
-        if voice not in told or not others:
-            return 0.5
-        return float(np.clip((1 + told[voice] - max(others)) / 2, 0, 1))
+    def gaps(self, speech: Sequence[Speech], voices: Sequence[str]) -> list[float]:
+        """How much liker its voice each is than the likest other one, in [0, 1]; 1/2 where they are as like or not
+        known."""
+        return [_gap(told, voice) for told, voice in zip(self.similarities(speech), voices, strict=True)]
 
     def _direction(self, row: np.ndarray) -> np.ndarray:
         standard = (row - self._mean) / self._scale
         return standard / max(float(np.linalg.norm(standard)), 1e-9)
+
+
+def _gap(told: Mapping[str, float], voice: str) -> float:
+    others = [value for name, value in told.items() if name != voice]
+    if voice not in told or not others:
+        return 0.5
+    return float(np.clip((1 + told[voice] - max(others)) / 2, 0, 1))

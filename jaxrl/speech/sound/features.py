@@ -156,16 +156,21 @@ def to_parts(envelope: np.ndarray, pitch: np.ndarray, voiced: np.ndarray) -> tup
 
     Values lie in the middle of their 20 or 40 ms; between them lines are drawn.
     """
-    pyworld = extra.load("pyworld")
     blocks = len(envelope) // FRAMES
     times = np.arange(blocks * BLOCK_MS // 5) * 0.005
     middle = (np.arange(blocks * FRAMES) + 0.5) * FRAME_MS / 1000
     coded = np.stack([np.interp(times, middle, column) for column in np.asarray(envelope, np.float64).T], axis=1)
-    power = pyworld.decode_spectral_envelope(np.ascontiguousarray(coded), RATE, 1024)
+    power = to_power(coded)
     tokens = (np.arange(blocks * SEMANTIC_FRAMES) + 0.5) * 0.04
     f0 = SILENCE_F0 * 2 ** np.interp(times, tokens, pitch)
     speaking = np.interp(times, tokens, voiced) > 0.5
     return np.where(speaking, np.clip(f0, 40.0, F0_CEILING), 0.0), power
+
+
+def to_power(envelope: np.ndarray) -> np.ndarray:
+    """The power envelope [T, 513] of a coded one [T, 32]."""
+    coded = np.ascontiguousarray(envelope, np.float64)
+    return extra.load("pyworld").decode_spectral_envelope(coded, RATE, 1024)
 
 
 def _fill(values: np.ndarray, known: np.ndarray) -> np.ndarray:

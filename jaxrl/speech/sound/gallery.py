@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
+from jaxrl.analysis.figures.style import COLOURS, GREY, canvas, panels
 from jaxrl.record.files import replace_text, replacing
 from jaxrl.speech.sound.features import spectra
 from jaxrl.speech.sound.waves import RATE, wave_bytes
@@ -86,17 +87,16 @@ def curves(lines: Sequence[Mapping[str, float]], names: Sequence[Sequence[str]])
     """
     columns = min(len(names), 3)
     rows = -(-len(names) // columns)
-    figure = Figure(figsize=(4 * columns, 3 * rows), layout="constrained")
-    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    figure = canvas((4 * columns, 3.4 * rows))
+    grid = panels(figure, rows, columns).ravel()
     for axis in grid[len(names) :]:
         axis.set_axis_off()
     for axis, shown in zip(grid, names, strict=False):
-        for name in shown:
+        for name, colour in zip(shown, COLOURS, strict=False):
             points = [(line["step"], line[name]) for line in lines if name in line]
-            axis.plot([step for step, _ in points], [value for _, value in points], label=name, linewidth=1.2)
+            axis.plot(*np.transpose(points or [(np.nan, np.nan)]), color=colour, label=name, linewidth=1.2)
         axis.set_xlabel("updates")
-        axis.grid(alpha=0.3)
-        axis.legend()
+        axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, fontsize=8, frameon=False)
     return figure
 
 
@@ -110,16 +110,18 @@ def radar(scores: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Figure:
     """Scores around a circle, by policy and axis: `score`, and with it `chance` and `twin`, in [0, 1]."""
     axes = list(dict.fromkeys(axis for told in scores.values() for axis in told))
     angles = np.linspace(0, 2 * np.pi, len(axes), endpoint=False)
-    figure = Figure(figsize=(6.4, 5.6), layout="constrained")
+    figure = canvas((6.4, 5.6))
     plot = figure.add_subplot(projection="polar")
+    plot.grid(True, color="#e4e4e4", linewidth=0.8)
+    plot.tick_params(colors=GREY, labelsize=9)
     some = next(iter(scores.values()))
     rings = {name: {axis: told["score"] for axis, told in of.items()} for name, of in scores.items()}
     rings |= {name: {axis: told[name] for axis, told in some.items()} for name in ("chance", "twin")}
-    for name, values in rings.items():
+    for (name, values), colour in zip(rings.items(), [*COLOURS[: len(scores)], GREY, GREY], strict=True):
         drawn = [values.get(axis, 0.0) for axis in axes]
         style = {"chance": ":", "twin": "--"}.get(name, "-")
         label = {"twin": "text only"}.get(name, name)
-        plot.plot([*angles, angles[0]], [*drawn, drawn[0]], style, label=label, linewidth=1.5)
+        plot.plot([*angles, angles[0]], [*drawn, drawn[0]], style, color=colour, label=label, linewidth=1.5)
     plot.set_ylim(0, 1)
     plot.set_xticks(angles, axes)
     figure.legend(loc="outside lower center", ncols=len(rings))

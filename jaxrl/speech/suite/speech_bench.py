@@ -56,6 +56,7 @@ def measure_policy(scale: Scale, seconds: float) -> dict[str, Any]:
         np.ones(shape, np.int32),
         np.zeros(shape, np.int32),
         np.ones(shape, bool),
+        np.full(shape, -1, np.int32),
     )
     state = [init_policy(config, vocabulary)]
     params = jax.tree.map(jnp.copy, state[0].params)

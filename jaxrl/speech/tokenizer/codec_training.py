@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from jaxrl.speech.tokenizer.quantiser import Codebook, init_codebook, learn, nea
 
 COMMITMENT, PHONES, PITCH, VOICING, ENERGY = 0.25, 0.5, 6.0, 0.5, 1.0  # weights of the losses beside the envelope's
 RESTART_UNTIL = 0.7  # share of training
+BUCKET = 16  # blocks
 
 
 @dataclass(frozen=True)
@@ -201,15 +202,28 @@ class Tokenizer:
 
     def decode(self, speech: Speech) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """What codes say by themselves: envelope [6 n, 32], pitch and voicing [3 n], as in `Features`."""
-        blocks = len(speech.linguistic) // 2
-        two, three = (
-            _bucket(np.asarray(book.codes)[np.array(codes)], blocks, len(codes) // blocks)
-            for book, codes in zip(self.books, speech, strict=True)
-        )
-        told = self._decode(two[None], three[None])
-        envelope = np.asarray(told.envelope[0, : FRAMES * blocks] * self.state.scale[1] + self.state.scale[0])
-        prosody = np.asarray(told.prosody[0, : SEMANTIC_FRAMES * blocks])
-        return envelope, prosody[:, 0], 1 / (1 + np.exp(-prosody[:, 1]))
+        return self.decode_all([speech], batch=1)[0]
+
+    def decode_all(self, speech: Sequence[Speech], batch: int = 16) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """What `decode` says of each, `batch` of them at once."""
+        found: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+        mean, deviation = np.asarray(self.state.scale)
+        books = [np.asarray(book.codes) for book in self.books]
+        for start in range(0, len(speech), batch):
+            some = list(speech[start : start + batch])
+            lengths = [len(one.linguistic) // 2 for one in some]
+            filled = [*some, *[some[-1]] * (batch - len(some))]
+            length = -(-max(lengths) // BUCKET) * BUCKET
+            two, three = (
+                np.stack([lengthened(book[np.array(one[part])], length * n) for one in filled])
+                for book, part, n in zip(books, (0, 1), (2, 3), strict=True)
+            )
+            told = self._decode(two, three)
+            envelopes, prosodies = np.asarray(told.envelope) * deviation + mean, np.asarray(told.prosody)
+            for envelope, prosody, blocks in zip(envelopes, prosodies, lengths, strict=False):
+                prosody = prosody[: SEMANTIC_FRAMES * blocks]
+                found.append((envelope[: FRAMES * blocks], prosody[:, 0], 1 / (1 + np.exp(-prosody[:, 1]))))
+        return found
 
     @property
     def books(self) -> tuple[Codebook, Codebook]:
@@ -218,5 +232,5 @@ class Tokenizer:
 
 
 def _bucket(rows: np.ndarray, blocks: int, per_block: int) -> np.ndarray:
-    """Rows padded to a multiple of 16 blocks, so that few lengths are compiled."""
-    return lengthened(rows, -(-blocks // 16) * 16 * per_block)
+    """Rows padded to a multiple of `BUCKET` blocks, so that few lengths are compiled."""
+    return lengthened(rows, -(-blocks // BUCKET) * BUCKET * per_block)

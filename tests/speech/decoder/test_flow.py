@@ -70,6 +70,10 @@ def test_training_makes_what_the_codes_say(coded, tmp_path, kind):
     before, after = (np.abs(one - coded.channels[:24]).mean() for one in (start, made))
     assert after < before
     np.testing.assert_array_equal(decoder.decode(speech, voice), made)
+    short = Speech(speech.linguistic[:4], speech.semantic[:6])
+    together = decoder.decode_all([speech, short, speech], [voice, voice, voice], batch=2)
+    for one, alone in zip(together, (made, decoder.decode(short, voice), made), strict=True):
+        np.testing.assert_allclose(one, alone, atol=1e-4)
     elsewhere = decoder.decode(speech, voice, first=1)  # noise belongs to a block, and the ablation has none
     assert (elsewhere == made).all() == (kind == "regression")
 

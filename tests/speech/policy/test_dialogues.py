@@ -9,7 +9,7 @@ from jaxrl.speech.ids import Vocabulary
 from jaxrl.speech.manifest import Item
 from jaxrl.speech.policy import asking
 from jaxrl.speech.policy.dialogues import TASKS, draw_dialogue
-from jaxrl.speech.policy.library import Library
+from jaxrl.speech.policy.library import Library, phones_of
 from jaxrl.speech.speech_error import SpeechError
 from jaxrl.speech.tools import TOOLS, run_tool
 
@@ -33,6 +33,18 @@ def made_up_library(count: int = 60) -> Library:
 
 
 LIBRARY = made_up_library()
+
+
+def test_each_code_has_the_phone_of_its_middle():
+    """Two blocks: 0.03, 0.09 s linguistic, 0.02, 0.06, 0.10 s semantic in the first; a quarter of a block is 30 ms."""
+    phones = (("k", 0.05), ("a", 0.125), ("t", 0.2))
+    one = Item("0", "train", "home", "cat", "", phones, "anna", (), "", 0, {}, {}, "", 0, 0)
+    speech, classes = Speech((0,) * 4, (0,) * 6), {"k": 1, "a": 2, "t": 3}
+    assert phones_of(one, speech, classes) == [1, 2, 1, 2, 2, 3, 0, 3, 3, 0]
+    assert phones_of(one, speech, classes, 0.25) == [1, 2, 0, 1, 2, 2, 3, 2, 3, 3]
+    later = (Speech((1,) * 4, (0,) * 6), Speech((2,) * 4, (0,) * 6), Speech((3,) * 4, (0,) * 6))
+    library = Library([one], [speech], "train", [later])
+    assert set(library.phones) == {speech, *later} and library.phones[speech] == phones_of(one, speech, classes)
 
 
 @pytest.mark.parametrize("task", TASKS)

@@ -45,6 +45,15 @@ def test_rows_hold_whole_dialogues_and_count_what_the_assistant_says():
     assert not rows.counted[padding].any()
 
 
+def test_phones_stand_at_the_codes_of_the_speech_that_they_are_of():
+    phones = {SPOKEN: [7, 7, 8, 9, 9]}
+    rows = fill(lambda: TURNS[1], 1, 60, VOCABULARY, phones)
+    codes = rows.tokens >= VOCABULARY.first_linguistic
+    assert rows.phones[codes].tolist() == phones[SPOKEN] * int(rows.segments.max())
+    assert (rows.phones[~codes] == -1).all()
+    assert (fill(lambda: TURNS[1], 1, 60, VOCABULARY).phones == -1).all()
+
+
 def test_drawn_rows_are_nearly_full_and_long_dialogues_lose_their_last_turns():
     rng = np.random.default_rng(0)
     rows = fill(lambda: TURNS[int(rng.integers(3))], 4, 120, VOCABULARY)

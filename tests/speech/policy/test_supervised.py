@@ -1,5 +1,8 @@
 """Only the assistant's tokens are learnt, a handful is learnt by heart, and resumed bits are equal bits."""
 
+from dataclasses import replace
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,12 +10,12 @@ import pytest
 
 from jaxrl.speech.chat import Speech, Turn, encode_prompt, parse
 from jaxrl.speech.ids import Vocabulary
-from jaxrl.speech.interleave import legal_table
+from jaxrl.speech.interleave import interleave, legal_table
 from jaxrl.speech.policy import asking
 from jaxrl.speech.policy.at_hand import Policy
 from jaxrl.speech.policy.policy_config import PolicyConfig, make_network
 from jaxrl.speech.policy.row_packing import fill
-from jaxrl.speech.policy.supervised import losses, noisy, train_policy
+from jaxrl.speech.policy.supervised import losses, noisy, phone_loss, train_policy
 
 VOCABULARY = Vocabulary(6, 8)
 CONFIG = PolicyConfig(
@@ -70,6 +73,38 @@ def test_a_handful_is_learnt_by_heart_and_a_resumed_training_has_the_same_bits(t
     answers = policy.answer(prompts, jax.random.key(0), temperature=0.0)
     said = [parse([*prompt, *answer], VOCABULARY)[0][-1] for prompt, answer in zip(prompts, answers, strict=True)]
     assert said == [turns[-1] for turns in DIALOGUES]
+
+
+def test_text_has_its_weight_and_phones_teach_nothing_but_what_is_known():
+    logits = jnp.asarray(np.random.default_rng(1).normal(size=(*ROWS.tokens.shape, VOCABULARY.size)))
+    plain, heavy = (losses(logits, ROWS, VOCABULARY, weight) for weight in (1.0, 3.0))
+    spoken = ROWS.tokens[:, 1:] >= VOCABULARY.first_linguistic
+    share = 1 - spoken[ROWS.counted[:, 1:]].mean()
+    assert float(heavy["loss"] - plain["loss"]) == pytest.approx(2 * share * float(plain["text"]), rel=1e-4)
+    assert plain["text"] == heavy["text"]
+
+    rows = ROWS._replace(phones=np.where(ROWS.tokens % 2, ROWS.tokens % 5, -1))
+    heard = jnp.asarray(np.random.default_rng(2).normal(size=(*ROWS.tokens.shape, 5)))
+    touched = np.abs(np.asarray(jax.grad(lambda given: phone_loss(given, rows))(heard))).max(axis=-1) > 0
+    np.testing.assert_array_equal(touched, rows.phones >= 0)
+    assert phone_loss(heard, ROWS) == 0  # none is known
+
+
+def test_a_policy_that_learns_phones_tells_them(tmp_path):
+    phones = {speech: [code % 3 for code in interleave(*speech, VOCABULARY).tolist()] for speech in WORDS.values()}
+    config = replace(CONFIG, phone_weight=0.5, steps=60)
+
+    def drawn(rng: np.random.Generator):
+        return fill(lambda: DIALOGUES[int(rng.integers(len(DIALOGUES)))], 3, CONFIG.context, VOCABULARY, phones)
+
+    state = train_policy(tmp_path, drawn, ROWS, config, VOCABULARY, lambda *_: None, every=30)
+    network: Any = make_network(config, VOCABULARY)
+    rows = drawn(np.random.default_rng(5))
+    given = {"params": state.params}, rows.tokens, rows.segments
+    logits, heard = network.apply(*given, method="with_phones")
+    known = rows.phones >= 0
+    assert (np.argmax(heard, axis=-1)[known] == rows.phones[known]).mean() > 0.9
+    np.testing.assert_array_equal(logits, network.apply(*given))  # the head is beside it, and answers do without
 
 
 def test_noise_stays_within_a_codebook_and_its_share():

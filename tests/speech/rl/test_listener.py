@@ -40,18 +40,21 @@ def test_nothing_to_learn_from_is_one_sentence(tmp_path):
 class _Throat:
     """A tokenizer whose first linguistic code is the voice."""
 
-    def decode(self, speech: Speech) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        blocks = len(speech.linguistic) // 2
-        envelope = np.zeros((6 * blocks, 32))
-        envelope[:, 1 + speech.linguistic[0]] = 1
-        return envelope, np.zeros(3 * blocks), np.ones(3 * blocks)
+    def decode_all(self, speech: list[Speech]) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        found = []
+        for one in speech:
+            blocks = len(one.linguistic) // 2
+            envelope = np.zeros((6 * blocks, 32))
+            envelope[:, 1 + one.linguistic[0]] = 1
+            found.append((envelope, np.zeros(3 * blocks), np.ones(3 * blocks)))
+        return found
 
 
 def test_voices_are_told_apart_by_their_envelope():
     speech = {name: [Speech((code,) * 4, (0,) * 6)] for code, name in enumerate(("anna", "ben", "carl"))}
     timbres = Timbres(_Throat(), speech)  # pyright: ignore[reportArgumentType]
     for name, (one,) in speech.items():
-        told = timbres.similarities(one)
+        (told,) = timbres.similarities([one])
         assert max(told, key=lambda voice: told[voice]) == name
-        assert timbres.gap(one, name) > 0.9
-    assert timbres.gap(speech["anna"][0], "ben") == 0 and timbres.gap(speech["anna"][0], "nobody") == 0.5
+        assert timbres.gaps([one], [name])[0] > 0.9
+    assert timbres.gaps([speech["anna"][0]] * 2, ["ben", "nobody"]) == [0, 0.5]

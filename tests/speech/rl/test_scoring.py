@@ -38,12 +38,12 @@ def ask(text: str = "on", result: str = "") -> Ask:
 
 def scorer(heard: Heard, measured: Measured, monkeypatch: Any, weights: Any = scoring.WEIGHTS) -> scoring.Scorer:
     """The meters and the listener say what they are told to; everything else is real."""
-    monkeypatch.setattr(scoring, "measure", lambda wave: measured)
-    listener = SimpleNamespace(hear=lambda speech: [heard for _ in speech])
-    timbres = SimpleNamespace(gap=lambda speech, voice: 0.75)
-    parts: Any = listener, lambda speech, voice: np.zeros(160), timbres
-    listener, wave, timbres = parts
-    return scoring.Scorer(listener, wave, timbres, VOCABULARY, weights)
+    monkeypatch.setattr(scoring, "measure_channels", lambda channels: measured)
+    listener: Any = SimpleNamespace(hear=lambda speech: [heard for _ in speech])
+    timbres: Any = SimpleNamespace(gaps=lambda speech, voices: [0.75 for _ in voices])
+    return scoring.Scorer(
+        listener, lambda speech, voices: [np.zeros((6, 34)) for _ in voices], timbres, VOCABULARY, weights
+    )
 
 
 def test_content_is_earned_where_it_was_said_and_telescopes():

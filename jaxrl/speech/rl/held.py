@@ -1,0 +1,97 @@
+"""How policies are compared before and after: the same unseen prompts, answered coolly and as in training, and judged.
+
+Answers are kept on disk, so that whoever judges them need not be who answered.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from scipy.special import stdtrit
+
+from jaxrl.record.files import replace_json
+from jaxrl.speech.decoder.vocoder import to_wave
+from jaxrl.speech.policy.at_hand import TEMPERATURE, Policy
+from jaxrl.speech.rl.asks import Ask
+from jaxrl.speech.rl.reinforce import averages
+from jaxrl.speech.rl.rl_config import RLConfig
+from jaxrl.speech.rl.scoring import Score, Scorer, attribute_score
+from jaxrl.speech.sound.judges import Recogniser, error_rate
+from jaxrl.speech.sound.measures import measure
+
+ANSWERS = "answers.json"
+SAMPLES = 3  # answers to an unseen prompt, of those that are sampled as in training
+# What must rise: the first is trained for; the others are judged by programs that are in no score, errors as negative.
+JUDGED: tuple[str, ...] = ("sampled_score", "score", "attribute_in_wave", "recogniser_cer", "recogniser_wer")
+
+
+class Answers(NamedTuple):
+    """Tokens of a policy's answers: to each prompt one as it speaks, cooler than it learns, and several as sampled."""
+
+    cool: list[list[int]]
+    sampled: list[list[list[int]]]
+
+
+def answers(policy: Policy, held: Sequence[Ask], config: RLConfig) -> Answers:
+    """All of them."""
+    room = config.tokens - max(len(ask.prompt) for ask in held)
+    prompts, key = [ask.prompt for ask in held], jax.random.key(config.seed + 1)
+    cool = policy.answer(prompts, key, TEMPERATURE, max_new=room)
+    keys = [jax.random.fold_in(key, sample) for sample in range(SAMPLES)]
+    return Answers(cool, [policy.answer(prompts, one, config.temperature, 1.0, room) for one in keys])
+
+
+def write_answers(folder: Path, told: Answers) -> None:
+    """Keep them in a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    replace_json(folder / ANSWERS, told._asdict())
+
+
+def read_answers(folder: Path) -> Answers:
+    """Those that `write_answers` kept."""
+    return Answers(**json.loads((folder / ANSWERS).read_text(encoding="utf-8")))
+
+
+def judged(
+    told: Answers, held: Sequence[Ask], scorer: Scorer, judge: Recogniser
+) -> tuple[dict[str, float], list[Score]]:
+    """What a policy did with the unseen prompts.
+
+    Of its cool answers the score and its parts, and what is in no score: the recogniser's errors, and the attributes as
+    the meters of waves hear them. Under names that begin with `sampled` the score of those that were sampled as in
+    training, and its standard error, so that "the score rises" is said of fixed prompts and not of those that an update
+    drew.
+    """
+    scores = scorer.score(held, told.cool)
+    pairs, attributes = [], []
+    for ask, score in zip(held, scores, strict=True):
+        wave = to_wave(score.channels) if score.channels.size else np.zeros(0)
+        if ask.text:
+            pairs.append((ask.text, judge.hear(wave) if wave.size else ""))
+            heard = attribute_score(ask, measure(wave)) if wave.size else {}
+            attributes.append(float(np.mean(list(heard.values()))) if heard else 0.0)
+    apart = {"recogniser_wer": error_rate(pairs), "recogniser_cer": error_rate(pairs, characters=True)}
+    apart["attribute_in_wave"] = float(np.mean(attributes)) if attributes else 0.0
+    sampled = [score for some in told.sampled for score in scorer.score(held, some)]
+    spread = np.std([score.total for score in sampled]) / len(sampled) ** 0.5
+    as_trained = {f"sampled_{name}": value for name, value in averages(sampled).items()}
+    found = {**averages(scores), **apart, **as_trained, "sampled_error": float(spread), "prompts": len(scores)}
+    return found, scores
+
+
+def over_seeds(before: Mapping[str, float], seeds: Sequence[Mapping[str, float]]) -> dict[str, list[float]]:
+    """How much each of `JUDGED` rose, mean over the seeds and half of its 95 % interval (Student's t); of fewer than
+    two seeds nothing is said."""
+    if len(seeds) < 2:
+        return {}
+    found = {}
+    for name in JUDGED:
+        rise = np.array([after[name] - before[name] for after in seeds]) * (-1 if "recogniser" in name else 1)
+        half = float(stdtrit(len(rise) - 1, 0.975)) * rise.std(ddof=1) / len(rise) ** 0.5
+        found[f"{name}_rise"] = [round(float(rise.mean()), 4), round(float(half), 4)]
+    return found
