@@ -87,8 +87,10 @@ class Results:
         return max((int(self._curve(run)[-1]["updates"]) for run in self.runs if self.finished(run)), default=0)
 
     def begin(self, run: Run) -> None:
-        """Forget what an unfinished training of it has left."""
+        """Forget what an unfinished training of it has left, matches of its policies included."""
         self._found["runs"].pop(name_of(run), None)
+        duels, own = self._found["duels"], f"{name_of(run)} "
+        self._found["duels"] = {k: x for k, x in duels.items() if not any(p.startswith(own) for p in k.split(" | "))}
 
     def add_point(self, told: Mapping[Run, Mapping[str, Any]], params: Mapping[Run, PyTree], last: bool) -> None:
         """What was measured of runs at their next point, and their policies; `last` of the training."""

@@ -190,6 +190,10 @@ def test_a_folder_says_what_is_left_and_the_table_what_was_found(tmp_path):
     assert curves[2][1:] == [osfp[column["scored"]]] * 2
     assert earlier[2][:2] == ["osfp", "90.0 [90.0, 90.0]"]
 
+    again.begin(("osfp", 1))
+    again.add_point({("osfp", 1): point(0.5)}, {("osfp", 1): {DECK: {"kernel": np.zeros(1)}}}, True)
+    assert len(again.missing_duels()) == 2, "no match is kept under the name of a run that begins anew"
+
     with pytest.raises(UserError, match=r"is of other settings \(games\); give another --out"):
         Results(tmp_path, {"games": 6}, 2)
 
