@@ -203,8 +203,8 @@ def test_a_folder_says_what_is_left_and_the_table_what_was_found(tmp_path):
 def test_the_study_from_training_to_table_and_on(tmp_path):
     """As small as it can be: results mean nothing here. Only the battle's turn to learn comes."""
     script = Path(__file__).parents[2] / "launch" / "studies" / "locm_ablations.py"
-    sizes = "--runtime.envs_per_pool=12 --runtime.unroll_length=8 --network.embedding=4 --network.width=8"
-    rest = "--agent.num_minibatches=1 --selfplay.num_slots=1 --selfplay.period=2 --env_steps=400"
+    sizes = "--runtime.envs_per_pool=12 --runtime.unroll_length=32 --network.embedding=4 --network.width=8"
+    rest = "--agent.num_minibatches=1 --selfplay.num_slots=1 --selfplay.period=1 --env_steps=1200"
     study = "--arms osfp latest alternating --games 2 --points 2 --duels 8 --phase 1000 --together 3 --out out"
 
     def run(seeds):
@@ -222,7 +222,7 @@ def test_the_study_from_training_to_table_and_on(tmp_path):
     assert all(entry["finished"] for entry in found["runs"].values()) and len(last) == 6
     assert len({point["updates"] for point in last.values()}) == 1, "as many for the later runs"
     steps = [point["env_steps"] for point in last.values()]
-    assert min(steps) >= 400 and max(steps) < 1.1 * min(steps)
+    assert min(steps) >= 1200 and max(steps) < 1.1 * min(steps)
     assert last["latest 1"]["pool_size"] == 0 < last["osfp 1"]["pool_size"]
     assert len(found["duels"]) == 3 * 4 + 6 and set(first["duels"]) < set(found["duels"])
     assert (tmp_path / "out" / "table.md").read_text().strip() in output
