@@ -24,6 +24,9 @@ def test_rises_have_students_interval_and_errors_rise_when_they_fall():
     assert told["sampled_score_rise"] == pytest.approx([0.2, 4.3027 * 0.1 / 3**0.5], abs=1e-3)
     assert told["recogniser_cer_rise"] == pytest.approx([-0.2, 4.3027 * 0.1 / 3**0.5], abs=1e-3)
     assert held.over_seeds(before, seeds[:1]) == {}
+    assert [held.students_t(n) for n in (1, 2, 3, 4, 9)] == pytest.approx(
+        [12.706, 4.303, 3.182, 2.776, 2.262], rel=0.01
+    )
 
 
 def test_answers_are_judged_by_what_no_score_has(tmp_path, monkeypatch):
