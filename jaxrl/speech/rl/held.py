@@ -97,8 +97,8 @@ def over_seeds(before: Mapping[str, float], seeds: Sequence[Mapping[str, float]]
 
 
 def students_t(freedom: int) -> float:
-    """The 97.5 % quantile of Student's t: exact for 1 and 2 degrees of freedom, by Cornish and Fisher's expansion, within
-    1 %, for more."""
+    """The 97.5 % quantile of Student's t: exact for 1 and 2 degrees of freedom, for more by an expansion of Cornish and
+    Fisher, within 1 %."""
     if freedom <= 2:
         return {1: 12.7062, 2: 4.3027}[freedom]
     z = 1.959964
