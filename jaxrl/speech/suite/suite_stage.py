@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import jax
 
 from jaxrl.record.files import replace_json, replace_text
-from jaxrl.speech.chat import Speech, Turn, encode_prompt
+from jaxrl.speech.chat import Speech, Turn, encode_dialogue, encode_prompt, opening
 from jaxrl.speech.decoder.vocoder import stream
 from jaxrl.speech.engine.accept import domain_judge
 from jaxrl.speech.engine.voices import ASSISTANT
@@ -88,7 +88,7 @@ def evaluate_suite(run: Path, part: str = TRAINING, hall: Hall | None = None) ->
     )
 
     def answer(dialogues: Sequence[Sequence[Turn]]) -> list[Said]:
-        return ask(policy, dialogues, TEMPERATURE, config.seed)
+        return answers(policy, dialogues, config.seed)
 
     unseen = [item for item in items if item.split == "test"]
     library = Library(items, speech, "test")
@@ -106,6 +106,15 @@ def evaluate_suite(run: Path, part: str = TRAINING, hall: Hall | None = None) ->
     }
     _write(run / "suite" / part, found, told)
     return told
+
+
+def answers(policy: Policy, dialogues: Sequence[Sequence[Turn]], seed: int) -> list[Said]:
+    """What comes next in each; nothing where the policy has filled its context before, as with an endless call."""
+    room = policy.config.context - len(opening("assistant"))
+    left = [i for i, turns in enumerate(dialogues) if len(encode_dialogue(turns, policy.vocabulary)) < room]
+    said = ask(policy, [dialogues[i] for i in left], TEMPERATURE, seed)
+    found = dict(zip(left, said, strict=True))
+    return [found.get(i, Said(Turn("assistant", ()), False)) for i in range(len(dialogues))]
 
 
 def read_suite(folder: Path) -> dict[str, Any]:
