@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import signal
 import stat
+import subprocess
+import sys
+import time
 from datetime import datetime
 from pathlib import Path
 
@@ -43,13 +47,7 @@ def test_verdicts() -> None:
 
 def test_what_a_check_found_before_its_time_was_over_is_in_the_report(tmp_path, monkeypatch) -> None:
     """A process that hangs, and the one that it started, are ended; the report was there all the time."""
-    python = tmp_path / "python"
-    line = json.dumps({"status": "ok", "subject": "early", "detail": "found at once", "fix": ""})
-    python.write_text(
-        f"#!/bin/sh\necho '{line}' > {tmp_path}/bits.jsonl\nsleep 100 &\necho $! > {tmp_path}/child\nwait\n"
-    )
-    python.chmod(python.stat().st_mode | stat.S_IEXEC)
-    monkeypatch.setattr(supervise.sys, "executable", str(python))
+    monkeypatch.setattr(supervise.sys, "executable", str(_hanging_python(tmp_path)))
     monkeypatch.setattr(supervise, "GRACE_S", 0.5)
     monkeypatch.setattr(supervise, "LOOK_EVERY_S", 0.2)
     outcomes = [FINE[0], Outcome("bits")]
@@ -57,8 +55,41 @@ def test_what_a_check_found_before_its_time_was_over_is_in_the_report(tmp_path, 
     assert outcomes[1].cut and outcomes[1].findings[0].detail == "found at once"
     report = (tmp_path / "report.md").read_text()
     assert "found at once" in report and "its time was over" in report and "UNFINISHED" in report
-    child = Path("/proc", (tmp_path / "child").read_text().strip(), "stat")
-    assert not child.exists() or child.read_text().split()[2] == "Z"  # ended, perhaps not yet buried
+    assert _has_ended(tmp_path)
+
+
+def test_whoever_ends_the_supervisor_ends_its_check(tmp_path: Path) -> None:
+    """As `timeout` does: nothing is left that keeps the accelerator busy."""
+    code = (
+        "import sys; from jaxrl.bench.acceptance import supervise\n"
+        f"supervise.sys.executable = {str(_hanging_python(tmp_path))!r}\n"
+        f"supervise.main(['--only', 'bits', '--out', {str(tmp_path)!r}])"
+    )
+    with subprocess.Popen([sys.executable, "-c", code]) as process:
+        for _ in range(1200):  # a minute
+            if (tmp_path / "child").exists():
+                break
+            time.sleep(0.05)
+        process.terminate()
+    assert process.returncode == 128 + signal.SIGTERM
+    assert _has_ended(tmp_path)
+
+
+def _hanging_python(folder: Path) -> Path:
+    """A check that finds something at once, starts a child and hangs."""
+    python = folder / "python"
+    line = json.dumps({"status": "ok", "subject": "early", "detail": "found at once", "fix": ""})
+    python.write_text(
+        f"#!/bin/sh\necho '{line}' > {folder}/bits.jsonl\nsleep 100 &\necho $! > {folder}/new\n"
+        f"mv {folder}/new {folder}/child\nwait\n"
+    )
+    python.chmod(python.stat().st_mode | stat.S_IEXEC)
+    return python
+
+
+def _has_ended(folder: Path) -> bool:
+    child = Path("/proc", (folder / "child").read_text().strip(), "stat")
+    return not child.exists() or child.read_text().split()[2] == "Z"  # perhaps not yet buried
 
 
 def test_a_report_survives_half_a_line(tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     minutes = options.minutes or (SMOKE_MINUTES if options.smoke else FULL_MINUTES)
     if minutes <= 0:
         parser.error("--minutes must be above 0")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that `run` ends its check too
     started = datetime.now().astimezone()
     folder = options.out or Path("accelerator_check") / started.strftime("%Y%m%d-%H%M%S")
     folder.mkdir(parents=True, exist_ok=True)
