@@ -23,13 +23,13 @@ class Check(NamedTuple):
 
 
 CHECKS: dict[str, Check] = {
-    "doctor": Check("This machine and this installation", "steadiness:examine", 45),
-    "agreement": Check("The same numbers as on the CPU", "agreement:agree", 100),
-    "loop": Check("The loop compiles and transfers nothing more", "steadiness:run_steadily", 60),
-    "bits": Check("The same bits for the same seed", "steadiness:repeat", 45),
-    "learner": Check("The learner's speed against a matrix product", "rates:learn", 110),
-    "bench": Check("Every part of the loop: `jaxrl bench`", "rates:bench", 80),
-    "locm": Check("Random games of Legends of Code and Magic", "rates:play_cards", 40),
+    "doctor": Check("This machine and this installation", "steadiness:examine", 20),
+    "agreement": Check("The same numbers as on the CPU", "agreement:agree", 90),
+    "loop": Check("The loop compiles and transfers nothing more", "steadiness:run_steadily", 50),
+    "bits": Check("The same bits for the same seed", "steadiness:repeat", 30),
+    "learner": Check("The learner's speed against a matrix product", "rates:learn", 130),
+    "bench": Check("Every part of the loop: `jaxrl bench`", "rates:bench", 110),
+    "locm": Check("Random games of Legends of Code and Magic", "rates:play_cards", 60),
     "pong": Check("Learning Pong", "trainings:pong", None),
     "breakout": Check("Learning Breakout", "trainings:breakout", None),
 }
