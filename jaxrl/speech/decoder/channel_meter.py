@@ -1,8 +1,9 @@
 """What the meters would hear, read off the decoder's channels before there is a wave.
 
-Synthesis and a search for F0 take 30 times as long. On 150 utterances the channels say the same as the meters of their
-wave: half of the durations lie within 1 %, of the medians of F0 within 0.1 semitones, of the spreads within 0.1, of the
-levels, a constant of 0.7 dB apart, within 0.2 dB. So rewards are read here, and the wave's meters stay outside of them.
+Of 150 utterances, decoded from their codes at scale `tiny`, the channels say what the meters hear in their wave: half
+of the durations lie within 0.6 %, nine tenths within 2 %, of the medians of F0 within 0.11 and 0.31 semitones, of the
+spreads within 0.09 and 0.40, of the levels, a constant of 0.7 dB apart, within 0.17 and 0.37 dB. Synthesis and a search
+for F0 take 38 times as long. So rewards are read here, and the wave's meters stay outside of them.
 """
 
 from __future__ import annotations
