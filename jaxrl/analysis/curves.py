@@ -69,22 +69,24 @@ def read_episodes(run: Run) -> dict[str, np.ndarray]:
 
 
 def learning_curve(run: Run, window: int = 100) -> Curve:
-    """Mean raw return of the last `window` finished episodes, at the end of every episode.
+    """Mean raw return of the last `window` finished episodes, wherever some have finished.
 
-    Fewer are averaged at the start; points before the tenth episode (or half the window, if that is less) are left
-    out, since a mean over two or three says little. Where fewer have finished in all, every point is kept.
+    Of more than `window` that finished together, as a thousand games side by side do, all are averaged. Fewer are
+    averaged at the start; points before the tenth episode (or half the window, if that is less) are left out, since a
+    mean over two or three says little. Where fewer have finished in all, every point is kept.
     """
     episodes = read_episodes(run)
-    returns = episodes["episode_return"]
+    returns, env_steps = episodes["episode_return"], episodes["env_steps"]
     if returns.size == 0:
         return Curve(np.empty(0), np.empty(0))
-    counts = np.minimum(np.arange(1, returns.size + 1), window)
+    ends = np.flatnonzero(np.diff(env_steps, append=np.inf)) + 1
+    together = np.diff(ends, prepend=0)
+    counts = np.minimum(ends, np.maximum(window, together))
     sums = np.concatenate([[0.0], np.cumsum(returns)])
-    ends = np.arange(1, returns.size + 1)
     means = (sums[ends] - sums[ends - counts]) / counts
-    first = min(10, max(1, window // 2)) - 1
-    keep = slice(first if returns.size > first else 0, None)
-    return Curve(episodes["env_steps"][keep], means[keep])
+    few = min(10, max(1, window // 2))
+    keep = ends >= (few if returns.size >= few else 0)
+    return Curve(env_steps[ends - 1][keep], means[keep])
 
 
 def metric_curve(run: Run, name: str) -> Curve:

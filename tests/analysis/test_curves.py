@@ -104,6 +104,21 @@ def test_learning_curve_of_few_episodes(tmp_path: Path) -> None:
     assert learning_curve(run, window=1).value.tolist() == [1.0, 3.0]
 
 
+def test_games_that_end_together_are_one_point(tmp_path: Path) -> None:
+    """As of a thousand games side by side: of any hundred of them the mean would jump up and down at one place."""
+    run = make_run(tmp_path, [0.0] * 100 + [1.0] * 300)
+    file = Path(run, "episodes.jsonl")
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    for line in lines[100:]:
+        line["env_steps"] = 1_000_000
+    for line in lines[100:150]:
+        line["episode_return"] = -1.0
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    curve = learning_curve(run)
+    assert curve.env_steps[-1] == 1_000_000 and np.all(np.diff(curve.env_steps) > 0)
+    assert curve.value[-1] == pytest.approx((250 - 50) / 300)
+
+
 def test_aggregate() -> None:
     steps = np.arange(0.0, 11.0)
     band = aggregate([Curve(steps, steps), Curve(steps + 1, 3 * (steps + 1)), Curve(steps - 1, 2 * (steps - 1))], 9)
