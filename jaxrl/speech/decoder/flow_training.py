@@ -18,8 +18,9 @@ from jax import Array
 from jaxrl.speech import fitting
 from jaxrl.speech.chat import Speech
 from jaxrl.speech.decoder.flow import CHANNELS, FlowNetwork, integrate
+from jaxrl.speech.interleave import LINGUISTIC_PER_BLOCK
 from jaxrl.speech.sound.features import FRAMES, SEMANTIC_FRAMES, Features
-from jaxrl.speech.tokenizer.codec_training import choose, lengthened
+from jaxrl.speech.tokenizer.codec_training import BUCKET, batches, choose, lengthened
 
 
 @dataclass(frozen=True)
@@ -181,7 +182,7 @@ class FlowDecoder:
 
         self._generate = jax.jit(generate)
 
-    def decode(self, speech: Speech, voice: np.ndarray, first: int = 0, bucket: int = 16) -> np.ndarray:
+    def decode(self, speech: Speech, voice: np.ndarray, first: int = 0, bucket: int = BUCKET) -> np.ndarray:
         """Channels [6 n, 34] of n blocks of codes in the voice of `voice_of` a prompt.
 
         Args:
@@ -190,33 +191,24 @@ class FlowDecoder:
             first: number of the first block within its utterance: noise belongs to a block, not to a call.
             bucket: lengths are padded to multiples of it, so that few are compiled.
         """
-        blocks = len(speech.linguistic) // 2
-        length = -(-blocks // bucket) * bucket
-        two, three = (
-            lengthened(np.asarray(codes, np.int32), length * n)[None] for codes, n in zip(speech, (2, 3), strict=True)
-        )
-        noise = np.concatenate([_noise(first + block) for block in range(length)])[None]
-        made = self._generate(noise, two, three, ((voice - self._scale[0]) / self._scale[1])[None])
-        return np.asarray(made[0, : FRAMES * blocks]) * self._scale[1] + self._scale[0]
+        return self._decode([speech], [voice], 1, first, bucket)[0]
 
-    def decode_all(
-        self, speech: Sequence[Speech], voices: Sequence[np.ndarray], batch: int = 16, bucket: int = 16
-    ) -> list[np.ndarray]:
+    def decode_all(self, speech: Sequence[Speech], voices: Sequence[np.ndarray], batch: int = 16) -> list[np.ndarray]:
         """What `decode` makes of each, `batch` of them at once."""
+        return self._decode(speech, voices, batch, 0, BUCKET)
+
+    def _decode(
+        self, speech: Sequence[Speech], voices: Sequence[np.ndarray], batch: int, first: int, bucket: int
+    ) -> list[np.ndarray]:
         found: list[np.ndarray] = []
-        for start in range(0, len(speech), batch):
-            some = list(speech[start : start + batch])
-            lengths = [len(one.linguistic) // 2 for one in some]
-            filled = [*some, *[some[-1]] * (batch - len(some))]
-            told = np.stack([*voices[start : start + batch], *[voices[-1]] * (batch - len(some))])
-            length = -(-max(lengths) // bucket) * bucket
-            two, three = (
-                np.stack([lengthened(np.asarray(one[part], np.int32), length * n) for one in filled])
-                for part, n in ((0, 2), (1, 3))
+        for lengths, codes in batches(speech, batch, bucket):
+            some = voices[len(found) : len(found) + batch]
+            told = np.stack([*some, *[some[-1]] * (batch - len(some))])
+            noise = np.concatenate(
+                [_noise(first + block) for block in range(codes[0].shape[1] // LINGUISTIC_PER_BLOCK)]
             )
-            noise = np.concatenate([_noise(block) for block in range(length)])
             noise = np.broadcast_to(noise, (batch, *noise.shape))
-            made = np.asarray(self._generate(noise, two, three, (told - self._scale[0]) / self._scale[1]))
+            made = np.asarray(self._generate(noise, *codes, (told - self._scale[0]) / self._scale[1]))
             made = made * self._scale[1] + self._scale[0]
             found += [row[: FRAMES * blocks] for row, blocks in zip(made, lengths, strict=False)]
         return found

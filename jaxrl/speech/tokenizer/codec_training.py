@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from jax import Array
 
 from jaxrl.speech import fitting
 from jaxrl.speech.chat import Speech
+from jaxrl.speech.interleave import LINGUISTIC_PER_BLOCK, SEMANTIC_PER_BLOCK
 from jaxrl.speech.sound.features import FRAMES, MEL_FRAMES, MELS, SEMANTIC_FRAMES, Features
 from jaxrl.speech.tokenizer.codec import CODE_WIDTH, Codec, Told
 from jaxrl.speech.tokenizer.quantiser import Codebook, init_codebook, learn, nearest_code, quantise, unit
@@ -96,6 +97,25 @@ def stack(pieces: list[Features], length: int) -> Batch:
 def lengthened(rows: np.ndarray, length: int) -> np.ndarray:
     """`rows` [T, ...] with its last row repeated up to `length` rows."""
     return np.pad(rows, [(0, length - len(rows)), *[(0, 0)] * (rows.ndim - 1)], mode="edge")
+
+
+def batches(
+    speech: Sequence[Speech], batch: int, bucket: int = BUCKET
+) -> Iterator[tuple[list[int], tuple[np.ndarray, np.ndarray]]]:
+    """The blocks of every piece of a batch, and all their codes, int32 [batch, 2 n] and [batch, 3 n].
+
+    Lengths are padded to a multiple of `bucket` blocks, so that few are compiled; the last batch is filled up.
+    """
+    for start in range(0, len(speech), batch):
+        some = speech[start : start + batch]
+        blocks = [len(one.linguistic) // LINGUISTIC_PER_BLOCK for one in some]
+        length = -(-max(blocks) // bucket) * bucket
+        filled = [*some, *[some[-1]] * (batch - len(some))]
+        linguistic, semantic = (
+            np.stack([lengthened(np.asarray(one[part], np.int32), length * count) for one in filled])
+            for part, count in enumerate((LINGUISTIC_PER_BLOCK, SEMANTIC_PER_BLOCK))
+        )
+        yield blocks, (linguistic, semantic)
 
 
 def make_codec(config: CodecConfig, phones: int) -> Codec:
@@ -209,16 +229,8 @@ class Tokenizer:
         found: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
         mean, deviation = np.asarray(self.state.scale)
         books = [np.asarray(book.codes) for book in self.books]
-        for start in range(0, len(speech), batch):
-            some = list(speech[start : start + batch])
-            lengths = [len(one.linguistic) // 2 for one in some]
-            filled = [*some, *[some[-1]] * (batch - len(some))]
-            length = -(-max(lengths) // BUCKET) * BUCKET
-            two, three = (
-                np.stack([lengthened(book[np.array(one[part])], length * n) for one in filled])
-                for book, part, n in zip(books, (0, 1), (2, 3), strict=True)
-            )
-            told = self._decode(two, three)
+        for lengths, codes in batches(speech, batch):
+            told = self._decode(*(book[some] for book, some in zip(books, codes, strict=True)))
             envelopes, prosodies = np.asarray(told.envelope) * deviation + mean, np.asarray(told.prosody)
             for envelope, prosody, blocks in zip(envelopes, prosodies, lengths, strict=False):
                 prosody = prosody[: SEMANTIC_FRAMES * blocks]
