@@ -37,23 +37,29 @@ def train(arguments: Sequence[str]) -> int:
         return 0
     if options.config is None:
         parser.error("the config is missing; name a YAML file, or one of `jaxrl list configs`")
-    if sound.scale_file(options.config):
-        raise ConfigError(f"{options.config} is a scale of speech; `jaxrl speech --scale {options.config}` trains it")
     from jaxrl.config.parsing import read_config
-    from jaxrl.run.train import resume, train
 
     with lasting_output():
-        if options.resume is None:
-            config = read_config(options.config, settings)
-            played = _played(config, options.config, settings)
-            if played.evaluation != config.evaluation:
-                print(
-                    f"{options.config} evaluates its own game greedily; this one is evaluated by sampling, unless you "
-                    "type --evaluation.greedy true",
-                    flush=True,
-                )
-            return train(played)
-        return resume(_launch(options.config, settings), options.config, settings, options.resume)
+        read = read_config if options.resume is None else _launch
+        try:
+            config = read(options.config, settings)
+        except ConfigError:
+            if sound.scale_file(options.config):
+                name = options.config
+                raise ConfigError(f"{name} is a scale of speech; `jaxrl speech --scale {name}` trains it") from None
+            raise
+        from jaxrl.run.train import resume, train
+
+        if options.resume is not None:
+            return resume(config, options.config, settings, options.resume)
+        played = _played(config, options.config, settings)
+        if played.evaluation != config.evaluation:
+            print(
+                f"{options.config} evaluates its own game greedily; this one is evaluated by sampling, unless you "
+                "type --evaluation.greedy true",
+                flush=True,
+            )
+        return train(played)
 
 
 def _launch(path: str, settings: Sequence[str]) -> ExperimentConfig:
@@ -83,6 +89,8 @@ def _played(config: ExperimentConfig, path: str, settings: Sequence[str]) -> Exp
     from jaxrl.config.parsing import read_config, typed_settings
     from jaxrl.config.registry import env_title
 
+    if not any(word.startswith("--env.") for word in settings):
+        return config
     typed = typed_settings(path, settings)
     if not {"env.id", "env.name"} & typed.keys():
         return config

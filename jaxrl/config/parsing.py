@@ -11,6 +11,7 @@ import dataclasses
 import inspect
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import MISSING, dataclass
 from difflib import SequenceMatcher, get_close_matches
 from pathlib import Path
@@ -260,16 +261,28 @@ def _check_section(setting: Setting, names: Sequence[str], owner: str = "") -> N
     if inside and setting.value is not None and not isinstance(setting.value, Mapping):
         raise ConfigError(f"{where}: {name} is a section, not a value; set one of its parts, such as {inside[0]}")
     if not inside:
-        raise ConfigError(f"{where}: {owner or 'there is no setting'} {name}; the nearest is {_nearest(name, names)}")
+        advice = _elsewhere(name) or f"the nearest is {_nearest(name, names)}"
+        raise ConfigError(f"{where}: {owner or 'there is no setting'} {name}; {advice}")
+
+
+def _elsewhere(name: str) -> str:
+    """Which other parts have a setting that the chosen one lacks; empty where none has."""
+    section, having = name.partition(".")[0], []
+    for part in registry.PARTS.get(section, ()):
+        with suppress(ConfigError):  # a part whose packages are missing
+            if any(leaf.name == name for leaf in _leaves(registry.load(section, part).Config, prefix=f"{section}.")):
+                having.append(part)
+    return f"it belongs to {section}.name {', '.join(having)}; choose that, or take it out" if having else ""
 
 
 def _nearest(name: str, names: Sequence[str]) -> str:
-    """By spelling; the last part counts twice, because what people forget is the section."""
-    last = name.rpartition(".")[2]
+    """By spelling; the last part counts twice, because what people forget is the section; the same section counts."""
+    section, last = name.partition(".")[0], name.rpartition(".")[2]
 
     def likeness(other: str) -> float:
         whole = SequenceMatcher(None, name, other).ratio()
-        return whole + SequenceMatcher(None, last, other.rpartition(".")[2]).ratio()
+        same = 0.75 * (other.partition(".")[0] == section)
+        return whole + same + SequenceMatcher(None, last, other.rpartition(".")[2]).ratio()
 
     return max(names, key=likeness)
 

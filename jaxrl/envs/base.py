@@ -14,6 +14,8 @@ from jaxrl.types import EnvSpec, Key, PyTree, TimeStep
 class EnvError(UserError, RuntimeError):
     """An environment cannot be made or stepped; the message says why and what to change."""
 
+    status = 2  # it was named by a setting
+
 
 class BatchedEnv(Protocol):
     """`num_envs` environments stepped together, auto-reset on the step after the last one; a class may inherit `step`.

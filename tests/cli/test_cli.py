@@ -83,6 +83,19 @@ def test_train_reads_the_config_and_the_overrides(config: Path, calls: list[Any]
     assert (read.name, read.seed, read.agent.hypers.learning_rate, resume) == ("catch", 3, 3e-4, None)
 
 
+def test_train_reads_its_config_once(config: Path, calls: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[Path] = []
+    original = Path.read_text
+
+    def noted(path: Path, *arguments: Any, **options: Any) -> str:
+        read.append(path)
+        return original(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "read_text", noted)
+    assert main(["train", str(config), "--seed", "3"]) == 0
+    assert read.count(config) == 1
+
+
 @pytest.mark.parametrize(
     ("words", "resume"),
     [

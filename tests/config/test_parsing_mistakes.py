@@ -44,6 +44,18 @@ def test_a_forgotten_section_is_found(pong: Path) -> None:
     assert problem(pong, "--seed.x", "1").endswith("the nearest is seed")
 
 
+def test_a_key_of_another_part_says_whose_it_is() -> None:
+    assert problem(Path("configs/catch.yaml"), "--env.id", "Pong-v5") == (
+        "command line: environment catch has no setting env.id; it belongs to env.name envpool, gymnasium; choose "
+        "that, or take it out"
+    )
+
+
+def test_the_nearest_is_of_the_same_section_unless_the_name_is_another_ones() -> None:
+    assert problem(Path("configs/catch.yaml"), "--env.kind", "jax").partition("the nearest is ")[2].startswith("env.")
+    assert problem(Path("configs/catch.yaml"), "--env.policy_lag", "2").endswith("the nearest is runtime.policy_lag")
+
+
 def test_keys_of_another_agent_are_unknown_to_this_one(pong: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(registry.AGENTS, "other", "tests_other_agent")
     module = ModuleType("tests_other_agent")
@@ -53,7 +65,8 @@ def test_keys_of_another_agent_are_unknown_to_this_one(pong: Path, monkeypatch: 
     monkeypatch.setitem(sys.modules, module.__name__, module)
     message = problem(pong, "--agent.name", "other")
     assert message.startswith(
-        f"{pong} line 8: agent other, which the command line names, has no setting agent.num_epochs; the nearest is "
+        f"{pong} line 8: agent other, which the command line names, has no setting agent.num_epochs; it belongs to "
+        "agent.name a2c, casa, "
     )
 
 

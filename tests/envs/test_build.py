@@ -32,8 +32,9 @@ from jaxrl.errors import ConfigError
     ],
 )
 def test_environments_nobody_can_play(config, message):
-    with pytest.raises(EnvError, match=message):
+    with pytest.raises(EnvError, match=message) as caught:
         _ = config.spec
+    assert caught.value.status == ConfigError.status, "it is a setting that cannot work"
     with pytest.raises(EnvError, match=message):
         make_env(config, 2, seed=0, stream=())
 
