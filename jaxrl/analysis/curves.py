@@ -62,10 +62,13 @@ def read_metrics(run: Run) -> dict[str, np.ndarray]:
 def read_episodes(run: Run) -> dict[str, np.ndarray]:
     """Finished episodes in order, as float64 [N]: `env_steps`, `episode_return`, `episode_length`, `actor`, `env`.
 
+    `episodes` says how many an entry stands for: more than one where many ended in one update. Return and length are
+    then their means, `return_min` and `return_max` their range, and actor and environment NaN.
+
     Arguments and errors as for `read_metrics`, with episodes.jsonl.
     """
-    names = ("env_steps", "episode_return", "episode_length", "actor", "env")
-    return _columns(list(_rows(run, "episodes.jsonl")), always=names)
+    names = ("env_steps", "episode_return", "episode_length", "actor", "env", "episodes")
+    return _columns([{"episodes": 1} | row for row in _rows(run, "episodes.jsonl")], always=names)
 
 
 def learning_curve(run: Run, window: int = 100) -> Curve:
@@ -80,12 +83,13 @@ def learning_curve(run: Run, window: int = 100) -> Curve:
     if returns.size == 0:
         return Curve(np.empty(0), np.empty(0))
     ends = np.flatnonzero(np.diff(env_steps, append=np.inf)) + 1
-    together = np.diff(ends, prepend=0)
-    counts = np.minimum(ends, np.maximum(window, together))
-    sums = np.concatenate([[0.0], np.cumsum(returns)])
-    means = (sums[ends] - sums[ends - counts]) / counts
+    finished = np.concatenate([[0.0], np.cumsum(episodes["episodes"])])
+    sums = np.concatenate([[0.0], np.cumsum(returns * episodes["episodes"])])
+    until = finished[ends]
+    counts = np.minimum(until, np.maximum(window, np.diff(until, prepend=0)))
+    means = (sums[ends] - np.interp(until - counts, finished, sums)) / counts
     few = min(10, max(1, window // 2))
-    keep = ends >= (few if returns.size >= few else 0)
+    keep = until >= (few if finished[-1] >= few else 0)
     return Curve(env_steps[ends - 1][keep], means[keep])
 
 

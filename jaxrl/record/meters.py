@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
+
+from jaxrl.types import Episode
 
 
 class Rate:
@@ -41,33 +44,78 @@ class Rate:
         return (total - before) / (end - start) if end > start else 0.0
 
 
+APART = 100  # episodes of one update, and member, up to which each is an entry of its own
+
+
+class Entry(NamedTuple):
+    """One finished episode, or all that ended in one update where those are many: a line of episodes.jsonl."""
+
+    episode_return: float  # raw; of several the mean
+    episode_length: float  # env steps; of several the mean
+    episodes: int
+    return_min: float
+    return_max: float
+    whose: Mapping[str, int]  # `actor` and `env` of a single one, `member` in a population
+
+    @classmethod
+    def of(cls, episodes: Sequence[Episode], member: int | None = None) -> Entry:
+        """One entry for all of `episodes`."""
+        returns = [float(episode.episode_return) for episode in episodes]
+        lengths = [int(episode.episode_length) for episode in episodes]
+        count, whose = len(episodes), {} if member is None else {"member": member}
+        if count == 1:
+            whose = {"actor": episodes[0].actor, "env": episodes[0].env} | whose
+            return cls(returns[0], lengths[0], 1, returns[0], returns[0], whose)
+        return cls(sum(returns) / count, sum(lengths) / count, count, min(returns), max(returns), whose)
+
+
+def entries(episodes: Sequence[Episode], size: int = 1) -> list[Entry]:
+    """What is noted of the episodes of one update, of a population of `size` members.
+
+    More than `APART` of one member become a single entry: thousands of games side by side would fill a disk with lines
+    of which nobody reads one.
+    """
+    members = [episode.env % size if size > 1 else None for episode in episodes]
+    pairs = list(zip(episodes, members, strict=True))
+    many = [member for member, count in Counter(members).items() if count > APART]
+    grouped = [Entry.of([episode for episode, whose in pairs if whose == member], member) for member in many]
+    return grouped + [Entry.of([episode], member) for episode, member in pairs if member not in many]
+
+
 class EpisodeWindow:
-    """The last `size` finished episodes.
+    """The last `size` finished episodes, or as many more as the oldest entry among them holds.
 
     Args:
         size: how many are averaged.
         count: episodes that finished before, in a resumed run.
-        episodes: (return, length) of the last of those, from `last_episodes`.
+        before: the last of those, from `last_episodes`.
     """
 
-    def __init__(self, size: int = 100, count: int = 0, episodes: Iterable[tuple[float, int]] = ()):
-        self._episodes = deque(episodes, maxlen=size)
+    def __init__(self, size: int = 100, count: int = 0, before: Iterable[Entry] = ()):
+        self._size = size
+        self._entries: deque[Entry] = deque()
+        self._held = self.count = 0  # episodes in them, and in all
+        for entry in before:
+            self.add(entry)
         self.count = count
 
-    def add(self, episode_return: float, episode_length: int) -> None:
-        """Count one finished episode: raw return, and length in env steps."""
-        self._episodes.append((float(episode_return), int(episode_length)))
-        self.count += 1
+    def add(self, entry: Entry) -> None:
+        """Count what has finished."""
+        self._entries.append(entry)
+        self._held += entry.episodes
+        self.count += entry.episodes
+        while self._held - self._entries[0].episodes >= self._size:
+            self._held -= self._entries.popleft().episodes
 
     def metrics(self) -> dict[str, float]:
         """The `episode/*` metrics; only `episode/count` while no episode has finished."""
         values = {"episode/count": float(self.count)}
-        if self._episodes:
-            returns = [episode_return for episode_return, _ in self._episodes]
-            values["episode/return"] = sum(returns) / len(returns)
-            values["episode/return_min"] = min(returns)
-            values["episode/return_max"] = max(returns)
-            values["episode/length"] = sum(length for _, length in self._episodes) / len(returns)
+        if self._entries:
+            held = self._entries
+            values["episode/return"] = sum(entry.episode_return * entry.episodes for entry in held) / self._held
+            values["episode/return_min"] = min(entry.return_min for entry in held)
+            values["episode/return_max"] = max(entry.return_max for entry in held)
+            values["episode/length"] = sum(entry.episode_length * entry.episodes for entry in held) / self._held
         return values
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from jaxrl.config.sections import ExperimentConfig
 from jaxrl.errors import UserError
 from jaxrl.record.console import ConsoleSink
-from jaxrl.record.meters import EpisodeWindow, Rate, mean_metrics, member_name
+from jaxrl.record.meters import EpisodeWindow, Rate, entries, mean_metrics, member_name
 from jaxrl.record.rundir import RunDir
 from jaxrl.record.sinks import EpisodeLog, JsonlSink, ManySinks, Sink, last_episodes
 from jaxrl.record.tensorboard import TensorBoardSink
@@ -64,11 +64,11 @@ class Recorder:
         if config.record.wandb != "off":
             sinks.append(WandbSink(run.path, config.record.wandb_project, config.record.wandb))
         self._sink = ManySinks(sinks)
-        self._window = EpisodeWindow(count=counters.get("episodes", 0), episodes=last_episodes(run.episodes))
+        self._window = EpisodeWindow(count=counters.get("episodes", 0), before=last_episodes(run.episodes))
         self._size = config.population.size
         self._members = [
             EpisodeWindow(
-                count=counters.get(member_name(i, "episodes"), 0), episodes=last_episodes(run.episodes, member=i)
+                count=counters.get(member_name(i, "episodes"), 0), before=last_episodes(run.episodes, member=i)
             )
             for i in range(self._size if self._size > 1 else 0)
         ]
@@ -105,11 +105,11 @@ class Recorder:
         self._lag += update.lag
         for part, seconds in update.seconds.items():
             self._seconds[f"time/{part}"] += seconds
-        for episode in update.episodes:
-            member = episode.env % self._size if self._members else None
+        for entry in entries(update.episodes, self._size):
+            member = entry.whose.get("member")
             for window in [self._window] if member is None else [self._window, self._members[member]]:
-                window.add(episode.episode_return, episode.episode_length)
-            self._episode_log.add(self.env_steps, episode, member)
+                window.add(entry)
+            self._episode_log.add(self.env_steps, entry)
         if self.updates % self._every == 0:
             self.report()
 

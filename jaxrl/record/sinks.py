@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from jaxrl.record.files import replace_text
+from jaxrl.record.meters import Entry
 from jaxrl.record.rundir import write_error
-from jaxrl.types import Episode
 
 
 class Sink(Protocol):
@@ -105,21 +105,23 @@ class JsonlSink:
 
 
 class EpisodeLog:
-    """episodes.jsonl: one object a finished episode. Arguments and errors as for `JsonlSink`."""
+    """episodes.jsonl: one object an entry, `docs/metrics.md` says of what. Arguments and errors as for `JsonlSink`."""
 
     def __init__(self, path: Path, resume_at: int | None = None):
         self._lines = _Lines(path, resume_at)
         self._rows: list[dict[str, Any]] = []
 
-    def add(self, env_steps: int, episode: Episode, member: int | None = None) -> None:
-        """Note one episode; `member` is whose it was, in a population.
+    def add(self, env_steps: int, entry: Entry) -> None:
+        """Note what has finished.
 
         It reaches the file with the next `flush`, which belongs to each report: thousands of short episodes a second
         must not cost a write each.
         """
-        whose = {"actor": episode.actor, "env": episode.env} | ({} if member is None else {"member": member})
-        played = {"episode_return": _finite(episode.episode_return), "episode_length": episode.episode_length}
-        self._rows.append({"env_steps": int(env_steps), **played, **whose})
+        played = {"episode_return": _finite(entry.episode_return), "episode_length": entry.episode_length}
+        if entry.episodes > 1:
+            spread = {"return_min": _finite(entry.return_min), "return_max": _finite(entry.return_max)}
+            played = {"episodes": entry.episodes, **played, **spread}
+        self._rows.append({"env_steps": int(env_steps), **played, **entry.whose})
 
     def flush(self) -> None:
         """Write what was noted since the last call."""
@@ -133,8 +135,8 @@ class EpisodeLog:
             self.flush()
 
 
-def last_episodes(path: Path, count: int = 100, member: int | None = None) -> list[tuple[float, int]]:
-    """(return, length) of the last `count` episodes in episodes.jsonl: what a resumed `EpisodeWindow` starts with.
+def last_episodes(path: Path, count: int = 100, member: int | None = None) -> list[Entry]:
+    """The last `count` lines of episodes.jsonl: what a resumed `EpisodeWindow` starts with.
 
     Those of one member of a population only, where `member` names it.
     """
@@ -146,7 +148,13 @@ def last_episodes(path: Path, count: int = 100, member: int | None = None) -> li
         else:
             all_rows = (json.loads(line) for line in file)
             rows = list(deque((row for row in all_rows if row.get("member") == member), maxlen=count))
-    return [(row["episode_return"], row["episode_length"]) for row in rows if row["episode_return"] is not None]
+    return [_entry(row) for row in rows if row["episode_return"] is not None]
+
+
+def _entry(row: Mapping[str, Any]) -> Entry:
+    """A line of before there were `episodes` is a single one."""
+    mean, length, count = row["episode_return"], row["episode_length"], row.get("episodes", 1)
+    return Entry(mean, length, count, row.get("return_min", mean), row.get("return_max", mean), {})
 
 
 def trim(path: Path, env_steps: float) -> None:

@@ -25,6 +25,7 @@ from jaxrl.analysis.figures.learning import PANELS, plot_run
 from jaxrl.analysis.figures.return_axes import reference_lines
 from jaxrl.analysis.figures.wording import NAMES, metric_name
 from jaxrl.analysis.runs import one_protocol, read_record
+from jaxrl.record.meters import Entry, entries
 from jaxrl.record.metrics import METRICS
 from jaxrl.record.rundir import RunDir, RunDirError
 from jaxrl.record.sinks import EpisodeLog, JsonlSink
@@ -36,7 +37,7 @@ def make_run(folder: Path, returns: list[float], name: str = "pong", seed: int =
     run = RunDir.create(folder, name, seed, f"seed: {seed}\n", {"python": "3"}, now=datetime(2026, 1, 1))
     log, sink = EpisodeLog(run.episodes), JsonlSink(run.metrics)
     for index, episode_return in enumerate(returns, start=1):
-        log.add(100 * index, Episode(0, 0, episode_return, 100))
+        log.add(100 * index, Entry.of([Episode(0, 0, episode_return, 100)]))
     for report in range(1, reports + 1):
         steps = report * 100 * max(1, len(returns)) // reports
         values = dict.fromkeys(METRICS, float(report))
@@ -84,7 +85,7 @@ def test_an_empty_run(tmp_path: Path) -> None:
     run = make_run(tmp_path, [], reports=0)
     assert read_metrics(run)["env_steps"].shape == (0,)
     assert {name: values.size for name, values in read_episodes(run).items()} == dict.fromkeys(
-        ("env_steps", "episode_return", "episode_length", "actor", "env"), 0
+        ("env_steps", "episode_return", "episode_length", "actor", "env", "episodes"), 0
     )
     assert learning_curve(run).value.size == 0
     assert plot_run(run).stat().st_size > 1000
@@ -102,6 +103,26 @@ def test_learning_curve_of_few_episodes(tmp_path: Path) -> None:
     run = make_run(tmp_path, [1.0, 3.0])
     assert learning_curve(run).value.tolist() == [1.0, 2.0]
     assert learning_curve(run, window=1).value.tolist() == [1.0, 3.0]
+
+
+def test_an_entry_of_many_is_as_all_of_them(tmp_path: Path) -> None:
+    """Where many ended together the file has their mean: the curve is that of a line each."""
+    rng = np.random.default_rng(1)
+    updates = [[Episode(0, 0, value, 100) for value in rng.normal(size=n)] for n in (1, 12, 150, 30, 30, 30, 30)]
+    for name, noted in (("single", lambda ended: [Entry.of([episode]) for episode in ended]), ("many", entries)):
+        log = EpisodeLog(tmp_path / name)
+        for number, ended in enumerate(updates):
+            for entry in noted(ended):
+                log.add(100 * number, entry)
+        log.close()
+    single, many = learning_curve(tmp_path / "single"), learning_curve(tmp_path / "many")
+    assert read_episodes(tmp_path / "many")["episodes"].sum() == read_episodes(tmp_path / "single")["episodes"].sum()
+    np.testing.assert_array_equal(many.env_steps, single.env_steps)
+    whole = np.array([True, True, False, False, False, True])  # windows that do not end within the many
+    np.testing.assert_allclose(many.value[whole], single.value[whole], atol=1e-12)
+    cut = updates[2]
+    within = (sum(e.episode_return for e in updates[3]) + 70 * np.mean([e.episode_return for e in cut])) / 100
+    assert many.value[2] == pytest.approx(within), "of those the mean stands for each"
 
 
 def test_games_that_end_together_are_one_point(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from jaxrl.record.meters import Entry
 from jaxrl.record.rundir import RunDirError
 from jaxrl.record.sinks import EpisodeLog, JsonlSink, ManySinks, last_episodes
 from jaxrl.types import Episode
@@ -64,17 +65,17 @@ def test_resume_at_zero_empties(tmp_path: Path) -> None:
 def test_episodes_are_buffered(tmp_path: Path) -> None:
     path = tmp_path / "episodes.jsonl"
     log = EpisodeLog(path)
-    log.add(100, Episode(0, 3, -21.0, 800))
+    log.add(100, Entry.of([Episode(0, 3, -21.0, 800)]))
     assert path.read_text() == ""
     log.flush()
     expected = {"env_steps": 100, "episode_return": -21.0, "episode_length": 800, "actor": 0, "env": 3}
     assert rows(path) == [expected]
-    log.add(200, Episode(1, 2, 1.5, 10))
+    log.add(200, Entry.of([Episode(1, 2, 1.5, 10)]))
     log.close()
     log.close()
     assert len(rows(path)) == 2
-    assert last_episodes(path) == [(-21.0, 800), (1.5, 10)]
-    assert last_episodes(path, 1) == [(1.5, 10)]
+    assert [entry[:3] for entry in last_episodes(path)] == [(-21.0, 800, 1), (1.5, 10, 1)]
+    assert [entry[:3] for entry in last_episodes(path, 1)] == [(1.5, 10, 1)]
     assert last_episodes(tmp_path / "nowhere") == []
     EpisodeLog(path, resume_at=100).close()
     assert rows(path) == [expected]
