@@ -176,15 +176,18 @@ def history_file(work: Path, name: str) -> Path:
 
 def read_histories(work: Path) -> tuple[dict[str, History], int]:
     """The history of every arm, and the updates between two of its points; ends the process where one is missing."""
-    histories, per_point = {}, 0
+    histories, lengths = {}, {}
     for name in ARMS:
         path = history_file(work, name)
         try:
             with np.load(path) as saved:
                 histories[name] = History(**{field: saved[field] for field in History._fields})
-                per_point = int(saved["updates_per_point"])
+                points, _, _, seeds, per_point = *saved["greedy"].shape, int(saved["updates_per_point"])
         except (OSError, ValueError, KeyError) as error:
-            sys.exit(f"collapse: error: cannot read {path}: {error}; train the arms again, without --redraw")
+            sys.exit(f"collapse: error: cannot read {path}: {error}; train this arm with --missing, or all without")
+        lengths[name] = f"{seeds} seeds with {points} points of {per_point} updates"
+    if len(set(lengths.values())) > 1:
+        sys.exit(f"collapse: error: {work} holds histories of several lengths, {lengths}; train all arms again")
     return histories, per_point
 
 
@@ -196,7 +199,9 @@ def main() -> None:
     parser.add_argument("--updates-per-point", type=int, default=50)
     parser.add_argument("--smoke", action="store_true", help="2 seeds and a few updates: does it run?")
     parser.add_argument("--work", type=Path, help="the arms' histories; default: runs/collapse, or runs/collapse-smoke")
-    parser.add_argument("--redraw", action="store_true", help="train nothing: read the histories in --work")
+    kept = parser.add_mutually_exclusive_group()
+    kept.add_argument("--redraw", action="store_true", help="train nothing: read the histories in --work")
+    kept.add_argument("--missing", action="store_true", help="train only the arms without a history in --work")
     parser.add_argument("--out", type=Path, help="table and images/; default: docs/evidence, or --work with --smoke")
     options = parser.parse_args()
     seeds, points, per_point = options.seeds, options.points, options.updates_per_point
@@ -206,6 +211,8 @@ def main() -> None:
     began = time.monotonic()
     if not options.redraw:
         for name, arm in ARMS.items():
+            if options.missing and history_file(work, name).exists():
+                continue
             history = train_arm(arm, seeds, points, per_point)
             with replacing(history_file(work, name)) as scratch:
                 np.savez_compressed(scratch, updates_per_point=per_point, **history._asdict())
