@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jaxrl.cli.catalogue import table
-from jaxrl.cli.parser import Parser, positive_float, positive_int
+from jaxrl.cli.parser import Parser, count, positive_float, positive_int
 
 AGENT_HELP = "a run folder, `latest`, a file of `jaxrl export`, or zoo:NAME"
 
@@ -24,14 +24,15 @@ def zoo(arguments: Sequence[str]) -> int:
         print(card.card_text(card.read_card(path or Path(options.agent))), end="")
         return 0
     cards = {name: card.read_card(path) for name, path in card.zoo().items()}
-    head = ("name", "game", "return [95 %]", "random", "episodes", "agent", "licence", "commit")
+    head = ("name", "game", "score [95 %]", "mean of", "random", "episodes", "agent", "licence", "commit")
     rows = [
         (
             name,
             f"{each['game']}{' ' * bool(each['protocol'])}{each['protocol'] or ''}",
             card.score(each),
+            card.measure(each),
             "" if each["random"] is None else f"{each['random']:.4g}",
-            str(each["episodes"]),
+            str(each["episodes"] or ""),
             each["agent"],
             each["licence"],
             (each["commit"] or "")[:10],
@@ -55,6 +56,7 @@ def export(arguments: Sequence[str]) -> int:
     add("run", metavar="RUN", help="a run folder, or `latest`; for FILE.onnx also an exported file or zoo:NAME")
     add("file", metavar="FILE", type=Path, help="pong.npz, which evaluate and watch take anywhere, or pong.onnx")
     add("--member", type=int, metavar="I", help="of a population, as a run of its own")
+    add("--episodes", type=count, metavar="N", help="play N for the card's score, 0 for none; default: as `evaluate`")
     add("--licence", default="", metavar="TEXT", help="of the weights, such as Apache-2.0; for the card")
     add("--note", default="", metavar="TEXT", help="a sentence for the card")
     options = parser.parse_args(arguments)
@@ -63,12 +65,13 @@ def export(arguments: Sequence[str]) -> int:
     from jaxrl.run.export import export, export_onnx
     from jaxrl.run.zoo.card import card_text
 
-    texts, compared = {"member": options.member, "licence": options.licence, "note": options.note}, ""
+    chosen = {name: getattr(options, name) for name in ("member", "episodes", "licence", "note")}
+    compared = ""
     if options.file.suffix == ".onnx":
-        card, difference = export_onnx(options.run, options.file, **texts)
+        card, difference = export_onnx(options.run, options.file, **chosen)
         compared = f"; onnxruntime and JAX differ by {difference:.1g} at most"
     else:
-        card = export(options.run, options.file, **texts)
+        card = export(options.run, options.file, **chosen)
     print(card_text(card))
     print(f"written to {options.file}, {options.file.stat().st_size / 1e6:.2f} MB{compared}")
     return 0

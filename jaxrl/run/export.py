@@ -32,13 +32,22 @@ INTERVAL = 1.96  # standard errors to either side: 95 % of a normal distribution
 OF_MACHINE = ("--record.", "--hosts.")  # options that say where and how it was recorded, which nobody else has
 
 
-def export(run: RunDir | str, path: Path, *, member: int | None = None, licence: str = "", note: str = "") -> Card:
+def export(
+    run: RunDir | str,
+    path: Path,
+    *,
+    member: int | None = None,
+    episodes: int | None = None,
+    licence: str = "",
+    note: str = "",
+) -> Card:
     """Write the agent of a run folder to `path`; returns its card.
 
     The score is that of the run's `evaluation.json` where it is of this checkpoint, and is played otherwise.
 
     Args:
         member: of a population, as a run of its own; without it the population stays one.
+        episodes: play as many for the score, whatever is recorded; 0 plays none: without a record there is no score.
         licence: of the weights, for the card.
         note: a sentence for the card.
 
@@ -49,16 +58,24 @@ def export(run: RunDir | str, path: Path, *, member: int | None = None, licence:
     name, experiment, state, counters, folder = restore(run)
     if folder is None:
         raise ConfigError(f"export takes a run folder, and {name} is exported already; copy it")
-    config, state, card = _described(path.stem, folder, experiment, state, counters, member)
+    config, state, card = _described(path.stem, folder, experiment, state, counters, member, episodes)
     card |= {"licence": licence or "not stated", "note": note}
     write_exported(path, write_config(anywhere(config)), card, state)
     return card
 
 
 def export_onnx(
-    run: RunDir | str, path: Path, *, member: int | None = None, licence: str = "", note: str = ""
+    run: RunDir | str,
+    path: Path,
+    *,
+    member: int | None = None,
+    episodes: int | None = None,
+    licence: str = "",
+    note: str = "",
 ) -> tuple[Card, float]:
     """Write the network of a run folder or of an exported agent as ONNX; its card, and the largest difference from JAX.
+
+    Arguments as for `export`.
 
     Raises:
         UserError: as for `export`; the extra `onnx` is not installed; the network has no translation.
@@ -70,7 +87,9 @@ def export_onnx(
         raise ConfigError(f"an .onnx file holds one policy, and {name} is a population; choose one with --member I")
     config = experiment.config
     if folder is not None:
-        config, state, card = _described(path.stem, folder, experiment, state, counters, member)
+        config, state, card = _described(path.stem, folder, experiment, state, counters, member, episodes)
+    elif episodes is not None:
+        raise ConfigError(f"--episodes: {name} is exported already, with what it scored; leave it out")
     else:
         card, state = read_card(exported_file(name) or Path(name)), member_states(experiment, state, member)[0]
         config = config if member is None else _alone(config, state)
@@ -79,13 +98,21 @@ def export_onnx(
 
 
 def _described(
-    name: str, run: RunDir, experiment: Experiment, state: TrainState, counters: Counters, member: int | None
+    name: str,
+    run: RunDir,
+    experiment: Experiment,
+    state: TrainState,
+    counters: Counters,
+    member: int | None,
+    episodes: int | None,
 ) -> tuple[ExperimentConfig, TrainState, Card]:
     """Config and state of what is exported, and a card without licence."""
     config = experiment.config
-    updates, scored = int(state.updates), _recorded_score(run) if member is None else None
-    if scored is None or scored.get("updates") != updates:
-        scored = evaluate(run, member=member)
+    updates, scored = int(state.updates), None if episodes or member is not None else _recorded_score(run)
+    if scored is not None and scored.get("updates") != updates:
+        scored = None
+    if scored is None and episodes != 0:
+        scored = evaluate(run, member=member, episodes=episodes)
     if member is not None:
         state = member_states(experiment, state, member)[0]
         config = _alone(config, state)
@@ -136,7 +163,11 @@ def _recorded_score(run: RunDir) -> dict[str, Any] | None:
         return None
 
 
-def _score(result: dict[str, Any]) -> dict[str, Any]:
+def _score(result: dict[str, Any] | None) -> dict[str, Any]:
+    """What was measured, and of what; None where nothing was."""
+    if result is None:
+        names = ("score", "low", "high", "episodes", "games", "policy", "protocol", "random", "against")
+        return dict.fromkeys(names)
     mean, error = result["mean_return"], INTERVAL * result["standard_error"]
     games = result.get("games", result["episodes"])  # an older version did not count them
     return {
@@ -148,6 +179,7 @@ def _score(result: dict[str, Any]) -> dict[str, Any]:
         "policy": result["policy"],
         "protocol": result["protocol"],
         "random": result.get("random_return"),
+        "against": result.get("score_against"),
     }
 
 

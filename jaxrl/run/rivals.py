@@ -57,6 +57,7 @@ def climb(trained: Trained, games: int | None, greedy: bool) -> dict[str, Any]:
         share = float(won)
         error = math.sqrt(share * (1 - share) / number)
         result |= {f"against_{name}": share, "mean_return": 2 * share - 1, "standard_error": 2 * error}
+        result["score_against"] = name
     return result
 
 

@@ -25,7 +25,7 @@ from jaxrl.analysis.tables import Table
 MECHANISM = "CASA, bandit temperature"
 MAX_X = float(np.log(51))
 INVERSE = np.array([0, 0.5, 2, 5, 15, 50])  # ticks of 1/temperature, where space is even in log(1 + it)
-INVERSE_SHOWN = (0, 0.5, 1, 2, 5, 10, 20, 50)  # and where it is symmetrically logarithmic
+INVERSE_WIDE = (0, 0.5, 1, 2, 5, 10, 20, 50)  # the same in a wide panel
 MOST_SETTINGS = 18  # beside each other, so that their numbers can be read at page width
 
 
@@ -246,9 +246,9 @@ def entropy_figure(place: np.ndarray, temperature: np.ndarray, log_mu: np.ndarra
         curve = closed_form(temperature[one] * log_mu[one].astype(np.float64), inverse)
         axes.plot(inverse, curve, color=colour, linewidth=1.5, label=f"place {number} of the corridor")
         axes.plot(1 / temperature[here], measured[here], ".", color=colour, markersize=7, alpha=0.7)
-    axes.set_xscale("symlog", linthresh=1)
+    axes.set_xscale("function", functions=(np.log1p, np.expm1))
     axes.set(xlabel="1 / temperature", ylabel="entropy, nats", xlim=(0, 51))
-    axes.set_xticks(INVERSE_SHOWN, [f"{value:g}" for value in INVERSE_SHOWN])
+    axes.set_xticks(INVERSE_WIDE, [f"{value:g}" for value in INVERSE_WIDE])
     axes.legend(frameon=False, title="line: closed form; dots: steps that acted", alignment="left")
     return figure
 

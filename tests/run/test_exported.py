@@ -122,6 +122,23 @@ def test_a_score_of_an_older_checkpoint_is_played_again(run, tmp_path, monkeypat
     assert export(other, tmp_path / "x.npz")["score"] == 0.25
 
 
+def test_how_many_games_are_played_for_the_card(run, tmp_path, monkeypatch, capsys):
+    """None at all where the score can wait; and a record of this checkpoint is a score without playing."""
+    played = []
+    monkeypatch.setattr(exporting, "evaluate", lambda *_, **how: played.append(how["episodes"]) or SCORE)
+    assert export(run, tmp_path / "x.npz", episodes=0)["score"] == 0.5 and played == []
+    export(run, tmp_path / "x.npz", episodes=7)
+    assert played == [7], "whatever is recorded"
+    (other := untrained(tmp_path, small_config())).path.joinpath("evaluation.json").unlink()
+    path = tmp_path / "unplayed.npz"
+    assert main(["export", str(other), str(path), "--episodes", "0"]) == 0
+    assert "**No score was measured**" in capsys.readouterr().out
+    assert played == [7] and read_card(path)["score"] is None and restore(str(path)).counters["env_steps"] == 700
+    assert main(["zoo", str(path)]) == 0 and "**No score was measured**" in capsys.readouterr().out
+    assert main(["export", str(path), str(tmp_path / "x.npz"), "--episodes", "-1"]) == 2
+    assert "--episodes: must be a whole number of at least 0, not '-1'" in capsys.readouterr().err
+
+
 def test_one_member_of_a_population_becomes_a_run_of_its_own(tmp_path, monkeypatch):
     monkeypatch.setattr(exporting, "evaluate", lambda *_, member, **__: {**SCORE, "mean_return": float(member)})
     config = small_config(num_actors=1, pools_per_actor=1, envs_per_pool=8)

@@ -25,7 +25,10 @@ def test_every_agent_has_a_whole_card():
 def test_the_list_and_a_card(capsys):
     assert main(["zoo"]) == 0
     shown = capsys.readouterr().out
-    assert all(name in shown for name in zoo()) and "return [95 %]" in shown and "Apache-2.0" in shown
+    assert all(name in shown for name in zoo()) and "score [95 %]" in shown and "Apache-2.0" in shown
+    heads, *lines = shown.splitlines()[: 1 + len(zoo())]
+    measures = {line.split()[0]: line[heads.index("mean of") : heads.index("random")].strip() for line in lines}
+    assert measures == {name: "result against script scored" if name == "locm" else "return" for name in zoo()}
     assert main(["zoo", "catch"]) == 0
     assert "# catch: catch" in capsys.readouterr().out
 

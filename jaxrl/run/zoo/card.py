@@ -58,17 +58,37 @@ def read_member(path: Path, name: str) -> str:
 
 
 def score(card: Mapping[str, Any]) -> str:
-    """`20.4 [20.2, 20.6]`: the mean return and its interval; of one game alone an interval is not known."""
+    """`20.4 [20.2, 20.6]`: the mean and its interval; of one game alone an interval is not known."""
+    if card["score"] is None:
+        return "not measured"
     interval = f" [{card['low']:.4g}, {card['high']:.4g}]" if card["games"] > 1 else ""
     return f"{card['score']:.4g}{interval}"
 
 
-def card_text(card: Mapping[str, Any]) -> str:
-    """The card as Markdown."""
+def measure(card: Mapping[str, Any]) -> str:
+    """What the score is: `return`, or of two players `result against script NAME`; nothing where there is none."""
+    against = card.get("against")  # older cards, none of two players, do not say
+    return "" if card["score"] is None else f"result against script {against}" if against else "return"
+
+
+def _scored(card: Mapping[str, Any]) -> str:
+    """The paragraph about the score."""
+    if card["score"] is None:
+        return "**No score was measured**: it was exported without playing."
     rules = f", protocol {card['protocol']}" if card["protocol"] else ""
     different = "" if card["games"] >= card["episodes"] else f", {card['games']} of them different games"
-    resumed = card["resumptions"]
     random = "" if card["random"] is None else f" The random policy has {card['random']:.4g}."
+    which = measure(card)
+    result = " (1 for a win, -1 for a loss)" if which != "return" else ""
+    return (
+        f"{which.capitalize()} **{score(card)}**{result}: mean over {card['episodes']} episodes{different} of the "
+        f"{card['policy']} policy{rules}, with\nits 95 % interval (1.96 standard errors over games).{random}"
+    )
+
+
+def card_text(card: Mapping[str, Any]) -> str:
+    """The card as Markdown."""
+    resumed = card["resumptions"]
     lines = {
         "trained by": f"`{card['command']}`{f', resumed {resumed} times' if resumed else ''}",
         "commit": f"{card['commit'] or 'unknown'}{' with changes' if card['dirty'] else ''}",
@@ -81,8 +101,7 @@ def card_text(card: Mapping[str, Any]) -> str:
     note = f"\n\n{card['note']}" if card["note"] else ""
     return f"""# {card["name"]}: {card["game"]}
 
-Return **{score(card)}**: mean over {card["episodes"]} episodes{different} of the {card["policy"]} policy{rules}, with
-its 95 % interval (1.96 standard errors over games).{random}
+{_scored(card)}
 
 {listed}{note}
 """
