@@ -148,6 +148,8 @@ def test_the_command_takes_an_agent_of_the_zoo(tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "From the zoo." in printed and "onnxruntime and JAX differ by" in printed
     assert (tmp_path / "x.onnx").stat().st_size > 4 * 7684, "its parameters alone"
+    assert main(["export", "zoo:catch", str(tmp_path / "y.onnx"), "--episodes", "9"]) == 2
+    assert "--episodes: zoo:catch is exported already, with what it scored" in capsys.readouterr().err
 
 
 def test_an_agent_that_remembers_otherwise_is_told(tmp_path):

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from jaxrl.analysis.curves import learning_curve, read_episodes
 from jaxrl.bench.acceptance.checklist import Task
 from jaxrl.bench.acceptance.trial import PRESET, settings
 from jaxrl.bench.doctor import Finding
@@ -70,13 +69,12 @@ def _accelerated() -> bool:
 
 def _judge(name: str, game: Game, run: Path, smoke: bool) -> Iterator[Finding]:
     metrics = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
-    episodes, returns = int(read_episodes(run)["episodes"].sum()), learning_curve(run).value
     newest = metrics[-1] if metrics else {}
     steps, seconds = newest.get("env_steps", 0), newest.get("progress/wall", 0)
+    episodes, final = int(newest.get("episode/count", 0)), newest.get("episode/return", game.random)
     yield Finding("ok", "run", f"{run}: {steps:,.0f} env steps in {seconds:.0f} s, {episodes} episodes")
     if smoke:
         return
-    final = float(returns[-1]) if episodes else game.random
     detail = f"mean return of the last 100 episodes {final:.1f}; a random policy has {game.random}"
     learnt = final >= game.learnt
     fix = "" if learnt else f"{game.learnt:g} would show learning: give it more --minutes"
