@@ -2,6 +2,8 @@
 
 import dataclasses
 import math
+import re
+from pathlib import Path
 from typing import Annotated
 
 import jax
@@ -29,6 +31,22 @@ PRESETS = ("configs/catch.yaml", "configs/catch_impala.yaml", "configs/atari/cas
 @pytest.mark.parametrize("preset", PRESETS)
 def test_presets_are_within(preset):
     check_ranges(read_config(preset))
+
+
+@pytest.mark.parametrize("name", ["casa_h100", "casa_lstm_h100", "casa_workstation"])
+def test_the_arithmetic_of_a_preset_is_of_its_settings(name):
+    """What a file says about an update's rows and pieces: it is read in place of a measurement."""
+    text = re.sub(r"\n# +", " ", Path(f"configs/atari/{name}.yaml").read_text())
+    config = read_config(name)
+    runtime, agent = config.runtime, config.agent
+    envs = runtime.num_actors * runtime.pools_per_actor * runtime.envs_per_pool
+    rows = runtime.unroll_length * envs
+    assert f"{runtime.unroll_length} x {envs} = {rows:,} rows" in text
+    epochs = f"{agent.num_epochs} x " if agent.num_epochs > 1 else ""
+    each = f"{rows // agent.num_minibatches:,} rows"
+    assert f"{epochs}{agent.num_minibatches} gradient steps of {each}" in text
+    pools = {2: "two", 4: "four", 8: "eight"}[runtime.num_actors * runtime.pools_per_actor]
+    assert f"{pools} pools of {runtime.envs_per_pool}" in text
 
 
 @pytest.mark.parametrize(
