@@ -7,12 +7,13 @@ import io
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from jaxrl.analysis.figures.style import COLOURS, GREY, canvas, panels
+from jaxrl.analysis.figures.style import COLOURS, GREY, canvas, few_ticks, panels, style
+from jaxrl.analysis.figures.wording import spaced
 from jaxrl.record.files import replace_text, replacing
 from jaxrl.speech.sound.features import spectra
 from jaxrl.speech.sound.waves import RATE, wave_bytes
@@ -32,20 +33,25 @@ class Shown(NamedTuple):
 
 def picture(shown: Sequence[Shown]) -> Figure:
     """Waveform and spectrogram of each, with F0 in blue."""
-    figure = Figure(figsize=(11, 2.6 * len(shown)), layout="constrained")
-    grid = figure.subplots(len(shown), 2, squeeze=False, width_ratios=(1, 2))
+    figure = canvas((11, 2.6 * len(shown)))
+    grid = panels(figure, len(shown), 2, width_ratios=(1, 2))
     for (left, right), one in zip(grid, shown, strict=True):
         seconds = len(one.samples) / RATE
-        left.plot(np.arange(len(one.samples)) / RATE, one.samples, linewidth=0.3, color="#3c4043")
-        left.set(xlim=(0, seconds), ylim=(-0.8, 0.8), title=one.title, ylabel="amplitude")
-        left.title.set_fontsize(9)
+        left.plot(np.arange(len(one.samples)) / RATE, one.samples, linewidth=0.3, color=GREY)
+        left.set(xlim=(0, seconds), ylim=(-0.8, 0.8), ylabel="amplitude")
+        left.set_title(one.title, fontsize=9, loc="left")
         decibels = 20 * np.log10(np.maximum(spectra(one.samples).T, 1e-4))
         limits = {"vmin": decibels.max() - 70, "vmax": decibels.max()}
         right.imshow(decibels, origin="lower", aspect="auto", extent=(0, seconds, 0, RATE / 2), cmap="magma", **limits)
-        pitch = right.twinx()
-        pitch.plot(np.arange(len(one.f0)) * 0.005, np.where(one.f0 > 0, one.f0, np.nan), color="#4fc3f7", linewidth=1.2)
-        pitch.set(ylim=(50, 500), ylabel="F0 / Hz")
+        right.grid(False)
         right.set(xlim=(0, seconds), ylabel="Hz")
+        if one.f0.size:
+            pitch = right.twinx()
+            style(pitch)
+            pitch.grid(False)
+            track = np.where(one.f0 > 0, one.f0, np.nan)
+            pitch.plot(np.arange(len(one.f0)) * 0.005, track, color=COLOURS[5], linewidth=1.2)
+            pitch.set(ylim=(50, 500), ylabel="F0 / Hz")
     for axis in grid[-1]:
         axis.set_xlabel("seconds")
     return figure
@@ -79,11 +85,12 @@ def write_gallery(path: Path, title: str, shown: Sequence[Shown], rows: Sequence
 
 
 def curves(lines: Sequence[Mapping[str, float]], names: Sequence[Sequence[str]]) -> Figure:
-    """Curves over `step`.
+    """Curves over `step`; a legend above each panel, or a single one below where all panels have the same.
 
     Args:
         lines: of a curve file, in order.
-        names: of what is drawn, for each panel; a line may lack some.
+        names: of what is drawn, for each panel: `METRIC`, `valid_METRIC` of unseen sentences, `ARM: METRIC`; a line
+            may lack some.
     """
     columns = min(len(names), 3)
     rows = -(-len(names) // columns)
@@ -91,13 +98,33 @@ def curves(lines: Sequence[Mapping[str, float]], names: Sequence[Sequence[str]])
     grid = panels(figure, rows, columns).ravel()
     for axis in grid[len(names) :]:
         axis.set_axis_off()
+    legends = []
     for axis, shown in zip(grid, names, strict=False):
-        for name, colour in zip(shown, COLOURS, strict=False):
+        told = [_in_words(name, shown) for name in shown]
+        metrics = list(dict.fromkeys(metric for metric, _ in told))
+        for name, (metric, whose), colour in zip(shown, told, COLOURS, strict=False):
             points = [(line["step"], line[name]) for line in lines if name in line]
-            axis.plot(*np.transpose(points or [(np.nan, np.nan)]), color=colour, label=name, linewidth=1.2)
-        axis.set_xlabel("updates")
-        axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, fontsize=8, frameon=False)
+            label = ", ".join(part for part in (metric if len(metrics) > 1 or not whose else "", whose) if part)
+            axis.plot(*np.transpose(points or [(np.nan, np.nan)]), color=colour, label=label, linewidth=1.2)
+        axis.set(xlabel="updates", ylabel=" and ".join(metrics))
+        few_ticks(axis, 5)
+        legends.append(axis.get_legend_handles_labels())
+    if len({tuple(labels) for _, labels in legends}) == 1:
+        figure.legend(*legends[0], loc="outside lower center", ncols=len(names[0]), frameon=False)
+    else:
+        for axis in grid[: len(names)]:
+            axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, fontsize=8, frameon=False)
     return figure
+
+
+def _in_words(name: str, shown: Sequence[str]) -> tuple[str, str]:
+    """The metric, and whose it is: an arm's, of unseen sentences, or of those of training beside these."""
+    arm, _, metric = name.rpartition(": ")
+    if name.startswith("valid_"):
+        arm, metric = "unseen", name.removeprefix("valid_")
+    elif f"valid_{name}" in shown:
+        arm = "training"
+    return spaced(metric), arm
 
 
 def write_curve(path: Path, lines: Sequence[Mapping[str, float]], names: Sequence[Sequence[str]]) -> None:
@@ -111,7 +138,7 @@ def radar(scores: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Figure:
     axes = list(dict.fromkeys(axis for told in scores.values() for axis in told))
     angles = np.linspace(0, 2 * np.pi, len(axes), endpoint=False)
     figure = canvas((6.4, 5.6))
-    plot = figure.add_subplot(projection="polar")
+    plot: Any = figure.add_subplot(projection="polar")
     plot.grid(True, color="#e4e4e4", linewidth=0.8)
     plot.tick_params(colors=GREY, labelsize=9)
     some = next(iter(scores.values()))
@@ -123,8 +150,11 @@ def radar(scores: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Figure:
         label = {"twin": "text only"}.get(name, name)
         plot.plot([*angles, angles[0]], [*drawn, drawn[0]], style, color=colour, label=label, linewidth=1.5)
     plot.set_ylim(0, 1)
+    plot.set_rlabel_position(180 / len(axes))  # between two axes
     plot.set_xticks(angles, axes)
-    figure.legend(loc="outside lower center", ncols=len(rings))
+    plot.tick_params(axis="x", pad=16)
+    plot.spines["polar"].set_color(GREY)
+    figure.legend(loc="outside lower center", ncols=len(rings), frameon=False)
     return figure
 
 

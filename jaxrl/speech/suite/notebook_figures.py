@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from jaxrl.analysis.figures.style import COLOURS, GREY, canvas, panels
 from jaxrl.speech.sound.gallery import Shown, curves, picture, radar
 from jaxrl.speech.sound.waves import read_wave
 from jaxrl.speech.speech_error import SpeechError
@@ -65,26 +66,25 @@ def training_figure(run: Path) -> Figure:
 
 def arms_figure(run: Path, names: Sequence[str] = ("score", "content", "spread", "kl")) -> Figure:
     """Curves of all arms."""
-    figure = Figure(figsize=(3.4 * len(names), 3), layout="constrained")
-    for axis, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
-        for arm in ARMS:
-            lines = [json.loads(line) for line in (run / "rl" / arm / "curve.jsonl").read_text().splitlines()]
-            axis.plot([line["step"] for line in lines], [line.get(name, np.nan) for line in lines], label=arm)
-        axis.set(title=name, xlabel="updates")
-    figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=len(ARMS))
-    return figure
+    lines = []
+    for arm in ARMS:
+        text = (run / "rl" / arm / "curve.jsonl").read_text(encoding="utf-8")
+        told = [json.loads(line) for line in text.splitlines()]
+        lines += [{"step": line["step"]} | {f"{arm}: {name}": line[name] for name in names} for line in told]
+    return curves(lines, [[f"{arm}: {name}" for arm in ARMS] for name in names])
 
 
 def control_figure(run: Path, part: str = "group") -> Figure:
     """What tags asked for against what the meters heard, attribute by attribute."""
     controls = _json(run / "suite" / part / "suite.json")["controls"]
-    figure = Figure(figsize=(3 * len(UNITS), 3), layout="constrained")
-    for axis, (name, unit) in zip(figure.subplots(1, len(UNITS)), UNITS.items(), strict=True):
+    figure = canvas((3 * len(UNITS), 3))
+    for axis, (name, unit) in zip(panels(figure, 1, len(UNITS))[0], UNITS.items(), strict=True):
         some = [(line["asked"], line["heard"]) for line in controls if line["attribute"] == name]
-        axis.plot([asked for asked, _ in some], [heard for _, heard in some], "o", alpha=0.5)
+        axis.plot([asked for asked, _ in some], [heard for _, heard in some], "o", color=COLOURS[0], alpha=0.5)
         ends = [value for pair in some for value in pair] or [0.0, 1.0]
-        axis.plot([min(ends), max(ends)], [min(ends), max(ends)], ":", color="grey")
-        axis.set(title=f"{name}, {unit}", xlabel="asked", ylabel="heard")
+        axis.plot([min(ends), max(ends)], [min(ends), max(ends)], ":", color=GREY)
+        axis.set(xlabel="asked", ylabel="heard")
+        axis.set_title(f"{name}, {unit}", fontsize=10, loc="left")
     return figure
 
 
