@@ -66,9 +66,13 @@ def main(require: str | None = None) -> int:
         "warn": "training works, with the warnings above",
         "fail": "not ready to train",
     }
-    console.print(Text(summary[outcome], STYLES[outcome]))
+    missing = ""
     if require is not None and not has_device(require):
-        print(f"jaxrl: error: JAX finds no {require.upper()} here; {REQUIRE[require]}", file=sys.stderr)
+        missing = f"JAX finds no {require.upper()} here; {REQUIRE[require]}"
+    if outcome == "fail" or not missing:  # "everything works" is no news to somebody whose GPU is not found
+        console.print(Text(summary[outcome], STYLES[outcome]))
+    if missing:
+        print(f"jaxrl: error: {missing}", file=sys.stderr)
         return 1
     return int(outcome == "fail")
 
