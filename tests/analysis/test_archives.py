@@ -140,8 +140,18 @@ SIZES = {"h200": 2, "pong": 6, "pong_settled": 1, "pong_ppo": 1, "free_logits": 
 
 
 @pytest.mark.parametrize("name", SIZES)
+def test_the_committed_archives_hold_whole_runs(name):
+    path = RESULTS / f"{name}.tar.gz"
+    with tarfile.open(path) as file:
+        kinds = {Path(member.name).name for member in file.getmembers() if member.isfile()}
+    records = {"config.yaml", "metrics.jsonl", "episodes.jsonl", "evaluation.json", "versions.json"}
+    assert kinds <= records | {"manifest.json", "state.json"}, "records only, no checkpoint"
+    assert len(find_runs(str(path))) == SIZES[name]
+
+
+@pytest.mark.parametrize("name", [*SIZES, "collapse"])
 def test_the_committed_archives_say_nothing_of_whoever_packed_them(name):
-    """Sorted, without times and owners, so that the same files make the same bytes; records only, no checkpoint."""
+    """Sorted, without times and owners, so that the same files make the same bytes."""
     path = RESULTS / f"{name}.tar.gz"
     assert path.read_bytes()[3:8] == bytes(5), "gzip: neither name nor time"
     with tarfile.open(path) as file:
@@ -152,7 +162,3 @@ def test_the_committed_archives_say_nothing_of_whoever_packed_them(name):
     assert {(member.mtime, member.uid, member.gid, member.uname, member.gname) for member in members} == {
         (0, 0, 0, "", "")
     }
-    kinds = {Path(member.name).name for member in members if member.isfile()}
-    records = {"config.yaml", "metrics.jsonl", "episodes.jsonl", "evaluation.json", "versions.json"}
-    assert kinds <= records | {"manifest.json", "state.json"}
-    assert len(find_runs(str(path))) == SIZES[name]

@@ -40,6 +40,10 @@ def test_the_collapse_study(tmp_path):
     written = (tmp_path / "out" / "collapse_table.md").read_text()
     run("collapse.py", tmp_path, "--redraw", "--work", "work", "--out", "again")
     assert (tmp_path / "again" / "collapse_table.md").read_text() == written, "also the updates of the axes are read"
+    (tmp_path / "work" / "IMPALA-fixed_temperature.npz").unlink()
+    output = run("collapse.py", tmp_path, "--smoke", "--missing", "--work", "work", "--out", "whole")
+    assert re.findall("^(.*): .* settings, done", output, re.MULTILINE) == ["IMPALA, fixed temperature"]
+    assert (tmp_path / "whole" / "collapse_table.md").read_text() == written
     scores, found_far = tables((tmp_path / "out" / "collapse_table.md").read_text())
     arms = [path.stem.replace("-", ", ", 1).replace("_", " ") for path in (tmp_path / "work").glob("*.npz")]
     assert len(arms) >= 5 and set(arms) == {name for name in scores if not name.endswith("oracle")}
