@@ -22,6 +22,8 @@ STYLE = "body{font:15px/1.5 system-ui,sans-serif;max-width:1080px;margin:2em aut
 STYLE += "img{max-width:100%}table{border-collapse:collapse;font-size:13px}td,th{padding:.25em .7em;text-align:left;"
 STYLE += "border-bottom:1px solid #e4e4e4}"
 
+NAMES = {"right": "share of right tokens", "kl": "KL"}  # of metrics whose key says too little
+
 
 class Shown(NamedTuple):
     """A wave [N] in [-1, 1] with its title, and its pitch track in Hz every 5 ms."""
@@ -92,7 +94,7 @@ def curves(lines: Sequence[Mapping[str, float]], names: Sequence[Sequence[str]])
         names: of what is drawn, for each panel: `METRIC`, `valid_METRIC` of unseen sentences, `ARM: METRIC`; a line
             may lack some.
     """
-    columns = min(len(names), 3)
+    columns = 2 if len(names) == 4 else min(len(names), 3)
     rows = -(-len(names) // columns)
     figure = canvas((4 * columns, 3.4 * rows))
     grid = panels(figure, rows, columns).ravel()
@@ -124,7 +126,7 @@ def _in_words(name: str, shown: Sequence[str]) -> tuple[str, str]:
         arm, metric = "unseen", name.removeprefix("valid_")
     elif f"valid_{name}" in shown:
         arm = "training"
-    return spaced(metric), arm
+    return NAMES.get(metric, spaced(metric)), arm
 
 
 def write_curve(path: Path, lines: Sequence[Mapping[str, float]], names: Sequence[Sequence[str]]) -> None:

@@ -49,8 +49,9 @@ def arms_table(run: Path) -> Rows:
 
 
 def spectrogram_figure(run: Path, pattern: str = "decoder/waves/0-*.wav") -> Figure:
-    """Waves of a run that fit a pattern: by default an unseen utterance, and the same after tokens."""
-    waves = [(path.stem, read_wave(path)) for path in sorted(run.glob(pattern))]
+    """Waves of a run that fit a pattern, originals first: by default an unseen utterance, and the same after tokens."""
+    paths = sorted(run.glob(pattern), key=lambda path: ("original" not in path.stem, path.stem))
+    waves = [(path.stem, read_wave(path)) for path in paths]
     figure = picture([Shown(title, wave, np.zeros(0)) for title, wave in waves])
     figure.set_dpi(50)  # spectrograms are noise to a PNG: at the usual size they would be most of a notebook
     return figure
@@ -71,7 +72,9 @@ def arms_figure(run: Path, names: Sequence[str] = ("score", "content", "spread",
         text = (run / "rl" / arm / "curve.jsonl").read_text(encoding="utf-8")
         told = [json.loads(line) for line in text.splitlines()]
         lines += [{"step": line["step"]} | {f"{arm}: {name}": line[name] for name in names} for line in told]
-    return curves(lines, [[f"{arm}: {name}" for arm in ARMS] for name in names])
+    figure = curves(lines, [[f"{arm}: {name}" for arm in ARMS] for name in names])
+    figure.set_dpi(80)  # a notebook must stay small
+    return figure
 
 
 def control_figure(run: Path, part: str = "group") -> Figure:

@@ -33,7 +33,7 @@ def test_legends_stand_above_their_panel_and_colours_are_the_projects():
 def test_arms_have_one_legend_below_all_panels():
     lines = [{"step": step, "group: score": 1.0, "casa: score": 2.0, "group: kl": 3.0} for step in range(5)]
     figure = drawn(curves(lines, [("group: score", "casa: score"), ("group: kl", "casa: kl")]))
-    assert [axes.get_ylabel() for axes in figure.axes] == ["score", "kl"]
+    assert [axes.get_ylabel() for axes in figure.axes] == ["score", "KL"]
     assert not any(axes.get_legend() for axes in figure.axes)
     (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == ["group", "casa"]
