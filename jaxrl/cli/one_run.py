@@ -35,6 +35,8 @@ def train(arguments: Sequence[str]) -> int:
     if options.help:
         print(_train_help(options.config, settings), end="")
         return 0
+    if options.config is None and options.resume not in (None, "latest"):
+        options.config = str(Path(options.resume) / "config.yaml")  # the run's own
     if options.config is None:
         parser.error("the config is missing; name a YAML file, or one of `jaxrl list configs`")
     from jaxrl.config.parsing import read_config
@@ -118,8 +120,8 @@ def _train_help(path: str | None, settings: Sequence[str]) -> str:
     description = (
         "Train an agent. CONFIG is a YAML file, or the name of one of `jaxrl list configs`; --KEY VALUE (or "
         "--KEY=VALUE) sets one value on top of it. --resume goes on with the newest run of CONFIG's name and seed, "
-        "--resume RUN with that folder: by the config that lies there, where --KEY VALUE may change length, record, "
-        "evaluation, devices and hosts."
+        "--resume RUN, which needs no CONFIG, with that folder: by the config that lies there, where --KEY VALUE may "
+        "change length, record, evaluation, devices and hosts."
     )
     if path is not None:
         return help_text(usage, f"{description} The defaults below are {path}'s.", read_config(path, settings))

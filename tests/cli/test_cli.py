@@ -112,6 +112,17 @@ def test_resume_with_and_without_a_run(config: Path, calls: list[Any], words: li
     assert calls[0][0] == "resume" and calls[0][2:4] == (resume, str(config))
 
 
+def test_a_run_is_resumed_by_its_own_config(
+    calls: list[Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "config.yaml").write_text("name: mine\nenv: {name: catch}\nagent: {name: casa}\n")
+    assert main(["train", "--resume", str(tmp_path), "--seed", "3"]) == 0
+    assert calls[0][2:] == (str(tmp_path), str(tmp_path / "config.yaml"), ["--seed", "3"])
+    assert main(["train", "--resume", str(tmp_path / "no")]) == 2 and main(["train", "--resume"]) == 2
+    wrong, missing = capsys.readouterr().err.splitlines()
+    assert "there is no file" in wrong and "the config is missing" in missing
+
+
 def test_resume_with_another_part_is_for_the_run_to_refuse(config: Path, calls: list[Any]) -> None:
     """CONFIG has settings that IMPALA has not; the run named by it does say which agent it has."""
     words = ["--agent.name=impala", "--seed=3"]
