@@ -17,6 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from jaxrl.analysis.runs import read_env, read_record, read_settings
 from jaxrl.errors import ConfigError
+from jaxrl.record.files import tail
 from jaxrl.record.metrics import METRICS
 from jaxrl.record.rundir import RunDir
 
@@ -38,10 +39,10 @@ def describe(run: RunDir) -> dict[str, Any]:
         "total": settings["env_steps"],
         "running": bool(run.writer()),
         "evaluation": read_record(run, "evaluation.json"),
-        "resumptions": _lines(run.resumptions),
+        "resumptions": run.times_resumed,
         "film": None if film is None else {"name": film.name, "stamp": film.stat().st_mtime_ns},
         "config": run.config.read_text(encoding="utf-8"),
-        "log": "\n\n".join(f"{path.name}:\n{_tail(path)}" for path in logs),
+        "log": "\n\n".join(f"{path.name}:\n{tail(path, LOG_BYTES)}" for path in logs),
         "meanings": {name: f"{metric.meaning} [{metric.unit}]" for name, metric in METRICS.items()},
     }
 
@@ -112,13 +113,3 @@ def _send(request: BaseHTTPRequestHandler, kind: str, content: bytes) -> None:
         request.send_header(name, value)
     request.end_headers()
     request.wfile.write(content)
-
-
-def _lines(path: Path) -> int:
-    return path.read_bytes().count(b"\n") if path.exists() else 0
-
-
-def _tail(path: Path) -> str:
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - LOG_BYTES))
-        return file.read().decode(errors="replace")

@@ -16,14 +16,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from functools import cache
 from importlib import resources
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
-from jaxrl.errors import UserError
+from jaxrl.errors import UserError, nearest
 
 Baseline = Literal["usual", "authors"]
 NOT_AGENTS = ("random_usual", "human_usual", "random_authors", "human_authors", "world_record")
@@ -77,7 +76,8 @@ def game_name(name: str) -> str:
     key = _key(re.sub(r"(NoFrameskip|Deterministic)?-v\d+$", "", name.rsplit("/", 1)[-1]))
     known = {_key(game): game for game in games()}
     if key not in known:
-        raise ScoreError(f"there are no reference scores for the game {name!r}{_nearest(key, known)}")
+        near = known[nearest(key, known)]
+        raise ScoreError(f"there are no reference scores for the game {name!r}; the nearest is {near}")
     return known[key]
 
 
@@ -128,7 +128,8 @@ def published(agent: str) -> dict[str, float]:
     known = {_key(name): name for name in agents()}
     if _key(agent) not in known:
         printed = any(_key(agent) == _key(name) for name in published_aggregates())
-        hint = ", only the mean and median of published_aggregates()" if printed else _nearest(_key(agent), known)
+        near = f"; the nearest is {known[nearest(_key(agent), known)]}"
+        hint = ", only the mean and median of published_aggregates()" if printed else near
         raise ScoreError(f"there are no published scores of {agent!r} per game{hint}")
     column = _data()["columns"].index(known[_key(agent)])
     return {game: row[column] for game, row in _data()["games"].items() if row[column] is not None}
@@ -163,11 +164,6 @@ def score_matrix(scores: Mapping[str, float | Sequence[float]]) -> ScoreMatrix:
 
 def _key(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
-
-
-def _nearest(key: str, known: Mapping[str, str]) -> str:
-    close = get_close_matches(key, known, n=1, cutoff=0.0)
-    return f"; the nearest is {known[close[0]]}" if close else ""
 
 
 @cache

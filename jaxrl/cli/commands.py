@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 import jaxrl
 from jaxrl.cli import agents_at_hand, catalogue, exploitation, game, machine, many_runs, one_run, sound
+from jaxrl.cli.catalogue import table
 from jaxrl.cli.completion import completion
 from jaxrl.cli.output import lost_output, prepare_output
-from jaxrl.cli.parser import nearest
-from jaxrl.errors import ConfigError, UserError
+from jaxrl.errors import ConfigError, UserError, nearest
 from jaxrl.run.backend import check_flags, platform_fault
 
 
@@ -55,38 +55,30 @@ COMMANDS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status: 0, 1 for a failure, 2 for a wrong command or config."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    name, *words = (sys.argv[1:] if arguments is None else arguments) or [""]
     prepare_output()
-    status, lost = 1, None
+    status, said, lost = 1, "", None
     try:
-        status = _guarded(words.pop(0) if words else "", words)
+        status = _dispatch(name, words)
     except SystemExit as end:  # of `--help`
         status = int(end.code or 0)
+    except UserError as error:
+        status, said = error.status or COMMANDS[name].failure, str(error)
+    except KeyboardInterrupt:
+        status = 130
     except OSError:
         if not (lost := lost_output(suspected=True)):
             raise
+    except Exception as error:
+        if not (said := platform_fault(error)):
+            raise
+        status = 2
+    if said:
+        _say(said)
     lost = lost or lost_output()
     if lost and not isinstance(lost, BrokenPipeError):  # but for `jaxrl train --help | head`
         _say(f"standard output or error cannot be written: {lost.strerror}")
     return status or int(lost is not None)
-
-
-def _guarded(name: str, words: Sequence[str]) -> int:
-    """`_dispatch`, with a sentence where it raises what the user can put right."""
-    try:
-        return _dispatch(name, words)
-    except UserError as error:
-        _say(str(error))
-        return error.status or COMMANDS[name].failure
-    except OSError:
-        raise
-    except Exception as error:
-        if not (fault := platform_fault(error)):
-            raise
-        _say(fault)
-        return 2
-    except KeyboardInterrupt:
-        return 130
 
 
 def _say(error: str) -> None:
@@ -114,9 +106,7 @@ def _dispatch(name: str, words: Sequence[str]) -> int:
 
 def help_text() -> str:
     """`jaxrl --help`."""
-    left = {name: f"{name} {command.words}" for name, command in COMMANDS.items()}
-    width = max(map(len, left.values()))
-    lines = "".join(f"  {left[name]:{width}}  {command.does}\n" for name, command in COMMANDS.items())
+    lines = table((f"  {name} {command.words}", command.does) for name, command in COMMANDS.items())
     games = ", ".join(f"{name} ({title})" for name, title in game.GAMES.items())
     return f"""usage: jaxrl COMMAND ...
 
@@ -124,6 +114,7 @@ High-throughput reinforcement learning in JAX.
 
 commands:
 {lines}
+
 `jaxrl COMMAND --help` says more. RUN is a run folder, such as runs/pong-20260101-120000-s0, or `latest`;
 for evaluate and watch also a file of `jaxrl export`, or zoo:NAME. GAME is
 {games}; `jaxrl bench GAME` measures it.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +22,14 @@ BASH = """_jaxrl() {
     COMPREPLY=($(jaxrl completion --words "$line" 2>/dev/null))
     COMPREPLY=("${COMPREPLY[@]#"$cut"}")
 }
-complete -o default -F _jaxrl jaxrl
-"""
+complete -o default -F _jaxrl jaxrl"""
 ZSH = """#compdef jaxrl
 _jaxrl() {
     local -a found
     found=(${(f)"$(jaxrl completion --words "${(j: :)words[1,CURRENT-1]} $PREFIX" 2>/dev/null)"})
     (( $#found )) && compadd -a found || _files
 }
-compdef _jaxrl jaxrl
-"""
+compdef _jaxrl jaxrl"""
 SHELLS = {"bash": BASH, "zsh": ZSH}
 
 
@@ -46,10 +45,7 @@ def completion(arguments: Sequence[str], commands: Mapping[str, Any]) -> int:
     options = parser.parse_args(arguments)
     if (options.shell is None) == (options.words is None):
         parser.error("name a shell, bash or zsh")
-    print(
-        SHELLS[options.shell] if options.shell else "\n".join(offers(options.words, commands)),
-        end="\n" * (not options.shell),
-    )
+    print(SHELLS[options.shell] if options.shell else "\n".join(offers(options.words, commands)))
     return 0
 
 
@@ -90,12 +86,11 @@ def _of_command(run: Any, words: Sequence[str], last: str) -> Iterable[str]:
 
 def _parser(run: Any, words: Sequence[str]) -> Parser | None:
     """The parser that would read what follows; None where the words before are wrong."""
-    try:
-        run(words)
-    except Described as described:
-        return described.parser
-    except UserError:
-        pass
+    with suppress(UserError):
+        try:
+            run(words)
+        except Described as described:
+            return described.parser
     return None
 
 
@@ -114,8 +109,7 @@ def _settings(words: Sequence[str]) -> Iterable[str]:
     """`--a.b` of every setting, those of the parts of the config that is named among `words`."""
     from jaxrl.config.parsing import read_config, setting_names
 
-    config = next((word for word in words if not word.startswith("-")), None)
-    try:
-        return [f"--{name}" for name in setting_names(None if config is None else read_config(config))]
-    except UserError:
-        return [f"--{name}" for name in setting_names()]
+    path, config = next((word for word in words if not word.startswith("-")), None), None
+    with suppress(UserError):
+        config = read_config(path) if path else None
+    return [f"--{name}" for name in setting_names(config)]

@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxrl.cli.parser import Parser, nearest, positive_float, positive_int
-from jaxrl.errors import ConfigError
+from jaxrl.cli.parser import Parser, positive_float, positive_int
+from jaxrl.errors import ConfigError, nearest
 
 GAMES = {"locm": "Legends of Code and Magic"}
 CHAMPION = "champion"
-TRAINED = (CHAMPION, "latest")  # policies that are no files of the user's
+SCRIPTS = ("random", "greedy", "greedy-random-decks", "scored", "scored-random-decks")  # `locm.players` loads JAX
+PLAYERS = f"{', '.join(SCRIPTS)}, champion, a run folder, latest, zoo:NAME or a file of `jaxrl export`"
 
 
 def is_meant(word: str) -> bool:
@@ -29,10 +30,9 @@ def is_meant(word: str) -> bool:
 
 def play(arguments: Sequence[str]) -> int:
     """`jaxrl play`."""
-    words = _after_game("play", "A match between two players of a game.", arguments)
-    parser = Parser("play locm", "A match of both seats with the same cards, and an interval of the win rate.")
-    _add_player(parser, "first", "A")
-    _add_player(parser, "second", "B", nargs="?")
+    parser = _parser("play", "A match of both seats with the same cards, and an interval of the win rate.")
+    parser.add_argument("first", metavar="A", help=PLAYERS, type=_player)
+    parser.add_argument("second", metavar="B", help=PLAYERS, type=_player, nargs="?")
     _add_rules(parser)
     _add_sampled(parser)
     add = parser.add_argument
@@ -42,7 +42,7 @@ def play(arguments: Sequence[str]) -> int:
     add("--against", metavar="COMMAND", help="in place of B: starts a bot that speaks the contest's protocol")
     add("--time_factor", type=positive_float, metavar="F", help="stretches the contest's time limits for a COMMAND")
     add("--old_ids", action="store_true", help="give a COMMAND the instance ids of the contest of 2022 (1.5)")
-    options = parser.parse_args(words)
+    options = parser.parse_args(arguments)
     if (options.second is None) == (options.against is None):
         parser.error("give one opponent, a player B or --against COMMAND")
     if options.against is not None:
@@ -60,7 +60,7 @@ def play(arguments: Sequence[str]) -> int:
 def _play_against(options: argparse.Namespace) -> int:
     """A match against a command. A termination ends it like an exception, so that no bot is left behind."""
     if options.batch is not None:
-        raise ConfigError("play locm: games against a COMMAND are played one by one; leave --batch out")
+        raise ConfigError("play: games against a COMMAND are played one by one; leave --batch out")
     version, cards = given = _read_rules(options)
     from jaxrl.cli.contenders import make_chooser
     from jaxrl.locm.outside import match_outside, pair_choosers
@@ -78,18 +78,17 @@ def _play_against(options: argparse.Namespace) -> int:
 
 def bot(arguments: Sequence[str]) -> int:
     """`jaxrl bot`."""
-    words = _after_game("bot", "A player as a bot for a game's contest, on standard input and output.", arguments)
-    from jaxrl.locm.policy.without_jax import stand_in
-    from jaxrl.run.zoo.card import exported_file
-
-    if any(word == CHAMPION or exported_file(word) is not None for word in words):
-        stand_in()  # before what is next imports JAX, which scripts and the checkpoints of a run need
-    parser = Parser("bot locm", "A player on the referee's protocol, on standard input and output: one game.")
-    _add_player(parser, "player", "PLAYER")
+    parser = _parser("bot", "A player on the referee's protocol, on standard input and output: one game.")
+    parser.add_argument("player", metavar="PLAYER", help=PLAYERS, type=_player)
     parser.add_argument("--version", choices=["1.5", "1.2"], default="1.5", help="of the referee")
     _add_sampled(parser)
     parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args(words)
+    options = parser.parse_args(arguments)
+    from jaxrl.locm.policy.without_jax import stand_in
+    from jaxrl.run.zoo.card import exported_file
+
+    if options.player == CHAMPION or exported_file(options.player) is not None:
+        stand_in()  # before what is next imports JAX, which scripts and the checkpoints of a run need
     os.environ.setdefault("JAX_PLATFORMS", "cpu")  # no accelerator starts as fast, and one game needs none
     from jaxrl.cli.contenders import make_chooser
     from jaxrl.locm.bot import run
@@ -102,14 +101,13 @@ def bot(arguments: Sequence[str]) -> int:
 
 def view(arguments: Sequence[str]) -> int:
     """`jaxrl view`."""
-    words = _after_game("view", "One game in words, turn by turn.", arguments)
-    parser = Parser("view locm", "One game in words, turn by turn; A moves first.")
-    _add_player(parser, "first", "A")
-    _add_player(parser, "second", "B")
+    parser = _parser("view", "One game in words, turn by turn; A moves first.")
+    parser.add_argument("first", metavar="A", help=PLAYERS, type=_player)
+    parser.add_argument("second", metavar="B", help=PLAYERS, type=_player)
     _add_rules(parser)
     _add_sampled(parser)
     parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args(words)
+    options = parser.parse_args(arguments)
     rules = _read_rules(options)
     from jaxrl.locm.narrate import narrate
 
@@ -120,10 +118,9 @@ def view(arguments: Sequence[str]) -> int:
 
 def replay(arguments: Sequence[str]) -> int:
     """`jaxrl replay`; 0 where nothing differs, 1 at any difference, 2 where a file cannot be read."""
-    words = _after_game("replay", "Replay recorded games and compare every state with the engine's.", arguments)
-    parser = Parser("replay locm", "Replay games recorded by the referee and compare every state and legal action.")
+    parser = _parser("replay", "Replay games recorded by the referee and compare every state and legal action.")
     parser.add_argument("files", nargs="+", metavar="FILE", help="recorded games, text or .gz")
-    options = parser.parse_args(words)
+    options = parser.parse_args(arguments)
     from jaxrl.locm.recorded.replay_check import check_files
 
     report = check_files(options.files)
@@ -133,8 +130,7 @@ def replay(arguments: Sequence[str]) -> int:
 
 def bench(arguments: Sequence[str]) -> int:
     """`jaxrl bench`, where its first word is a game."""
-    words = _after_game("bench", "How fast random play of a game is.", arguments)
-    parser = Parser("bench locm", "Games/s and steps/s of random play, with everything a learner would pay for.")
+    parser = _parser("bench", "Games/s and steps/s of random play, with everything a learner would pay for.")
     _add_rules(parser)
     add, threads = parser.add_argument, min(os.cpu_count() or 1, 2)
     add("--batch", type=positive_int, nargs="+", metavar="N", help="games played together; default: 64 to 4096")
@@ -142,7 +138,7 @@ def bench(arguments: Sequence[str]) -> int:
     add("--seconds", type=positive_float, default=5.0, metavar="S", help="for each batch size; default: 5")
     add("--observe", action="store_true", help="compute all features too")
     add("--json", type=Path, metavar="FILE", help="also write the numbers there")
-    options = parser.parse_args(words)
+    options = parser.parse_args(arguments)
     version, cards = _read_rules(options)
     from jaxrl.bench import locm
 
@@ -156,32 +152,23 @@ def _tell(words: str) -> None:
     print(f"play: {words}", file=sys.stderr, flush=True)
 
 
-def _after_game(command: str, description: str, arguments: Sequence[str]) -> Sequence[str]:
-    """The words behind the game's name."""
+def _parser(command: str, description: str) -> Parser:
+    """One whose first word is the game."""
+    parser = Parser(command, description)
     games = ", ".join(f"{name} ({title})" for name, title in GAMES.items())
-    parser = Parser(command, description, usage=f"jaxrl {command} GAME ...")
-    parser.add_argument(
-        "game", metavar="GAME", choices=GAMES, help=f"{games}; `jaxrl {command} GAME --help` says what follows it"
-    )
-    parser.parse_args(arguments[:1])
-    return arguments[1:]
+    parser.add_argument("game", metavar="GAME", choices=GAMES, help=games)
+    return parser
 
 
-def _add_player(parser: Parser, name: str, metavar: str, nargs: str | None = None) -> None:
-    from jaxrl.locm.players import PLAYERS
-
-    def player(word: str) -> str:
-        if word in (*PLAYERS, *TRAINED) or word.startswith("zoo:") or Path(word).exists():
-            return word
-        if "/" in word:
-            raise argparse.ArgumentTypeError(f"there is no run folder and no file {word!r}; check the path")
-        names = (*PLAYERS, *TRAINED)
-        raise argparse.ArgumentTypeError(
-            f"there is no {word!r}; the nearest is {nearest(word, names)}, and all are {words}"
-        )
-
-    words = f"{', '.join(PLAYERS)}, champion, a run folder, latest, zoo:NAME or a file of `jaxrl export`"
-    parser.add_argument(name, metavar=metavar, help=words, nargs=nargs, type=player)
+def _player(word: str) -> str:
+    """A player that there is; it is read later."""
+    names = (*SCRIPTS, CHAMPION, "latest")
+    if word in names or word.startswith("zoo:") or Path(word).exists():
+        return word
+    if "/" in word:
+        raise argparse.ArgumentTypeError(f"there is no run folder and no file {word!r}; check the path")
+    near = nearest(word, names)
+    raise argparse.ArgumentTypeError(f"there is no {word!r}; the nearest is {near}, and all are {PLAYERS}")
 
 
 def _add_sampled(parser: Parser) -> None:

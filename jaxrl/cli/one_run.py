@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from jaxrl.cli import sound
 from jaxrl.cli.agents_at_hand import AGENT_HELP
+from jaxrl.cli.catalogue import table
 from jaxrl.cli.output import lasting_output
 from jaxrl.cli.parser import Parser, positive_int
 from jaxrl.errors import ConfigError, UserError
@@ -187,10 +188,8 @@ def evaluate(arguments: Sequence[str]) -> int:
 
 def _print_result(result: Mapping[str, Any]) -> None:
     """Scalars only: a list of a hundred returns belongs in the JSON file."""
-    scalars = {name: value for name, value in result.items() if isinstance(value, int | float | str)}
-    width = max(map(len, scalars), default=0)
-    for name, value in scalars.items():
-        print(f"{name:{width}}  {value:.4g}" if isinstance(value, float) else f"{name:{width}}  {value}")
+    scalars = ((name, value) for name, value in result.items() if isinstance(value, int | float | str))
+    print(table((name, f"{value:.4g}" if isinstance(value, float) else str(value)) for name, value in scalars))
 
 
 def plot(arguments: Sequence[str]) -> int:
@@ -222,16 +221,15 @@ def upload(arguments: Sequence[str]) -> int:
     parser.add_argument("run", metavar="RUN", help=RUN_HELP)
     parser.add_argument("--project", metavar="NAME", help="default: the config's record.wandb_project")
     options = parser.parse_args(arguments)
-    import yaml
-
+    from jaxrl.analysis.runs import read_settings, setting
     from jaxrl.record.rundir import RunDir
     from jaxrl.record.wandb import WandbSink, has_api_key
 
     if not has_api_key():
         raise UserError("W&B has no API key here; run `wandb login`, or set WANDB_API_KEY")
     run = RunDir.find(options.run)
-    recorded = yaml.safe_load(run.config.read_text(encoding="utf-8")).get("record", {}).get("wandb_project", "jaxrl")
-    sink = WandbSink(run.path, options.project or recorded, "online", close_timeout=24 * 3600.0)
+    project = options.project or setting(read_settings(run), "record.wandb_project") or "jaxrl"
+    sink = WandbSink(run.path, project, "online", close_timeout=24 * 3600.0)
     if sink.mode == "disabled":
         raise UserError("W&B is switched off by WANDB_MODE or WANDB_DISABLED; unset it")
     sink.close()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Any, NoReturn
 
-from jaxrl.errors import ConfigError
+from jaxrl.errors import ConfigError, nearest
 
 DESCRIBE = "--describe-the-parser"  # in place of words: `Described` is raised, and nothing is read
 
@@ -71,14 +71,9 @@ class Parser(argparse.ArgumentParser):
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         """As argparse does, and with the nearest of the choices."""
         if action.choices is not None and value not in action.choices:
-            near = nearest(str(value), [str(choice) for choice in action.choices])
+            near = nearest(value, [str(choice) for choice in action.choices])
             there = ", ".join(map(str, action.choices))
             raise argparse.ArgumentError(action, f"there is no {value!r}; the nearest is {near}, and all are {there}")
-
-
-def nearest(word: str, names: Collection[str]) -> str:
-    """The one of `names` that was probably meant."""
-    return get_close_matches(word, names, 1, cutoff=0)[0]
 
 
 def positive_int(text: str) -> int:

@@ -76,11 +76,10 @@ def speak(arguments: Sequence[str]) -> int:
     parser = Parser(
         "speak", "Text, with tags at its head, as a wave: jaxrl speak RUN '(fast) turn the lamp on' --out a.wav"
     )
-    parser.add_argument("run", type=Path, metavar="RUN", help="a folder of jaxrl speech with a policy")
+    _add_policy(parser)
     parser.add_argument("text", metavar="TEXT", help="tags in round brackets, then words")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.wav", help="where the wave goes")
     parser.add_argument("--voice", metavar="NAME|FILE.wav", help="of the engine, or a wave whose voice is cloned")
-    _add_policy(parser)
     options = parser.parse_args(arguments)
     from jaxrl.record.files import check_writable
     from jaxrl.speech.engine.voices import ASSISTANT
@@ -99,9 +98,8 @@ def speak(arguments: Sequence[str]) -> int:
 def listen(arguments: Sequence[str]) -> int:
     """`jaxrl listen`."""
     parser = Parser("listen", "What is said in a wave: 16-bit mono at 16 kHz.")
-    parser.add_argument("run", type=Path, metavar="RUN", help="a folder of jaxrl speech with a policy")
-    parser.add_argument("file", type=Path, metavar="FILE.wav")
     _add_policy(parser)
+    parser.add_argument("file", type=Path, metavar="FILE.wav")
     options = parser.parse_args(arguments)
     from jaxrl.speech.sound.waves import read_wave
 
@@ -115,12 +113,11 @@ def chat(arguments: Sequence[str]) -> int:
     parser = Parser(
         "chat", "Talk: a line is a question, `say: WORDS`, tags and words, or the path of a .wav; tools are run."
     )
-    parser.add_argument("run", type=Path, metavar="RUN", help="a folder of jaxrl speech with a policy")
+    _add_policy(parser)
     parser.add_argument("--waves", type=Path, metavar="FOLDER", help="where spoken answers go; default: RUN/chat")
     parser.add_argument("--voice", metavar="NAME", help="of the assistant")
     parser.add_argument("--persona", metavar="NAME", help="whom the assistant is to be: a robot, a child, ...")
     parser.add_argument("--no-tools", action="store_true", help="the assistant has none at hand")
-    _add_policy(parser)
     options = parser.parse_args(arguments)
     from jaxrl.errors import UserError
     from jaxrl.speech.policy.conversation import Conversation, Setting
@@ -160,7 +157,8 @@ def _line() -> str | None:
 
 
 def _add_policy(parser: Parser) -> None:
-    """What all of them can choose."""
+    """Which policy, as all of them can choose."""
+    parser.add_argument("run", type=Path, metavar="RUN", help="a folder of jaxrl speech with a policy")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of what is sampled; default: 0")
     parser.add_argument("--student", action="store_true", help="the student in place of its teacher")
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
-from difflib import get_close_matches
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -16,7 +15,7 @@ import numpy as np
 from jaxrl.config.conversion import convert, write_flow
 from jaxrl.config.ranges import FINITE, Between, check_range, ranges
 from jaxrl.config.sections import MAX_SEED, PopulationConfig
-from jaxrl.errors import ConfigError
+from jaxrl.errors import ConfigError, nearest
 
 SEED = "seed"  # what population.members may list beside hyper-parameters
 
@@ -71,7 +70,7 @@ def check_names(setting: str, names: Iterable[str], hypers: Any, beside: tuple[s
     known = [*(field.name for field in fields(hypers)), *beside]
     for name in names:
         if name not in known:
-            near = get_close_matches(name, known, 1, cutoff=0)[0]
+            near = nearest(name, known)
             raise ConfigError(f"{setting} names {name!r}, which agent.hypers does not have; the nearest is {near}")
 
 

@@ -85,6 +85,11 @@ def read_config(
     return _build(ExperimentConfig, values, **built)
 
 
+def read_tree(path: str | Path, *, of_sweeps: bool = False) -> dict[str, Any]:
+    """The mapping in a YAML file, a config or a sweep, as it stands there."""
+    return {each.name: each.value for each in _file_settings(Path(path), of_sweeps=of_sweeps) if "." not in each.name}
+
+
 def typed_settings(path: str | Path, overrides: Sequence[str]) -> dict[str, str]:
     """The texts that the command line sets, by the names that settings have now; the file says what older ones mean."""
     settings = _on_top({setting.name: setting for setting in _file_settings(Path(path))}, overrides)
@@ -164,15 +169,15 @@ def _owner(section: str, part: registry.Part, setting: Setting, chosen: Setting 
 # What the user wrote
 
 
-def _file_settings(path: Path, text: str | None = None) -> list[Setting]:
-    path = shipped.find_config(path) if text is None else path
+def _file_settings(path: Path, text: str | None = None, of_sweeps: bool = False) -> list[Setting]:
+    path = shipped.find_config(path, of_sweeps) if text is None else path
     try:
         loader = Loader(path.read_text(encoding="utf-8") if text is None else text)
         node = loader.get_single_node()
         if isinstance(node, yaml.MappingNode):
             return list(_node_settings(loader, node, "", path))
     except FileNotFoundError:
-        raise shipped.missing(path) from None
+        raise shipped.missing(path, of_sweeps) from None
     except yaml.MarkedYAMLError as error:
         line = f" line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise ConfigError(f"{path}{line}: this is not YAML: {error.problem or error.context}") from None
@@ -181,7 +186,8 @@ def _file_settings(path: Path, text: str | None = None) -> list[Setting]:
     except (OSError, ValueError, yaml.YAMLError) as error:  # a folder, bytes that are no text, an impossible date
         raise ConfigError(f"{path} cannot be read: {str(error).splitlines()[0]}") from None
     kind = "an empty file" if node is None else "a list" if isinstance(node, yaml.SequenceNode) else "one value"
-    raise ConfigError(f"{path}: a config is a mapping of settings, such as `seed: 0`, not {kind}")
+    said = ("sweep", "method, command and parameters") if of_sweeps else ("config", "settings, such as `seed: 0`")
+    raise ConfigError(f"{path}: a {said[0]} is a mapping of {said[1]}, not {kind}")
 
 
 def _node_settings(loader: Loader, node: yaml.MappingNode, prefix: str, path: Path) -> Iterator[Setting]:

@@ -16,13 +16,12 @@ import re
 import sys
 import traceback
 from collections.abc import Callable
-from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from jaxrl.errors import ConfigError
+from jaxrl.errors import ConfigError, nearest
 
 ENVS: dict[str, str] = {
     "envpool": "jaxrl.envs.envpool.emulators:EnvPool",
@@ -141,7 +140,7 @@ def _import(section: str, name: str, path: str) -> ModuleType:
 
 
 def _unknown(section: str, name: str, beside: str = ";") -> ConfigError:
-    near = get_close_matches(name, PARTS[section], 1, cutoff=0)[0]
+    near = nearest(name, PARTS[section])
     all_names = f"all are {', '.join(PARTS[section])}, or module:Class of your own"
     games = "; EnvPool's games are named by env.id" if section == "env" else ""
     return ConfigError(f"there is no {KINDS[section]} {name!r}{beside} the nearest is {near}, and {all_names}{games}")

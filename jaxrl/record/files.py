@@ -48,6 +48,16 @@ class _Rehearsed(Exception):
     """All but the replacement was done."""
 
 
+def tail(path: Path, size: int) -> str:
+    """The last `size` bytes of a text that may be written at this moment; empty where there is none."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - size))
+            return file.read().decode("utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
 def replace_json(path: Path, content: Any, indent: int = 2) -> None:
     """Write JSON, as `replace_text` does."""
     replace_text(path, json.dumps(content, indent=indent) + "\n")

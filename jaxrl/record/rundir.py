@@ -74,6 +74,11 @@ class RunDir:
         return self.path / "resumptions.jsonl"
 
     @property
+    def times_resumed(self) -> int:
+        """How often the run went on."""
+        return self.resumptions.read_bytes().count(b"\n") if self.resumptions.exists() else 0
+
+    @property
     def versions(self) -> Path:
         """What the run ran on, as JSON."""
         return self.path / "versions.json"

@@ -197,13 +197,12 @@ def _made(run: RunDir) -> dict[str, Any]:
         elif "=" not in word:
             next(words, None)
     git = versions.get("git", {})
-    resumed = run.resumptions.read_text(encoding="utf-8").count("\n") if run.resumptions.exists() else 0
     on = [versions.get("processor"), f"{versions.get('cores')} cores", versions.get("devices", {}).get("kind")]
     packages = versions.get("packages", {})
     on += [f"{name} {packages[name]}" for name in ("jax", "envpool") if packages.get(name)]
     return {
         "command": shlex.join(kept),
-        "resumptions": resumed,
+        "resumptions": run.times_resumed,
         "commit": git.get("commit"),
         "dirty": bool(git.get("dirty")),
         "started": versions.get("started"),

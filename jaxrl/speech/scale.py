@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_type_hints
 
 import yaml
 
 from jaxrl.config.conversion import Loader, convert, expected
-from jaxrl.errors import ConfigError
+from jaxrl.errors import ConfigError, nearest
 from jaxrl.speech.decoder.flow_training import FlowConfig
 from jaxrl.speech.policy.policy_config import PolicyConfig
 from jaxrl.speech.rl.rl_config import RLConfig
@@ -88,5 +87,5 @@ def _section(path: Path, section: str, values: Any, of: type) -> Any:
 
 def _known(path: Path, name: str, names: dict[str, Any], prefix: str = "") -> None:
     if name not in names:
-        near = get_close_matches(str(name), names, 1, cutoff=0)[0]
+        near = nearest(name, names)
         raise ConfigError(f"{path}: there is no setting {prefix}{name}; the nearest is {prefix}{near}")

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from types import MappingProxyType
 
+from jaxrl.errors import nearest
 from jaxrl.speech.speech_error import SpeechError
 
 
@@ -217,7 +217,7 @@ def tag_settings(name: str) -> Mapping[str, float | bool | str | tuple[int, ...]
             raise SpeechError(f"({name}) must have 60 to 160 beats a minute")
         return {"bpm": int(match.group(1))}
     known = [*TAGS, "sing: c4 e4", "rap 120"]
-    near = get_close_matches(name, known, 1, cutoff=0)[0]
+    near = nearest(name, known)
     raise SpeechError(f"there is no tag ({name}); the nearest is ({near}), and all are {', '.join(known)}")
 
 

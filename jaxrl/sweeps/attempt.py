@@ -25,10 +25,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from jaxrl.errors import TRY_AGAIN
+from jaxrl.record.files import tail
 from jaxrl.record.rundir import RunDir, RunDirError
 from jaxrl.run.signals import STOP_SIGNALS
 from jaxrl.sweeps.expand import Run
-from jaxrl.sweeps.sweep_folder import State, Status, SweepFolder, tail
+from jaxrl.sweeps.sweep_folder import State, Status, SweepFolder
 
 _PR_SET_PDEATHSIG = 1  # <sys/prctl.h>
 INTERRUPTED = frozenset(
@@ -36,10 +37,10 @@ INTERRUPTED = frozenset(
 )
 
 
-def run_folder(folder: SweepFolder, run: Run) -> Path | None:
+def run_folder(folder: SweepFolder, run: Run) -> RunDir | None:
     """What `jaxrl train` made for this run; None before it has."""
     try:
-        return RunDir.latest(folder.of(run.id)).path
+        return RunDir.latest(folder.of(run.id))
     except RunDirError:
         return None
 
@@ -53,16 +54,16 @@ def command(folder: SweepFolder, run: Run) -> list[str]:
     made = run_folder(folder, run)
     if made is None:
         return words
-    if any((made / "checkpoints").glob("[0-9]*-*")):
+    if any(made.checkpoints.glob("[0-9]*-*")):
         return [*words, f"--resume={made}"]
-    shutil.rmtree(made)
+    shutil.rmtree(made.path)
     return words
 
 
 def writer(folder: SweepFolder, run: Run) -> str:
     """Which process writes in the run's folder, as one whose launcher was killed does until it has saved; or empty."""
     made = run_folder(folder, run)
-    return RunDir(made).writer() if made else ""
+    return made.writer() if made else ""
 
 
 def end_with_launcher(launcher: int) -> Callable[[], None]:
@@ -148,7 +149,8 @@ class Attempt:
             found = verdict(status)
             if self._reason and found == "interrupted":
                 found = "finished"
-            lines = tail(self._folder.log(self.run.id)) if found == "failed" else (self._reason,) * bool(self._reason)
+            log = self._folder.log(self.run.id)
+            lines = last_lines(log) if found == "failed" else (self._reason,) * bool(self._reason)
             self.state = State(found, self.state.attempts, status, seconds, self.state.job, lines)
             self._folder.set_state(self.run.id, self.state)
         return self.state
@@ -159,3 +161,8 @@ def verdict(exit_status: int) -> Status:
     if exit_status == 0:
         return "finished"
     return "interrupted" if exit_status in INTERRUPTED else "failed"
+
+
+def last_lines(log: Path) -> tuple[str, ...]:
+    """Those that say something."""
+    return tuple(line.rstrip()[:300] for line in tail(log, 16_384).splitlines() if line.strip())[-8:]

@@ -43,7 +43,7 @@ def measured(folder: SweepFolder, runs: Sequence[Run]) -> Speed | None:
     rates = []
     for run in runs:
         made = run_folder(folder, run)
-        row = {} if made is None else last_row(made / "metrics.jsonl")
+        row = {} if made is None else last_row(made.metrics)
         if row.get("progress/wall") and row.get("progress/frames"):
             rates.append(row["progress/frames"] / row["progress/wall"])
     return Speed(median(rates), f"the median of {len(rates)} runs so far") if rates else None

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from random import Random
 from typing import Any, NamedTuple
 
 from jaxrl.config.conversion import convert
-from jaxrl.errors import ConfigError
+from jaxrl.errors import ConfigError, nearest
 
 NEEDS: dict[str, tuple[str, ...]] = {  # beside `distribution`
     "constant": ("value",),
@@ -45,8 +44,7 @@ def read_parameter(where: str, entry: Any) -> Parameter:
         raise ConfigError(f"{where} nests parameters; write the dotted name of each, such as agent.hypers.temperature")
     for key in entry:
         if key not in FIELDS:
-            near = get_close_matches(str(key), FIELDS, 1, cutoff=0)[0]
-            raise ConfigError(f"{where} has no field {key}; the nearest is {near}")
+            raise ConfigError(f"{where} has no field {key}; the nearest is {nearest(key, FIELDS)}")
     name = str(entry["distribution"] if "distribution" in entry else _implied(where, entry))
     if name not in NEEDS:
         raise ConfigError(f"{where}: there is no distribution {name}; there are {', '.join(NEEDS)}")

@@ -89,7 +89,7 @@ def override(name: str, value: Any) -> str:
 
 
 def _combinations(sweep: SweepFile, count: int | None, seed: int) -> list[dict[str, Any]]:
-    limit = min((cap for cap in (count, sweep.run_cap) if cap is not None), default=None)
+    limit = sweep.cap(count)
     if sweep.method == "random":
         if limit is None:
             raise ConfigError(f"{sweep.path}: method random has no end; write run_cap, or give --count")

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from jaxrl.errors import ConfigError
 from jaxrl.run.backend import check_platform
 from jaxrl.sweeps.board import Board, failures, listing
-from jaxrl.sweeps.expand import Run, expand
-from jaxrl.sweeps.local import goes_on, no_more, run_local
+from jaxrl.sweeps.expand import expand
+from jaxrl.sweeps.local import Supply, run_local
 from jaxrl.sweeps.packing import begun, pack
-from jaxrl.sweeps.search.run_search import begin_search
-from jaxrl.sweeps.slots import make_slots, usable_cores, visible_gpus
+from jaxrl.sweeps.search.run_search import Search
+from jaxrl.sweeps.slots import make_slots
 from jaxrl.sweeps.slurm import run_slurm
 from jaxrl.sweeps.sweep_file import read_sweep
 from jaxrl.sweeps.sweep_folder import SweepFolder
@@ -26,30 +25,24 @@ def sweep(options: argparse.Namespace) -> int:
     sweeps = [read_sweep(path) for path in options.files]
     folder = SweepFolder(options.out or Path("sweeps") / sweeps[0].name)
     if any(each.method == "bayes" or each.hyperband is not None for each in sweeps):
-        runs, more, verdict = begin_search(folder, sweeps, options)
+        supply = Search(folder, sweeps, options)
     else:
-        runs, more, verdict = expand(sweeps, options.count, options.draw_seed), no_more, goes_on
+        supply = Supply(expand(sweeps, options.count, options.draw_seed))
     if options.population:
-        packing = pack(runs, options.population, begun(folder, options.population))
-        runs = packing.runs
+        packing = pack(supply.runs, options.population, begun(folder, options.population))
+        supply = Supply(packing.runs)
         if described := packing.describe():  # nothing where all have finished alone
             print(described, flush=True)
     if options.list:
-        print(listing(folder, runs, sweeps[0].metric))
+        print(listing(folder, supply.runs, sweeps[0].metric))
         return 0
     with folder.locked():
-        return run_sweep(folder, runs, options, sweeps[0].metric, more, verdict)
+        return run_sweep(folder, supply, options, sweeps[0].metric)
 
 
-def run_sweep(
-    folder: SweepFolder,
-    runs: Sequence[Run],
-    options: argparse.Namespace,
-    metric: str,
-    more: Callable[[], Run | None] = no_more,
-    verdict: Callable[[Run], str] = goes_on,
-) -> int:
-    """Run what is not finished; call with the folder locked. `more` and `verdict` are those of `run_local`."""
+def run_sweep(folder: SweepFolder, supply: Supply, options: argparse.Namespace, metric: str) -> int:
+    """Run what is not finished; call with the folder locked."""
+    runs = supply.runs
     if options.on == "local":
         check_platform()
     folder.write_plan(runs)
@@ -57,9 +50,9 @@ def run_sweep(
     todo = [run for run in runs if folder.state(run.id).status not in skip]
     print(f"{len(runs)} runs in {folder.path}: {len(todo)} to do, {len(runs) - len(todo)} done before", flush=True)
     if options.on == "local":
-        slots = make_slots(options.jobs, options.cores_per_run, options.runs_per_gpu, usable_cores(), visible_gpus())
+        slots = make_slots(options.jobs, options.cores_per_run, options.runs_per_gpu)
         with Board(folder, runs, metric) as board:
-            status = run_local(folder, todo, slots, board.refresh, options.max_restarts, more, verdict)
+            status = run_local(folder, todo, slots, board.refresh, options.max_restarts, supply)
     else:
         parameters = slurm_parameters(options)
         with Board(folder, runs, metric) as board:

@@ -19,14 +19,22 @@ JUDGE_S = 3.0  # between two looks at who is to be stopped early
 GRACE_S = 90.0  # for the runs to save after the first Ctrl-C; a compilation cannot be interrupted
 
 
-def no_more() -> Run | None:
-    """Of a sweep whose runs are known from the beginning."""
-    return None
+class Supply:
+    """The runs of a sweep: all known from the beginning, and none stopped early, unless a subclass says otherwise."""
+
+    def __init__(self, runs: Sequence[Run]):
+        self.runs = list(runs)
+
+    def more(self) -> Run | None:
+        """Another run, for a slot that is free while none waits; None for no more."""
+        return None
+
+    def verdict(self, run: Run) -> str:
+        """Why a run that goes on is to be stopped now; empty where it is not. Asked every few seconds."""
+        return ""
 
 
-def goes_on(run: Run) -> str:
-    """Of a sweep that stops no run early."""
-    return ""
+ALONE = Supply(())  # which changes nothing
 
 
 def run_local(
@@ -35,8 +43,7 @@ def run_local(
     slots: Sequence[Slot],
     tick: Callable[[], None] = lambda: None,
     max_restarts: int = 20,
-    more: Callable[[], Run | None] = no_more,
-    verdict: Callable[[Run], str] = goes_on,
+    supply: Supply = ALONE,
 ) -> int:
     """Run them all; each is in a slot of its own, and its state is in the manifest.
 
@@ -45,8 +52,7 @@ def run_local(
 
     Args:
         tick: called several times a second, for a display.
-        more: gives another run when a slot is free and none waits; None for no more.
-        verdict: why a run that goes on is to be stopped early; empty where it is not. Asked every few seconds.
+        supply: gives more runs, and stops some early.
 
     Returns:
         0 if all of them finished, 1 if one failed, 128 + signal number if interrupted.
@@ -59,7 +65,7 @@ def run_local(
         stop.on_insistence = stop.end_grace
         try:
             while True:
-                while len(waiting) < len(free) and not stop.number and (run := more()) is not None:
+                while len(waiting) < len(free) and not stop.number and (run := supply.more()) is not None:
                     waiting.append(run)
                     all_runs.append(run)
                 if not active and (stop.number or not waiting):
@@ -79,7 +85,7 @@ def run_local(
                 judging = time.monotonic() > looked + JUDGE_S
                 looked = time.monotonic() if judging else looked
                 for run_id, (attempt, slot) in list(active.items()):
-                    if judging and (reason := verdict(attempt.run)):
+                    if judging and (reason := supply.verdict(attempt.run)):
                         attempt.stop_early(reason)
                     if stop.number:
                         attempt.stop()

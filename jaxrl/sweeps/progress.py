@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from jaxrl.record.files import tail
 from jaxrl.record.meters import member_name, time_left
 from jaxrl.sweeps.attempt import run_folder
 from jaxrl.sweeps.expand import Run
-from jaxrl.sweeps.sweep_folder import State, SweepFolder, tail
+from jaxrl.sweeps.sweep_folder import State, SweepFolder
 
 
 class Progress(NamedTuple):
@@ -40,7 +42,7 @@ def read_progress(folder: SweepFolder, run: Run, metric: str = "episode/return")
     """The newest report of a run."""
     state = folder.state(run.id)
     made = run_folder(folder, run)
-    row = {} if made is None else last_row(made / "metrics.jsonl")
+    row = {} if made is None else last_row(made.metrics)
     rate = float(row.get("rate/env_steps") or 0.0) if state.status == "running" else 0.0
     members = tuple(row.get(member_name(i, metric)) for i in range(len(run.members)))
     return Progress(run, state, int(row.get("env_steps", 0)), rate, row.get(metric), members)
@@ -55,15 +57,14 @@ def total_seconds_left(rows: Iterable[Progress]) -> float | None:
     return time_left(0.0, steps, rate)
 
 
-def last_row(path: Path) -> dict:
+def last_row(path: Path) -> dict[str, Any]:
     """The last whole line of a file that may be written at this moment; that of a large population is long."""
-    window, size = 16_384, path.stat().st_size if path.exists() else 0
+    window = 16_384
     while True:
-        for line in reversed(tail(path, 2, window, window)):
-            try:
+        text = tail(path, window)
+        for line in reversed(text.split("\n")[:-1]):
+            with suppress(ValueError):  # the first one of the window may be cut
                 return json.loads(line)
-            except ValueError:
-                continue
-        if window >= size:
+        if len(text) < window:
             return {}
         window *= 8

@@ -29,6 +29,7 @@ from jaxrl.analysis.runs import evaluation_return, read_evaluation, read_record
 from jaxrl.analysis.scores import Baseline, is_atari
 from jaxrl.analysis.tables import AGAINST, Table, games_table
 from jaxrl.record.meters import format_duration
+from jaxrl.record.rundir import RunDir
 from jaxrl.sweeps.attempt import run_folder
 from jaxrl.sweeps.expand import Run
 from jaxrl.sweeps.sweep_folder import State, SweepFolder
@@ -39,7 +40,7 @@ BASELINES = (
     "Two sets of random and human scores are in use, the usual one and that of CASA's authors; they differ in eight of "
     "the 57 games. Compare rows within a table, never between the two."
 )
-Groups = dict[str, dict[str, list[Path]]]  # environment to agent, its sweep file's name, to folders of finished runs
+Groups = dict[str, dict[str, list[RunDir]]]  # environment to agent, its sweep file's name, to folders of finished runs
 
 
 class Result(NamedTuple):
@@ -47,7 +48,7 @@ class Result(NamedTuple):
 
     run: Run
     state: State
-    folder: Path | None
+    folder: RunDir | None
     evaluation: Mapping[str, Any]  # evaluation.json; empty where there is none
 
     @property
@@ -138,7 +139,7 @@ def _exploration(page: Page, groups: Groups) -> None:
             page.paragraph(f"{env}: {error}.")
 
 
-def _with_episodes(page: Page, folders: Iterable[Path]) -> list[Path]:
+def _with_episodes(page: Page, folders: Iterable[RunDir]) -> list[RunDir]:
     """Folders of runs with a curve; of one whose record is damaged the page says so, and the rest is drawn."""
     found = []
     for folder in folders:
@@ -244,8 +245,5 @@ def _circumstances(page: Page, command: str, results: Sequence[Result]) -> None:
 
 def _different(values: Sequence[Any]) -> Any:
     """The one value, or all different ones."""
-    found: list[Any] = []
-    for value in values:
-        if value not in found:
-            found.append(value)
+    found = [value for i, value in enumerate(values) if value not in values[:i]]
     return found[0] if len(found) == 1 else found

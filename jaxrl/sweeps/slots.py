@@ -21,7 +21,11 @@ class Slot:
 
 
 def make_slots(
-    jobs: int | None, cores_per_run: int, runs_per_gpu: int, cores: Sequence[int], gpus: Sequence[str]
+    jobs: int | None,
+    cores_per_run: int,
+    runs_per_gpu: int,
+    cores: Sequence[int] | None = None,
+    gpus: Sequence[str] | None = None,
 ) -> list[Slot]:
     """A slot per run that fits.
 
@@ -32,9 +36,11 @@ def make_slots(
         jobs: how many instead; None for as many as fit.
         cores_per_run: without GPUs.
         runs_per_gpu: with GPUs.
-        cores: that this process may use.
-        gpus: as in CUDA_VISIBLE_DEVICES.
+        cores: to deal out; those that this process may use unless given.
+        gpus: as in CUDA_VISIBLE_DEVICES; those that are visible unless given.
     """
+    cores = sorted(os.sched_getaffinity(0)) if cores is None else cores
+    gpus = visible_gpus() if gpus is None else gpus
     for name, value in (("--jobs", jobs), ("--cores-per-run", cores_per_run), ("--runs-per-gpu", runs_per_gpu)):
         if value is not None and value < 1:
             raise ConfigError(f"{name} must be at least 1, not {value}")
@@ -45,11 +51,6 @@ def make_slots(
         mine = tuple(cores[index * len(cores) // number : (index + 1) * len(cores) // number])
         slots.append(Slot(mine or (cores[index % len(cores)],), _environment(index, number, gpus)))
     return slots
-
-
-def usable_cores() -> list[int]:
-    """Cores that this process may use."""
-    return sorted(os.sched_getaffinity(0))
 
 
 def visible_gpus(environment: Mapping[str, str] = os.environ) -> list[str]:

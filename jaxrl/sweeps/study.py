@@ -14,8 +14,9 @@ from jaxrl.sweeps.board import listing
 from jaxrl.sweeps.costs import Speed, describe, estimate, measured
 from jaxrl.sweeps.expand import Run, expand
 from jaxrl.sweeps.launcher import run_sweep
+from jaxrl.sweeps.local import Supply
 from jaxrl.sweeps.report import collect, write_report
-from jaxrl.sweeps.slots import make_slots, usable_cores, visible_gpus
+from jaxrl.sweeps.slots import make_slots, visible_gpus
 from jaxrl.sweeps.sweep_file import read_sweep
 from jaxrl.sweeps.sweep_folder import SweepFolder
 
@@ -43,7 +44,7 @@ def reproduce(options: argparse.Namespace, command: str) -> int:
         if todo and not _agreed_to(options):
             return 2
         try:
-            status = 0 if options.report_only else run_sweep(folder, runs, options, metric=METRIC)
+            status = 0 if options.report_only else run_sweep(folder, Supply(runs), options, METRIC)
         finally:
             print(f"report: {write_report(report, options.scale, command, collect(source, runs))}", flush=True)
     return status
@@ -85,4 +86,4 @@ def _agreed_to(options: argparse.Namespace) -> bool:
 def _at_a_time(options: argparse.Namespace) -> int:
     if options.on == "slurm":
         return options.jobs or 256
-    return len(make_slots(options.jobs, options.cores_per_run, options.runs_per_gpu, usable_cores(), visible_gpus()))
+    return len(make_slots(options.jobs, options.cores_per_run, options.runs_per_gpu))

@@ -17,15 +17,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
-import yaml
-
 from jaxrl.config import shipped
-from jaxrl.config.conversion import Loader
-from jaxrl.errors import ConfigError
+from jaxrl.config.parsing import read_tree
+from jaxrl.errors import ConfigError, nearest
 from jaxrl.sweeps.distributions import Parameter, read_parameter
 from jaxrl.sweeps.search.hyperband import Hyperband, read_hyperband
 
@@ -51,15 +48,18 @@ class SweepFile:
     goal: Goal
     hyperband: Hyperband | None  # which runs are stopped early
 
+    def cap(self, count: int | None) -> int | None:
+        """At most so many runs, where the command line says `count`; None for no end."""
+        return min((cap for cap in (count, self.run_cap) if cap is not None), default=None)
+
 
 def read_sweep(path: str | Path) -> SweepFile:
     """Read and check a sweep file; the settings it names are checked in `jaxrl.sweeps.expand`."""
     path = shipped.find_config(path, of_sweeps=True)
-    tree = _read_yaml(path)
+    tree = read_tree(path, of_sweeps=True)
     for key in tree:
         if key not in FIELDS:
-            near = get_close_matches(str(key), FIELDS, 1, cutoff=0)[0]
-            raise ConfigError(f"{path}: a sweep has no field {key}; the nearest is {near}")
+            raise ConfigError(f"{path}: a sweep has no field {key}; the nearest is {nearest(key, FIELDS)}")
     method = tree.get("method")
     if method not in get_args(Method):
         raise ConfigError(f"{path}: method must be grid, random or bayes, not {method!r}")
@@ -79,21 +79,6 @@ def read_sweep(path: str | Path) -> SweepFile:
     read = {str(name): read_parameter(f"{path}: {name}", entry) for name, entry in parameters.items()}
     name = str(tree.get("name", path.stem))
     return SweepFile(path, name, cast(Method, method), config, fixed, read, cap, metric, goal, hyperband)
-
-
-def _read_yaml(path: Path) -> dict[Any, Any]:
-    try:
-        tree = yaml.load(path.read_text(encoding="utf-8"), Loader)
-    except FileNotFoundError:
-        raise shipped.missing(path, of_sweeps=True) from None
-    except yaml.MarkedYAMLError as error:
-        line = f" line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise ConfigError(f"{path}{line}: this is not YAML: {error.problem or error.context}") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path} cannot be read: {' '.join(str(error).split())}") from None
-    if not isinstance(tree, dict):
-        raise ConfigError(f"{path}: a sweep is a mapping with method, command and parameters")
-    return tree
 
 
 def _command(path: Path, command: Any) -> tuple[Path, tuple[str, ...]]:

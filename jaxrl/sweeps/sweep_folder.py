@@ -118,33 +118,18 @@ class SweepFolder:
             raise write_error(self.path, error) from error
         with file:
             limit = time.monotonic() + PATIENCE_S
-            while _is_locked(file.fileno(), path):
-                if time.monotonic() > limit:
-                    raise SweepError(f"a launcher is at work in {self.path} already; end it, or choose another --out")
+            while True:
+                try:
+                    lock(file.fileno(), path, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() > limit:
+                        at_work = f"a launcher is at work in {self.path} already"
+                        raise SweepError(f"{at_work}; end it, or choose another --out") from None
                 time.sleep(0.1)
             yield
-
-
-def _is_locked(file: int, path: Path) -> bool:
-    """Whether another process has the lock; else it is this one's from now on."""
-    try:
-        lock(file, path, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    return False
 
 
 def _run(row: Mapping[str, Any]) -> Run:
     members = tuple(_run(member) for member in row.get("members", ()))
     return Run(**{**row, "words": tuple(row["words"]), "members": members})
-
-
-def tail(path: Path, lines: int = 8, length: int = 300, window: int = 16_384) -> tuple[str, ...]:
-    """The last lines of a log that say something, looked for in its last `window` bytes."""
-    try:
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - window))
-            text = file.read().decode("utf-8", errors="replace")
-    except OSError:
-        return ()
-    return tuple(line.rstrip()[:length] for line in text.splitlines() if line.strip())[-lines:]

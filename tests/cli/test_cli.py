@@ -310,7 +310,7 @@ def test_the_words_of_a_key_never_reach_argparse() -> None:
         (["play", "lomc", "a", "b"], "play: argument GAME: there is no 'lomc'; the nearest is locm, and all are locm"),
         (["train", "tiny"], "tiny is a scale of speech; `jaxrl speech --scale tiny` trains it"),
         (["bench", "lomc"], "bench: argument GAME: there is no 'lomc'; the nearest is locm"),
-        (["replay", "locm"], "replay locm: the following arguments are required: FILE"),
+        (["replay", "locm"], "replay: the following arguments are required: FILE"),
     ],
 )
 def test_a_wrong_command_is_one_sentence_and_status_2(

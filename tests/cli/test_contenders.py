@@ -9,6 +9,7 @@ import pytest
 from jaxrl.cli import game
 from jaxrl.cli.contenders import make_chooser, make_player, read_periods, read_weights
 from jaxrl.errors import ConfigError, UserError
+from jaxrl.locm.players import PLAYERS
 from jaxrl.locm.rulebook import rules_of
 from jaxrl.record.checkpoints import Checkpoints
 from jaxrl.run.zoo.exported import write_exported
@@ -18,6 +19,10 @@ TEXTS = ["name", "game", "agent", "network", "policy", "command", "commit", "mad
 NUMBERS = ["parameters", "score", "low", "high", "episodes", "games", "resumptions", "random", "dirty"]
 CARD = {**dict.fromkeys(TEXTS, ""), **dict.fromkeys(NUMBERS, 0), "env_steps": 7}
 SMALL = {"embedding": 4, "width": 8, "core_size": 4}
+
+
+def test_help_names_every_script():
+    assert tuple(PLAYERS) == game.SCRIPTS
 
 
 def test_a_bot_of_an_exported_file_starts_without_what_trains():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from argparse import Namespace
 
 import pytest
 
@@ -13,7 +14,7 @@ from jaxrl.sweeps.local import run_local
 from jaxrl.sweeps.search import proposals
 from jaxrl.sweeps.search.hyperband import Hyperband, read_hyperband
 from jaxrl.sweeps.search.proposals import Proposals
-from jaxrl.sweeps.search.run_search import verdicts
+from jaxrl.sweeps.search.run_search import Search
 from jaxrl.sweeps.slots import Slot
 from jaxrl.sweeps.sweep_file import read_sweep
 from jaxrl.sweeps.sweep_folder import State, SweepFolder
@@ -132,8 +133,9 @@ def test_a_run_that_is_stopped_early_saves_and_is_finished(tmp_path, monkeypatch
     finish(folder, good, [0.0, 1.0, 1.0])
     finish(folder, bad, [0.0, 0.5])
     folder.set_state(bad.id, State("interrupted"))
+    options = Namespace(on="local", population=None, count=None, draw_seed=0)
     monkeypatch.setattr(local, "JUDGE_S", 0.1)
     monkeypatch.setattr(attempt, "command", lambda folder, run: ["sleep", "60"])
-    assert run_local(folder, [bad], [Slot((0,))], verdict=verdicts(folder, runs, sweep)) == 0
+    assert run_local(folder, [bad], [Slot((0,))], supply=Search(folder, [sweep], options)) == 0
     state = folder.state(bad.id)
     assert state.status == "finished" and state.last_lines[0].startswith("stopped early by hyperband after 2 reports")

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from jaxrl.errors import ConfigError, UserError
+from jaxrl.errors import ConfigError, UserError, nearest
 
 AGENTS = Path(__file__).parent / "agents"  # the exported agents of the package
 PREFIX, SUFFIX = "zoo:", ".npz"
@@ -38,8 +37,8 @@ def exported_file(word: str) -> Path | None:
         return path if path.is_file() else None
     name, there = word.removeprefix(PREFIX), zoo()
     if name not in there:
-        near = [f"; the nearest is {PREFIX}{one}" for one in get_close_matches(name, there, 1, cutoff=0)]
-        raise ConfigError(f"the zoo has no agent {name!r}{''.join(near)}; `jaxrl zoo` lists them")
+        near = f"; the nearest is {PREFIX}{nearest(name, there)}" if there else ""
+        raise ConfigError(f"the zoo has no agent {name!r}{near}; `jaxrl zoo` lists them")
     return there[name]
 
 

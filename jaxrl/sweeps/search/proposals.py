@@ -7,7 +7,6 @@ new study whenever something is proposed, so that a sweep goes on where it stopp
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any
 
@@ -120,9 +119,3 @@ def space(entry: Parameter) -> Any:
     if entry.distribution == "int_uniform":
         return IntDistribution(int(low), int(high))
     return FloatDistribution(low, high, log=entry.distribution == "log_uniform_values")
-
-
-def history(rows: Sequence[dict[str, Any]], metric: str) -> list[float]:
-    """The values of a metric, one a report that has it."""
-    values = (row.get(metric) for row in rows)
-    return [float(value) for value in values if value is not None]

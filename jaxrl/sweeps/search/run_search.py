@@ -3,72 +3,66 @@
 from __future__ import annotations
 
 import argparse
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
 
+import numpy as np
+
+from jaxrl.analysis.curves import read_metrics
 from jaxrl.errors import ConfigError
 from jaxrl.sweeps.attempt import run_folder
 from jaxrl.sweeps.expand import Run, expand
-from jaxrl.sweeps.local import goes_on, no_more
-from jaxrl.sweeps.search.proposals import Proposals, history
+from jaxrl.sweeps.local import Supply
+from jaxrl.sweeps.search.proposals import Proposals
 from jaxrl.sweeps.sweep_file import SweepFile
 from jaxrl.sweeps.sweep_folder import SweepFolder
 
 
-class Search(NamedTuple):
-    """The runs that are known, and `more` and `verdict` of `run_local`."""
-
-    runs: list[Run]  # grows with `more`
-    more: Callable[[], Run | None]
-    verdict: Callable[[Run], str]
-
-
-def begin_search(folder: SweepFolder, sweeps: Sequence[SweepFile], options: argparse.Namespace) -> Search:
-    """What such a sweep begins or goes on with.
+class Search(Supply):
+    """Proposes the runs of such a sweep, and stops those that fall behind.
 
     Raises:
         ConfigError: several files, SLURM or populations, which such a sweep cannot have.
     """
-    sweep, *others = sweeps
-    what = "method bayes" if sweep.method == "bayes" else "early_terminate"
-    if others:
-        raise ConfigError(f"{what} compares the runs of one file; give one FILE")
-    if options.on != "local" or options.population:
-        raise ConfigError(f"{what} runs on this machine, one process a run; leave --on slurm and --population out")
-    if sweep.method == "bayes":
-        cap = min((cap for cap in (options.count, sweep.run_cap) if cap is not None), default=None)
-        proposals = Proposals(sweep, folder, cap, options.draw_seed)
-        runs, more = proposals.runs, proposals.next
-    else:
-        runs, more = expand(sweeps, options.count, options.draw_seed), no_more
-    return Search(runs, more, verdicts(folder, runs, sweep))
 
+    def __init__(self, folder: SweepFolder, sweeps: Sequence[SweepFile], options: argparse.Namespace):
+        self._folder, (self._sweep, *others) = folder, sweeps
+        what = "method bayes" if self._sweep.method == "bayes" else "early_terminate"
+        if others:
+            raise ConfigError(f"{what} compares the runs of one file; give one FILE")
+        if options.on != "local" or options.population:
+            raise ConfigError(f"{what} runs on this machine, one process a run; leave --on slurm and --population out")
+        if self._sweep.method == "bayes":
+            self._proposals = Proposals(self._sweep, folder, self._sweep.cap(options.count), options.draw_seed)
+            self.runs = self._proposals.runs  # which grow
+        else:
+            self._proposals = None
+            super().__init__(expand(sweeps, options.count, options.draw_seed))
 
-def verdicts(folder: SweepFolder, runs: Sequence[Run], sweep: SweepFile) -> Callable[[Run], str]:
-    """What says of a run why it is stopped now; empty where it goes on. `runs` may grow."""
-    hyperband = sweep.hyperband
-    if hyperband is None:
-        return goes_on
+    def more(self) -> Run | None:
+        """The next proposal."""
+        return self._proposals.next() if self._proposals else None
 
-    newest: dict[Path, tuple[int, list[float]]] = {}  # size and content: a file that has not grown is read once
-
-    def values(run: Run) -> list[float]:
-        made = run_folder(folder, run)
-        path = None if made is None else made / "metrics.jsonl"
-        if path is None or not path.exists():
-            return []
-        size = path.stat().st_size
-        if path not in newest or newest[path][0] != size:
-            lines = path.read_bytes()[:size].split(b"\n")[:-1]
-            newest[path] = size, history([json.loads(line) for line in lines], sweep.metric)
-        return newest[path][1]
-
-    def verdict(run: Run) -> str:
-        mine, others = values(run), [values(other) for other in runs if other.id != run.id]
-        if not hyperband.stops(mine, others, sweep.goal == "maximize"):
+    def verdict(self, run: Run) -> str:
+        """Why hyperband stops it, by what it and the others have reported."""
+        hyperband, metric = self._sweep.hyperband, self._sweep.metric
+        if hyperband is None:
             return ""
-        return f"stopped early by hyperband after {len(mine)} reports, {sweep.metric} {mine[-1]:.4g}"
+        mine, others = self._values(run), [self._values(other) for other in self.runs if other.id != run.id]
+        if not hyperband.stops(mine, others, self._sweep.goal == "maximize"):
+            return ""
+        return f"stopped early by hyperband after {len(mine)} reports, {metric} {mine[-1]:.4g}"
 
-    return verdict
+    def _values(self, run: Run) -> list[float]:
+        made = run_folder(self._folder, run)
+        if made is None or not made.metrics.exists():
+            return []
+        return values(made.metrics, made.metrics.stat().st_size, self._sweep.metric)
+
+
+@lru_cache(maxsize=1000)  # a file that has not grown is read once
+def values(path: Path, size: int, metric: str) -> list[float]:
+    """The values of a metric, one a report that has it, in a metrics.jsonl that is `size` bytes long."""
+    column = read_metrics(path).get(metric, np.empty(0))
+    return column[np.isfinite(column)].tolist()
