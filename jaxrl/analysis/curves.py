@@ -43,8 +43,6 @@ class Band:
     mean: np.ndarray
     low: np.ndarray  # the worst run
     high: np.ndarray  # the best run
-    standard_error: np.ndarray  # of the mean over runs; 0 for a single one
-    runs: int
 
 
 def read_metrics(run: Run) -> dict[str, np.ndarray]:
@@ -122,9 +120,7 @@ def aggregate(curves: Sequence[Curve], points: int = 200) -> Band:
         raise RunDataError(f"the runs do not overlap: one starts at {start:,.0f} env steps, another ends at {end:,.0f}")
     grid = np.linspace(start, end, points)
     values = np.stack([np.interp(grid, *_unique(curve)) for curve in curves])
-    count = len(curves)
-    error = values.std(axis=0, ddof=1) / np.sqrt(count) if count > 1 else np.zeros(points)
-    return Band(grid, values.mean(axis=0), values.min(axis=0), values.max(axis=0), error, count)
+    return Band(grid, values.mean(axis=0), values.min(axis=0), values.max(axis=0))
 
 
 def frame_skip(metrics: dict[str, np.ndarray]) -> float | None:

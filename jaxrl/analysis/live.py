@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -59,44 +60,53 @@ def newest_film(folder: Path) -> Path | None:
     return max(films, key=lambda path: path.stat().st_mtime_ns, default=None)
 
 
+class Page(BaseHTTPRequestHandler):
+    """Answers every GET about `run`."""
+
+    def __init__(self, run: RunDir, *request: Any):
+        self._run = run
+        super().__init__(*request)  # which answers
+
+    def do_GET(self) -> None:
+        address, run = urlsplit(self.path), self._run
+        if self.headers.get("Host", "").partition(":")[0] not in (HOST, "localhost"):  # a name that was rebound
+            self.send_error(403)
+        elif address.path == "/":
+            self._send("text/html; charset=utf-8", Path(__file__).with_name("live.html").read_bytes())
+        elif address.path == "/run":
+            self._send("application/json", json.dumps(describe(run)).encode())
+        elif address.path == "/metrics":
+            first = parse_qs(address.query).get("from", ["0"])[0]
+            rows = reports(run, int(first) if first.isdecimal() else 0)
+            self._send("application/json", json.dumps(rows).encode())
+        elif address.path == "/film" and (film := newest_film(run.path)) is not None:
+            self._send(FILMS[film.suffix], film.read_bytes())
+        else:
+            self.send_error(404)
+
+    def _send(self, kind: str, content: bytes) -> None:
+        self.send_response(200)
+        headers = {"Content-Type": kind, "Content-Length": str(len(content)), "Cache-Control": "no-store"}
+        for name, value in {**headers, "Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff"}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, format: str, *args: Any) -> None: ...
+
+
 def make_server(run: RunDir, port: int = 0) -> ThreadingHTTPServer:
     """A server of the page, not yet serving; port 0 takes a free one.
 
     Raises:
         ConfigError: the port is taken.
     """
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            if self.headers.get("Host", "").partition(":")[0] not in (HOST, "localhost"):  # a name that was rebound
-                self.send_error(403)
-                return
-            answer(self, run)
-
-        def log_message(self, format: str, *args: Any) -> None: ...
-
     try:
-        return ThreadingHTTPServer((HOST, port), Handler)
+        return ThreadingHTTPServer((HOST, port), partial(Page, run))
     except OSError as error:
         raise ConfigError(
             f"--port {port} cannot be served: {error.strerror}; leave it out to take a free one"
         ) from None
-
-
-def answer(request: BaseHTTPRequestHandler, run: RunDir) -> None:
-    """Answer one GET."""
-    address = urlsplit(request.path)
-    if address.path == "/":
-        _send(request, "text/html; charset=utf-8", Path(__file__).with_name("live.html").read_bytes())
-    elif address.path == "/run":
-        _send(request, "application/json", json.dumps(describe(run)).encode())
-    elif address.path == "/metrics":
-        first = parse_qs(address.query).get("from", ["0"])[0]
-        _send(request, "application/json", json.dumps(reports(run, int(first) if first.isdecimal() else 0)).encode())
-    elif address.path == "/film" and (film := newest_film(run.path)) is not None:
-        _send(request, FILMS[film.suffix], film.read_bytes())
-    else:
-        request.send_error(404)
 
 
 def watch_training(run: RunDir, port: int = 0, say: Callable[[str], None] = print) -> None:
@@ -104,12 +114,3 @@ def watch_training(run: RunDir, port: int = 0, say: Callable[[str], None] = prin
     with make_server(run, port) as server:
         say(f"http://{HOST}:{server.server_address[1]} shows {run}; Ctrl-C ends the page, and no training")
         server.serve_forever()
-
-
-def _send(request: BaseHTTPRequestHandler, kind: str, content: bytes) -> None:
-    request.send_response(200)
-    headers = {"Content-Type": kind, "Content-Length": str(len(content)), "Cache-Control": "no-store"}
-    for name, value in {**headers, "Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff"}.items():
-        request.send_header(name, value)
-    request.end_headers()
-    request.wfile.write(content)

@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from glob import glob
@@ -27,7 +26,7 @@ import yaml
 from jaxrl.analysis.archives import SUFFIX, is_archive, unpacked
 from jaxrl.analysis.curves import Run, RunDataError, metric_curve, read_metrics
 from jaxrl.analysis.tables import Table
-from jaxrl.record.rundir import RunDir
+from jaxrl.record.rundir import STAMP, RunDir
 
 VARIABLE = "JAXRL_RUNS"
 CIRCUMSTANCES = (  # settings by which two runs are no other experiments
@@ -108,16 +107,13 @@ def seeds_in_words(runs: Sequence[Run]) -> str:
 
 def check_one_game(runs: Sequence[Run]) -> None:
     """Raises `RunDataError` where the runs are of several games."""
-    envs = sorted(set(map(read_env, runs)))
-    if len(envs) > 1:
-        raise RunDataError(f"its runs played {' and '.join(envs)}, whose scores have no mean; group them by game too")
+    _the_one(map(read_env, runs), "its runs played {}, whose scores have no mean; group them by game too")
 
 
 def group_by_setting(runs: Sequence[Run], *names: str) -> dict[str, list[Run]]:
     """Runs with equal values of these settings together, under a label of the values, in order of appearance.
 
     Args:
-        runs: run folders.
         names: dotted names as on the command line, such as `agent.hypers.temperature`.
     """
 
@@ -164,7 +160,6 @@ def read_protocol(run: Run, records: Sequence[str] = TRAINED_UNDER) -> str | Non
     """Label of the rules under which the run played; None where its environment has no protocol, or nothing tells.
 
     Args:
-        run: a run folder.
         records: its files that tell, the first that does counts: `TRAINED_UNDER` or `EVALUATED_UNDER`.
     """
     for name in records:
@@ -176,16 +171,22 @@ def read_protocol(run: Run, records: Sequence[str] = TRAINED_UNDER) -> str | Non
 
 def one_protocol(runs: Iterable[Run], records: Sequence[str] = TRAINED_UNDER) -> str | None:
     """The label of all these runs; raises `RunDataError` where they differ, and their scores cannot be compared."""
-    labels = sorted({label for run in runs if (label := read_protocol(run, records))})
-    if len(labels) > 1:
-        raise RunDataError(f"the runs played under different protocols, {' and '.join(labels)}; compare those of one")
-    return labels[0] if labels else None
+    labels = (read_protocol(run, records) for run in runs)
+    return _the_one(labels, "the runs played under different protocols, {}; compare those of one")
 
 
 def read_evaluation(run: Run) -> dict[str, Any] | None:
     """The content of evaluation.json; None if the run was not evaluated, or the file is damaged."""
     evaluation = read_record(run, "evaluation.json")
     return evaluation if evaluation and isinstance(evaluation.get("mean_return"), int | float) else None
+
+
+def _the_one(told: Iterable[str | None], complaint: str) -> str | None:
+    """What all that tell tell; raises `RunDataError` with the `complaint` where that is not the same."""
+    different = sorted(set(filter(None, told)))
+    if len(different) > 1:
+        raise RunDataError(complaint.format(" and ".join(different)))
+    return different[0] if different else None
 
 
 def final_return(run: Run) -> float:
@@ -219,10 +220,8 @@ def one_policy(runs: Sequence[Run]) -> str | None:
     Raises:
         RunDataError: both.
     """
-    policies = sorted({str(policy) for run in runs if (policy := (read_evaluation(run) or {}).get("policy"))})
-    if len(policies) > 1:
-        raise RunDataError("some of the runs were evaluated greedily, others by sampling; compare those of one kind")
-    return policies[0] if policies else None
+    policies = ((read_evaluation(run) or {}).get("policy") for run in runs)
+    return _the_one(policies, "some of the runs were evaluated greedily, others by sampling; compare those of one kind")
 
 
 def raw_scores(runs: Sequence[Run], score: Callable[[Run], float] = final_return) -> dict[str, list[float]]:
@@ -232,12 +231,12 @@ def raw_scores(runs: Sequence[Run], score: Callable[[Run], float] = final_return
 
 def run_table(runs: Sequence[Run]) -> Table:
     """What the runs are and what they came to, a row each."""
-    columns = ("run", "agent", "environment", "protocol", *NUMBERS, "evaluated policy")
+    rows = tuple(map(_row, runs))
     return Table(
         "End of training: mean return of the last 100 episodes, acting policy. Evaluation: mean return over its "
         "episodes, and the standard error of that mean over episodes.",
-        columns,
-        tuple(dict(zip(columns, _row(run), strict=True)) for run in runs),
+        tuple(rows[0]),
+        rows,
         NUMBERS,
     )
 
@@ -271,7 +270,7 @@ def _experiment(run: Run) -> dict[str, Any]:
 
 
 def _shared_name(run: Run) -> str:
-    return re.sub(r"-\d{8}-\d{6}-s\d+(\.\d+)?$", "", Path(run).resolve().name)
+    return STAMP.sub("", Path(run).resolve().name)
 
 
 def _fitting(pattern: Path) -> list[Path]:
@@ -291,36 +290,35 @@ def _contents(pattern: str) -> Iterator[tuple[str, str]]:
             yield str(archive), ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
 
 
-def _row(run: Run) -> tuple[Any, ...]:
+def _row(run: Run) -> dict[str, Any]:
     settings, metrics, evaluation = read_settings(run), read_metrics(run), read_evaluation(run) or {}
-    protocol = read_protocol(run)
-    returns = metrics.get("episode/return", np.empty(0))
-    wall = metrics.get("progress/wall", np.empty(0))
-    return (
-        Path(run).resolve().name,
-        setting(settings, "agent.name"),
-        read_env(run),
-        protocol,
-        setting(settings, "seed"),
-        float(metrics["env_steps"][-1]) if metrics["env_steps"].size else None,
-        float(wall[-1]) / 60 if wall.size else None,
-        float(returns[-1]) if returns.size else None,
-        *(evaluation.get(name) for name in ("mean_return", "standard_error")),
-        _evaluated_policy(evaluation, protocol),
-    )
+    protocol, policy, played = read_protocol(run), evaluation.get("policy"), evaluation.get("protocol")
 
+    def last(name: str) -> float | None:
+        values = metrics.get(name, np.empty(0))
+        return float(values[-1]) if values.size else None
 
-def _evaluated_policy(evaluation: Mapping[str, Any], protocol: str | None) -> str | None:
-    """Also under which rules, where they are not those of the training."""
-    policy, played = evaluation.get("policy"), evaluation.get("protocol")
-    return policy if played in (None, protocol) else f"{policy}, {played} protocol"
+    return {
+        "run": Path(run).resolve().name,
+        "agent": setting(settings, "agent.name"),
+        "environment": read_env(run),
+        "protocol": protocol,
+        "seed": setting(settings, "seed"),
+        "env steps": last("env_steps"),
+        "minutes": (seconds := last("progress/wall")) and seconds / 60,
+        "end of training": last("episode/return"),
+        "evaluation": evaluation.get("mean_return"),
+        "standard error": evaluation.get("standard_error"),
+        # also under which rules, where they are not those of the training
+        "evaluated policy": policy if played in (None, protocol) else f"{policy}, {played} protocol",
+    }
 
 
 def _start(run: Path) -> tuple[str, str]:
     """When a run folder was made, from its name."""
     name = run.resolve().name
-    stamp = re.search(r"-(\d{8}-\d{6})-s\d+", name)
-    return (stamp[1] if stamp else "", name)
+    stamp = STAMP.search(name)
+    return (stamp["stamp"] if stamp else "", name)
 
 
 def _label(name: str, value: Any) -> str:

@@ -104,7 +104,6 @@ def human_normalised(scores: Any, games: str | Sequence[str], baseline: Baseline
     Args:
         scores: raw; [..., games], or of any shape for a single game.
         games: of the last axis, or one game.
-        baseline: which random and human scores.
 
     Returns:
         float64 of the shape of `scores`.

@@ -95,9 +95,6 @@ def bootstrap(
     Args:
         statistic: reduces the last two axes of its arguments and keeps those before, like `iqm`.
         scores: [runs, games] each; the numbers of runs may differ. Each is resampled on its own.
-        confidence: of the interval.
-        resamples: of the bootstrap.
-        seed: of the resamples.
 
     Raises:
         StatisticsError: a matrix has another shape, is empty or has scores that are not finite.
@@ -118,31 +115,25 @@ def bootstrap(
     return Interval(_plain(estimate), _plain(low), _plain(high))
 
 
-def summarise(
-    scores: Any, *, target: float = 1.0, confidence: float = 0.95, resamples: int = 10_000, seed: int = 0
-) -> Summary:
-    """The four aggregates of normalised scores [runs, games]; `target` is that of the optimality gap."""
+def summarise(scores: Any, *, target: float = 1.0, **options: Any) -> Summary:
+    """The four aggregates of normalised scores [runs, games]; `target` is that of the gap, `options` of `bootstrap`."""
 
     def four(matrix: np.ndarray) -> np.ndarray:
         return np.stack([iqm(matrix), median(matrix), mean(matrix), optimality_gap(matrix, target)], axis=-1)
 
-    result = bootstrap(four, scores, confidence=confidence, resamples=resamples, seed=seed)
+    result = bootstrap(four, scores, **options)
     intervals = [Interval(*map(float, values)) for values in zip(*result, strict=True)]
     runs, games = np.shape(scores)
     return Summary(*intervals, runs=runs, games=games)
 
 
-def performance_profile(
-    scores: Any, thresholds: Any, *, confidence: float = 0.95, resamples: int = 2_000, seed: int = 0
-) -> Profile:
+def performance_profile(scores: Any, thresholds: Any, *, resamples: int = 2_000, **options: Any) -> Profile:
     """`F(tau) = mean over games of the share of runs with score > tau`, the score distribution of the paper.
 
     Args:
         scores: normalised, [runs, games].
         thresholds: tau, [K].
-        confidence: of the bounds, which hold for each threshold by itself, not for the whole curve at once.
-        resamples: of the bootstrap.
-        seed: of the resamples.
+        options: of `bootstrap`; bounds hold for each threshold by itself, not for the whole curve at once.
     """
     thresholds = np.asarray(thresholds, np.float64)
     if thresholds.ndim != 1 or thresholds.size == 0:
@@ -152,13 +143,13 @@ def performance_profile(
         flat = matrix.reshape(*matrix.shape[:-2], -1)
         return np.stack([(flat > threshold).mean(axis=-1) for threshold in thresholds], axis=-1)
 
-    return Profile(thresholds, *bootstrap(shares, scores, confidence=confidence, resamples=resamples, seed=seed))
+    return Profile(thresholds, *bootstrap(shares, scores, resamples=resamples, **options))
 
 
-def probability_of_improvement(
-    x: Any, y: Any, *, confidence: float = 0.95, resamples: int = 2_000, seed: int = 0
-) -> Interval:
+def probability_of_improvement(x: Any, y: Any, *, resamples: int = 2_000, **options: Any) -> Interval:
     """How likely a run of x beats a run of y on a game drawn at random; 1/2 is no difference, ties count half.
+
+    `options` are those of `bootstrap`.
 
     Raises:
         StatisticsError: beside the errors of `bootstrap`, the numbers of games differ.
@@ -166,7 +157,7 @@ def probability_of_improvement(
     x, y = _checked(x), _checked(y)
     if x.shape[1] != y.shape[1]:
         raise StatisticsError(f"{x.shape[1]} games cannot be compared with {y.shape[1]}; pass the same games")
-    return bootstrap(improvement, x, y, confidence=confidence, resamples=resamples, seed=seed)
+    return bootstrap(improvement, x, y, resamples=resamples, **options)
 
 
 def _resample(matrix: np.ndarray, count: int, generator: np.random.Generator) -> np.ndarray:

@@ -2,7 +2,7 @@
 
     table = games_table({"CASA": {"Pong": [20.1, 20.8]}}, protocol="machado")
     print(table.markdown())
-    aggregate_table({"CASA": summarise(human_normalised(*score_matrix(scores)))}, protocol="machado")
+    aggregate_table({"CASA": summarise(human_normalised(*score_matrix(scores)))}, protocol={"CASA": "machado"})
 
 Every table says under which protocol its scores arose and which baseline normalised them. `rows` keeps full precision.
 """
@@ -128,29 +128,23 @@ def games_table(
 def aggregate_table(
     summaries: Mapping[str, Summary],
     *,
-    protocol: str | Mapping[str, str],
+    protocol: Mapping[str, str],
     baseline: Baseline | None = "usual",
-    confidence: float = 0.95,
 ) -> Table:
     """IQM, median, mean and optimality gap of several agents, a row each; best IQM last.
 
     Args:
         summaries: agent to what `jaxrl.analysis.statistics.summarise` returned.
-        protocol: of all of them, or of each by name.
         baseline: that the scores were normalised with; None where they are not human-normalised.
-        confidence: that they were summarised with.
     """
     rows = []
     for agent, summary in sorted(summaries.items(), key=lambda item: item[1].iqm.estimate):
-        label = protocol if isinstance(protocol, str) else protocol[agent]
         rows.append(
-            {"agent": agent, "protocol": label, "runs": summary.runs, "games": summary.games}
+            {"agent": agent, "protocol": protocol[agent], "runs": summary.runs, "games": summary.games}
             | {header: getattr(summary, field) for header, field in AGGREGATES.items()}
         )
     scale = f"Human-normalised scores with the {_words(baseline)} baselines; 1 is human." if baseline else "Scores."
-    caption = (
-        f"{scale} In brackets {100 * confidence:g} % stratified-bootstrap intervals over runs, where there are several."
-    )
+    caption = f"{scale} In brackets 95 % stratified-bootstrap intervals over runs, where there are several."
     decimals = {"runs": 0, "games": 0} | dict.fromkeys(AGGREGATES, 2)
     return Table(caption, ("agent", "protocol", *decimals), tuple(rows), decimals)
 

@@ -79,7 +79,6 @@ class Checkpoints:
     """The checkpoints of one run; one process at a time may save.
 
     Args:
-        run_dir: the run folder.
         keep: how many of the newest stay on disk, at least 1.
     """
 
@@ -106,7 +105,6 @@ class Checkpoints:
 
         Args:
             step: the update or env step that names it.
-            state: what the learner owns.
             standing: arrays, PRNG keys, numbers and None in any structure, such as where the actors stand.
             counters: what else a run must know to go on; written as JSON.
 
@@ -137,20 +135,15 @@ class Checkpoints:
             _discard(entry.path)
         return target
 
-    def open(self, step: int | None = None) -> Checkpoint | None:
-        """The newest intact checkpoint, or that of `step`, read whole; None where the run has none.
+    def open(self) -> Checkpoint | None:
+        """The newest intact checkpoint, read whole; None where the run has none.
 
         A damaged one is passed over with a warning, in favour of the one before; nothing is changed on disk.
 
         Raises:
-            CheckpointError: all are damaged, or `step` is not there.
+            CheckpointError: all are damaged.
         """
         entries = self._entries()
-        if step is not None:
-            there = [entry.step for entry in entries]
-            entries = [entry for entry in entries if entry.step == step]
-            if not entries:
-                raise CheckpointError(f"{self._folder} has no checkpoint of step {step}; there are {there}")
         for entry in reversed(entries):
             try:
                 counters, saved = store.read(entry.path)

@@ -78,9 +78,6 @@ class ConsoleSink:
     """Shows each report; in a terminal also, every second, how far the run is.
 
     Args:
-        total_env_steps: length of the run, for the share done and the time left.
-        title: shown above the live panel.
-        stream: where to write; standard output unless given.
         interactive: live panel (True) or plain lines (False); None asks the stream.
         every: least seconds between two plain lines. The first and the last report are always printed.
         max_seconds: from now on, after which the run ends in any case.

@@ -17,7 +17,6 @@ class Rate:
 
     Args:
         window: seconds that the rate looks back; older amounts no longer count.
-        clock: returns seconds; a test may pass its own.
     """
 
     def __init__(self, window: float = 30.0, clock: Callable[[], float] = time.monotonic):
@@ -86,7 +85,6 @@ class EpisodeWindow:
     """The last `size` finished episodes, or as many more as the oldest entry among them holds.
 
     Args:
-        size: how many are averaged.
         count: episodes that finished before, in a resumed run.
         before: the last of those, from `last_episodes`.
     """

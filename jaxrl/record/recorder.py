@@ -6,7 +6,7 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import ExitStack
 from typing import Any
 
 import jax
@@ -17,7 +17,7 @@ from jaxrl.errors import UserError
 from jaxrl.record.console import ConsoleSink
 from jaxrl.record.meters import EpisodeWindow, Rate, entries, mean_metrics, member_name
 from jaxrl.record.rundir import RunDir
-from jaxrl.record.sinks import EpisodeLog, JsonlSink, ManySinks, Sink, last_episodes
+from jaxrl.record.sinks import EpisodeLog, JsonlSink, Sink, last_episodes
 from jaxrl.record.tensorboard import TensorBoardSink
 from jaxrl.record.wandb import WandbSink
 from jaxrl.types import Metrics, Params, Update
@@ -58,12 +58,11 @@ class Recorder:
             config.env_steps, title=run.path.name, every=5.0, max_seconds=60 * config.max_minutes or math.inf
         )
         self._console.count(self.env_steps, 0.0)
-        sinks: list[Sink] = [JsonlSink(run.metrics, resume_at), self._console]
+        self._sinks: list[Sink] = [JsonlSink(run.metrics, resume_at), self._console]
         if config.record.tensorboard:
-            sinks.append(TensorBoardSink(run.path, resume_at))
+            self._sinks.append(TensorBoardSink(run.path, resume_at))
         if config.record.wandb != "off":
-            sinks.append(WandbSink(run.path, config.record.wandb_project, config.record.wandb))
-        self._sink = ManySinks(sinks)
+            self._sinks.append(WandbSink(run.path, config.record.wandb_project, config.record.wandb))
         self._window = EpisodeWindow(count=counters.get("episodes", 0), before=last_episodes(run.episodes))
         self._size = config.population.size
         self._members = [
@@ -172,15 +171,18 @@ class Recorder:
         }
         if "selfplay/games" in values and "rate/updates" in values:
             values["rate/games"] = values["selfplay/games"] * values["rate/updates"]
-        self._sink.write(self.env_steps, values | shares)
+        for sink in self._sinks:  # the first error ends it: a run that cannot record must not go on unseen
+            sink.write(self.env_steps, values | shares)
         self._episode_log.flush()
         self._pending, self._since, self._lag = [], now, 0.0
         self._seconds.clear()
         self._check(np.isfinite(fetched[-1].get("loss/total", 0.0)))
 
     def close(self) -> None:
-        """Report what is left and close every sink."""
-        with closing(self._sink), closing(self._episode_log):
+        """Report what is left and close every sink, also after one has failed."""
+        with ExitStack() as closing:
+            for sink in (*reversed(self._sinks), self._episode_log):
+                closing.callback(sink.close)
             self.report()
 
 

@@ -11,7 +11,6 @@ import platform
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from jaxrl.config.sections import RecordConfig
 from jaxrl.errors import TRY_AGAIN, UserError
 
 _log = logging.getLogger(__name__)
-_STAMP = re.compile(r"-(?P<stamp>\d{8}-\d{6})-s(?P<seed>\d+)(\.\d+)?$")
+STAMP = re.compile(r"-(?P<stamp>\d{8}-\d{6})-s(?P<seed>\d+)(\.\d+)?$")
 _NAME = re.compile(r"[\w.+=-]+")
 
 
@@ -42,46 +41,23 @@ def write_error(path: Path, error: OSError, instead: str = "another with --recor
     )
 
 
-@dataclass(frozen=True)
 class RunDir:
     """`runs/<name>-<YYYYmmdd-HHMMSS>-s<seed>/`: paths only, the writers are the sinks and `Checkpoints`."""
 
-    path: Path
-
-    @property
-    def config(self) -> Path:
-        """The resolved config, as YAML."""
-        return self.path / "config.yaml"
-
-    @property
-    def metrics(self) -> Path:
-        """One JSON object a report."""
-        return self.path / "metrics.jsonl"
-
-    @property
-    def episodes(self) -> Path:
-        """One JSON object a finished episode."""
-        return self.path / "episodes.jsonl"
-
-    @property
-    def checkpoints(self) -> Path:
-        """The folder of the checkpoints."""
-        return self.path / "checkpoints"
-
-    @property
-    def resumptions(self) -> Path:
-        """One JSON object a resumption: the update at which it began, and which settings changed there."""
-        return self.path / "resumptions.jsonl"
+    def __init__(self, path: Path):
+        self.path = path
+        self.config = path / "config.yaml"  # the resolved config
+        self.versions = path / "versions.json"  # what the run ran on
+        self.metrics = path / "metrics.jsonl"  # one JSON object a report
+        self.episodes = path / "episodes.jsonl"  # one JSON object a finished episode
+        self.checkpoints = path / "checkpoints"  # a folder
+        self.resumptions = path / "resumptions.jsonl"  # one JSON object a resumption: at which update, what changed
+        self._lock = path / "writer.lock"
 
     @property
     def times_resumed(self) -> int:
         """How often the run went on."""
         return self.resumptions.read_bytes().count(b"\n") if self.resumptions.exists() else 0
-
-    @property
-    def versions(self) -> Path:
-        """What the run ran on, as JSON."""
-        return self.path / "versions.json"
 
     @classmethod
     def create(
@@ -158,7 +134,7 @@ class RunDir:
         folder = Path(runs_dir).expanduser()
         if folder.is_dir():
             for entry in folder.iterdir():
-                match = _STAMP.search(entry.name)
+                match = STAMP.search(entry.name)
                 if match is None or name not in (None, entry.name[: match.start()]):
                     continue
                 if seed in (None, int(match["seed"])) and (entry / "config.yaml").is_file():
@@ -200,10 +176,6 @@ class RunDir:
             except BlockingIOError:
                 return file.read() or "a process that is just starting"
         return ""
-
-    @property
-    def _lock(self) -> Path:
-        return self.path / "writer.lock"
 
     def __fspath__(self) -> str:
         return os.fspath(self.path)

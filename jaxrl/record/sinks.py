@@ -9,7 +9,6 @@ import json
 import math
 from collections import deque
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -30,33 +29,19 @@ class Sink(Protocol):
         ...
 
 
-class ManySinks:
-    """Hands every report to several sinks, in order."""
-
-    def __init__(self, sinks: Sequence[Sink]):
-        self._sinks = tuple(sinks)
-
-    def write(self, env_steps: int, values: Mapping[str, float]) -> None:
-        """Write to each; the first error ends it, for a run that cannot record must not go on unseen."""
-        for sink in self._sinks:
-            sink.write(env_steps, values)
-
-    def close(self) -> None:
-        """Close every sink, also after one has failed; then raise the first error."""
-        errors: list[Exception] = []
-        for sink in self._sinks:
-            try:
-                sink.close()
-            except Exception as error:  # the other sinks still hold data to be flushed
-                errors.append(error)
-        if errors:
-            raise errors[0]
-
-
 class _Lines:
-    """An append-only JSONL file that agrees with the env step from which a run goes on."""
+    """An append-only JSONL file that agrees with the env step from which a run goes on.
 
-    def __init__(self, path: Path, resume_at: int | None):
+    Args:
+        path: of the file; an existing one is continued.
+        resume_at: env step of the checkpoint from which the run goes on. Later lines are removed, so that the file
+            stays one curve; a last line that a crash cut short is removed in any case.
+
+    Raises:
+        RunDirError: the disk is full or not writable; from what writes and closes too.
+    """
+
+    def __init__(self, path: Path, resume_at: int | None = None):
         self._path = path
         try:
             if path.exists():
@@ -74,41 +59,27 @@ class _Lines:
             raise write_error(self._path, error) from error
 
     def close(self) -> None:
+        """Finish the file; a second call does nothing."""
         try:
             self._file.close()
         except OSError as error:
             raise write_error(self._path, error) from error
 
 
-class JsonlSink:
-    """metrics.jsonl: one object a report, `env_steps` and the metrics. NaN and infinity become null.
-
-    Args:
-        path: of the file; an existing one is continued.
-        resume_at: env step of the checkpoint from which the run goes on. Later lines are removed, so that the file
-            stays one curve; a last line that a crash cut short is removed in any case.
-
-    Raises:
-        RunDirError: the disk is full or not writable; from `write` and `close` too.
-    """
-
-    def __init__(self, path: Path, resume_at: int | None = None):
-        self._lines = _Lines(path, resume_at)
+class JsonlSink(_Lines):
+    """metrics.jsonl: one object a report, `env_steps` and the metrics. NaN and infinity become null."""
 
     def write(self, env_steps: int, values: Mapping[str, float]) -> None:
         """Append one line and flush it."""
         finite = {name: _finite(value) for name, value in values.items()}
-        self._lines.append([{"env_steps": int(env_steps), **finite}])
-
-    def close(self) -> None:
-        self._lines.close()
+        self.append([{"env_steps": int(env_steps), **finite}])
 
 
-class EpisodeLog:
-    """episodes.jsonl: one object an entry, `docs/metrics.md` says of what. Arguments and errors as for `JsonlSink`."""
+class EpisodeLog(_Lines):
+    """episodes.jsonl: one object an entry, `docs/metrics.md` says of what."""
 
     def __init__(self, path: Path, resume_at: int | None = None):
-        self._lines = _Lines(path, resume_at)
+        super().__init__(path, resume_at)
         self._rows: list[dict[str, Any]] = []
 
     def add(self, env_steps: int, entry: Entry) -> None:
@@ -127,12 +98,14 @@ class EpisodeLog:
         """Write what was noted since the last call."""
         rows, self._rows = self._rows, []
         if rows:
-            self._lines.append(rows)
+            self.append(rows)
 
     def close(self) -> None:
         """Flush and close the file; a second call does nothing."""
-        with closing(self._lines):
+        try:
             self.flush()
+        finally:
+            super().close()
 
 
 def last_episodes(path: Path, count: int = 100, member: int | None = None) -> list[Entry]:

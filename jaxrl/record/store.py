@@ -73,7 +73,7 @@ def read(folder: Path) -> tuple[dict[str, Any], list[Leaf]]:
 
             return content["counters"], read_leaves(folder, content["leaves"])
         with np.load(folder / ARRAYS, allow_pickle=False) as arrays:
-            return content["counters"], [_leaf(entry, arrays) for entry in content["leaves"]]
+            return content["counters"], [read_leaf(entry, arrays) for entry in content["leaves"]]
     except Exception as error:  # zipfile, NumPy and tensorstore raise many kinds
         raise DamagedError(f"its arrays cannot be read: {str(error).splitlines()[:1]}") from error
 
@@ -91,8 +91,9 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     return body
 
 
-def _leaf(entry: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Leaf:
-    if "dtype" not in entry:
+def read_leaf(entry: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Leaf:
+    """The leaf that `entry` describes by path, kind and dtype."""
+    if entry.get("dtype") is None:
         return Leaf(entry["path"], entry["kind"], None)
     # A dtype that NumPy does not know, such as bfloat16, comes back as bytes without a name.
     return Leaf(entry["path"], entry["kind"], arrays[entry["path"]].view(np.dtype(entry["dtype"])))

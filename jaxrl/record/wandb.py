@@ -40,9 +40,7 @@ class WandbSink:
 
     Args:
         run_dir: whose reports are sent. W&B's files go to its `wandb` folder, its messages to `wandb.log`.
-        project: that the run is filed under.
         mode: of `choose_mode`. Offline makes no connection at all.
-        close_timeout: seconds that W&B has to finish.
     """
 
     def __init__(self, run_dir: Path, project: str, mode: str = "auto", close_timeout: float = 15.0):

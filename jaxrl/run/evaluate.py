@@ -97,7 +97,7 @@ def evaluate(
     label = f"{result['env']} {result['policy']}"
     states = member_states(experiment, state, member)
     shares = _shares(config, episodes, len(states))
-    film = None if video is None else _start_film(experiment, shares[0], label)
+    film = None if video is None else Film(make_evaluation_screen(experiment, _num_envs(experiment, shares[0])), label)
     act = make_act(agent.act)  # compiled for all members, at most once for each of the two sizes of a share
     played = [
         _play(experiment, act, publish(state), agent.initial_actor_state, share, "policy", film, share / sum(shares))
@@ -153,10 +153,6 @@ def training_return(run: RunDir, member: int | None = None) -> float | None:
 
 def _num_envs(experiment: Experiment, episodes: int) -> int:
     return min(experiment.config.evaluation.num_envs, episodes)
-
-
-def _start_film(experiment: Experiment, episodes: int, title: str) -> Film:
-    return Film(make_evaluation_screen(experiment, _num_envs(experiment, episodes)), title)
 
 
 def _write_film(path: Path, film: Film) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import re
 import shlex
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxrl.analysis.runs import read_record
 from jaxrl.config import registry
 from jaxrl.config.parsing import write_config
 from jaxrl.config.sections import ExperimentConfig, HostsConfig, PopulationConfig, RecordConfig
@@ -48,8 +48,6 @@ def export(
     Args:
         member: of a population, as a run of its own; without it the population stays one.
         episodes: play as many for the score, whatever is recorded; 0 plays none: without a record there is no score.
-        licence: of the weights, for the card.
-        note: a sentence for the card.
 
     Raises:
         UserError: the run has no checkpoint, or `path` cannot be written.
@@ -108,7 +106,10 @@ def _described(
 ) -> tuple[ExperimentConfig, TrainState, Card]:
     """Config and state of what is exported, and a card without licence."""
     config = experiment.config
-    updates, scored = int(state.updates), None if episodes or member is not None else _recorded_score(run)
+    updates, scored = (
+        int(state.updates),
+        None if episodes or member is not None else read_record(run, "evaluation.json"),
+    )
     if scored is not None and scored.get("updates") != updates:
         scored = None
     if scored is None and episodes != 0:
@@ -156,13 +157,6 @@ def _without_folders(value: Any) -> Any:
     return value
 
 
-def _recorded_score(run: RunDir) -> dict[str, Any] | None:
-    try:
-        return json.loads((run.path / "evaluation.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-
-
 def _score(result: dict[str, Any] | None) -> dict[str, Any]:
     """What was measured, and of what; None where nothing was."""
     if result is None:
@@ -185,10 +179,7 @@ def _score(result: dict[str, Any] | None) -> dict[str, Any]:
 
 def _made(run: RunDir) -> dict[str, Any]:
     """How, from versions.json: the command without what is of this machine only."""
-    try:
-        versions = json.loads(run.versions.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        versions = {}
+    versions = read_record(run, run.versions.name) or {}
     words = iter(shlex.split(versions.get("command", "unknown")))
     kept = []
     for word in words:

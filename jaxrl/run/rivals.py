@@ -28,11 +28,6 @@ def climb(trained: Trained, games: int | None, greedy: bool) -> dict[str, Any]:
 
     Matches of the card game are of mirrored pairs: the same cards and shuffles with exchanged seats. A game that is cut
     off counts as half.
-
-    Args:
-        trained: a run's policy.
-        games: against each; 2,000 if None.
-        greedy: whether it takes its most probable action.
     """
     number, experiment = games or GAMES, trained.experiment
     result: dict[str, Any] = {

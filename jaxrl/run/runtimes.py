@@ -31,7 +31,6 @@ def make_runtime(experiment: Experiment, restart: int = 0) -> Runtime:
     """The runtime of a run at its beginning.
 
     Args:
-        experiment: its parts.
         restart: number of the resumption that it is made for; environments that cannot go on start on fresh seeds.
 
     Raises:

@@ -35,10 +35,8 @@ def spectate(
     """Play in one environment, on seeds that training never saw; returns the returns of the episodes.
 
     Args:
-        run: as for `restore`.
         show: called with every picture at the game's own pace.
         video: a file for the film of the first episode; .gif, .webp or .mp4.
-        speed: as many times the game's own pace.
         greedy: the most probable action instead of sampling; None for what the config says.
         member: of a population; the first unless given.
         overrides: settings, such as `--seed 3` for another game.

@@ -57,7 +57,6 @@ def resume(launch: ExperimentConfig, path: str, words: Sequence[str], folder: st
     Args:
         launch: what the command by itself means: the run's name, seed and folder of runs for `latest`, and the hosts.
         path: the config that the command names; only what the run has otherwise is said.
-        words: `--key value` of the command line.
         folder: the run folder, or `latest` for the newest of this name and seed.
     """
     hosts.join(launch.hosts)

@@ -19,10 +19,8 @@ class Policy:
 
     Args:
         agent: a run folder, `latest`, a file that `jaxrl export` wrote, or `zoo:NAME`.
-        num_envs: how many observations each call has.
         greedy: the most probable action instead of sampling; None for what the config says.
         member: of a population; the first unless given.
-        seed: of the sampling.
 
     Raises:
         UserError: there is no such agent, or it cannot be read.

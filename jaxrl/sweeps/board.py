@@ -29,11 +29,7 @@ class Board:
     """Shows the runs of a sweep; `refresh` may be called as often as one likes.
 
     Args:
-        folder: of the sweep.
-        runs: to show.
-        metric: shown beside the progress.
         every: least seconds between two looks at the files.
-        stream: where to write; standard output unless given.
         interactive: live table (True) or lines (False); None asks the stream.
     """
 
@@ -94,7 +90,7 @@ class Board:
                 Text(row.state.status, COLOURS[row.state.status]),
                 f"{row.share:.0%}",
                 f"{row.per_second:,.0f}" if row.per_second else "",
-                _number(row.value),
+                "" if row.value is None else f"{row.value:.4g}",
                 format_duration(row.seconds_left) if row.state.status == "running" else "",
             )
         if len(rows) > len(shown):
@@ -116,9 +112,9 @@ def listing(folder: SweepFolder, runs: Sequence[Run], metric: str) -> str:
     lines = []
     for run in runs:
         row = read_progress(folder, run, metric)
-        lines.append(f"{run.id}  {row.state.status:11}  {run.sweep}  {run.label}{_reading(metric, row.value)}")
+        lines.append(f"{run.id}  {row.state.status:11}  {run.sweep}  {run.label}{_reading('  ', metric, row.value)}")
         for i, (member, value) in enumerate(zip(run.members, row.member_values, strict=True)):
-            lines.append(f"{'':10}  member {i:<4}  {run.sweep}  {member.label}{_reading(metric, value)}")
+            lines.append(f"{'':10}  member {i:<4}  {run.sweep}  {member.label}{_reading('  ', metric, value)}")
     return "\n".join(lines)
 
 
@@ -137,13 +133,9 @@ def _line(row: Progress, metric: str) -> str:
     line = f"{row.state.status} {row.run.sweep} {row.run.label}"
     if row.state.status in ("finished", "interrupted"):
         line += f" after {row.env_steps:,} env steps, {format_duration(row.state.seconds)}"
-        line += f", {metric} {_number(row.value)}" if row.value is not None else ""
+        line += _reading(", ", metric, row.value)
     return line
 
 
-def _reading(metric: str, value: float | None) -> str:
-    return "" if value is None else f"  {metric} {_number(value)}"
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4g}"
+def _reading(before: str, metric: str, value: float | None) -> str:
+    return "" if value is None else f"{before}{metric} {value:.4g}"

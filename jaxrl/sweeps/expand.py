@@ -106,13 +106,7 @@ def _combinations(sweep: SweepFile, count: int | None, seed: int) -> list[dict[s
 def make_run(
     sweep: str, config: str, fixed: Sequence[str], settings: Mapping[str, Any], members: tuple[Run, ...] = ()
 ) -> Run:
-    """A run with all its settings checked, its game and its name too; raises `UserError`.
-
-    Args:
-        sweep: name of its file.
-        config: path of the config.
-        fixed: words before the settings.
-    """
+    """A run with all its settings checked, its game and its name too; raises `UserError`."""
     words = (*fixed, *(override(name, value) for name, value in settings.items()))
     resolved = read_config(config, words)
     make_plan(resolved)
@@ -145,15 +139,16 @@ def _digest(config: ExperimentConfig) -> str:
     return hashlib.sha256(write_config(plain).encode()).hexdigest()[:10]
 
 
-def _short(value: Any) -> str:
+def short(value: Any) -> str:
+    """A value for a label."""
     if isinstance(value, float):
         return f"{value:.4g}"
-    return f"[{','.join(map(_short, value))}]" if isinstance(value, list | tuple) else str(value)
+    return f"[{','.join(map(short, value))}]" if isinstance(value, list | tuple) else str(value)
 
 
 def _span(values: Sequence[Any]) -> str:
     """The different ones, or where there are many the lowest and the highest."""
-    different = dict.fromkeys(map(_short, values))
+    different = dict.fromkeys(map(short, values))
     if len(different) <= MAX_LISTED:
         return ",".join(different)
-    return f"{_short(min(values, key=float))}..{_short(max(values, key=float))}"
+    return f"{short(min(values, key=float))}..{short(max(values, key=float))}"

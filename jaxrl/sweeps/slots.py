@@ -34,8 +34,6 @@ def make_slots(
 
     Args:
         jobs: how many instead; None for as many as fit.
-        cores_per_run: without GPUs.
-        runs_per_gpu: with GPUs.
         cores: to deal out; those that this process may use unless given.
         gpus: as in CUDA_VISIBLE_DEVICES; those that are visible unless given.
     """

@@ -92,7 +92,6 @@ def run_slurm(
 
     Args:
         parameters: of submitit's executor, such as `timeout_min`, `cpus_per_task`, `slurm_partition`.
-        tick: called several times a second, for a display.
         wait: for the end; False returns 0 once all are submitted.
 
     Returns:

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from jaxrl.analysis.curves import RunDataError
-from jaxrl.analysis.figures.matches import plot_gaps, plot_matrix, plot_responses
+from jaxrl.analysis.figures.matches import matrix_figure, plot_gaps, responses_figure
+from jaxrl.analysis.figures.style import save
 
 MATRIX = {"games": 8, "names": ["member 1", "last"], "shares": [[0.5, 0.1], [0.9, 0.5]]}
 
@@ -14,8 +15,8 @@ def test_figures(tmp_path):
     responses = {"run": "a", "start": "from scratch", "seeds": [rows, rows[:3], []]}
     gaps = {"RPS": {"fp": np.array([2.0, 1.0, 0.0])}, "biased": {"fp": np.ones(5)}}
     for path in (
-        plot_matrix(MATRIX, tmp_path / "m.png"),
-        plot_responses(responses, tmp_path / "r.png"),
+        save(matrix_figure(MATRIX), tmp_path / "m.png"),
+        save(responses_figure(responses), tmp_path / "r.png"),
         plot_gaps(gaps, tmp_path / "g.png"),
     ):
         assert path.read_bytes().startswith(b"\x89PNG")
@@ -23,4 +24,4 @@ def test_figures(tmp_path):
 
 def test_a_figure_is_a_picture(tmp_path):
     with pytest.raises(RunDataError, match="must end in one of"):
-        plot_matrix(MATRIX, tmp_path / "m.txt")
+        save(matrix_figure(MATRIX), tmp_path / "m.txt")

@@ -100,7 +100,7 @@ def test_the_baseline_decides_and_is_named():
 
 
 def test_aggregates(summaries):
-    table = aggregate_table(summaries, protocol="machado")
+    table = aggregate_table(summaries, protocol=dict.fromkeys(summaries, "machado"))
     assert [row["agent"] for row in table.rows] == ["IMPALA", "CASA"], "best last"
     best = table.rows[-1]
     assert isinstance(best["IQM"], Interval) and best["IQM"] == summaries["CASA"].iqm
@@ -108,7 +108,8 @@ def test_aggregates(summaries):
     text = table.markdown()
     iqm = summaries["CASA"].iqm
     assert f"{iqm.estimate:.2f} [{iqm.low:.2f}, {iqm.high:.2f}]" in text and "95 %" in text and "usual" in text
-    assert "Human-normalised" not in aggregate_table(summaries, protocol="", baseline=None).caption
+    unnamed = dict.fromkeys(summaries, "")
+    assert "Human-normalised" not in aggregate_table(summaries, protocol=unnamed, baseline=None).caption
     with pytest.raises(KeyError):
         aggregate_table(summaries, protocol={"CASA": "machado"})
 

@@ -152,16 +152,6 @@ def test_the_newest_are_kept(run: RunDir) -> None:
         Checkpoints(run, keep=0)
 
 
-def test_a_step_can_be_chosen(run: RunDir) -> None:
-    checkpoints = Checkpoints(run, keep=3)
-    for step in (1, 2, 3):
-        checkpoints.save(step, make_state(step))
-    found = checkpoints.open(2)
-    assert found is not None and found.step == 2 and int(found.state(make_state()).updates) == 2
-    with pytest.raises(CheckpointError, match=r"no checkpoint of step 7; there are \[1, 2, 3\]"):
-        checkpoints.open(7)
-
-
 def test_a_run_that_went_back_goes_on_from_there(run: RunDir) -> None:
     checkpoints = Checkpoints(run, keep=1)
     checkpoints.save(2000, make_state(1))

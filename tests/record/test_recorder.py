@@ -8,9 +8,11 @@ import pytest
 from jaxrl.analysis.curves import learning_curve
 from jaxrl.config.parsing import write_config
 from jaxrl.config.sections import PopulationConfig, RecordConfig
+from jaxrl.record.console import ConsoleSink
 from jaxrl.record.meters import Rate
 from jaxrl.record.recorder import Diverged, Recorder
-from jaxrl.record.rundir import RunDir
+from jaxrl.record.rundir import RunDir, RunDirError
+from jaxrl.record.sinks import JsonlSink
 from jaxrl.types import Episode, Update
 from tests.support.small_runs import make_config, rows
 
@@ -70,6 +72,21 @@ def test_thousands_of_games_are_a_line_an_update(recorded):
         name: after[name] for name in after if name.startswith("episode/")
     }, "the window is filled again as it was"
     assert after["episode/return"] == 1.5 and after["episode/count"] == 6000
+
+
+def test_every_sink_is_closed_after_one_has_failed(recorded, monkeypatch):
+    run, config = recorded
+    recorder, closed = Recorder(run, config, 4, {}), []
+
+    def fail(sink):
+        closed.append("metrics")
+        raise RunDirError("the disk is full")
+
+    monkeypatch.setattr(JsonlSink, "close", fail)
+    monkeypatch.setattr(ConsoleSink, "close", lambda sink: closed.append("console"))
+    with pytest.raises(RunDirError, match="the disk is full"):
+        recorder.close()
+    assert closed == ["metrics", "console"]
 
 
 def test_rates_leave_out_what_was_compiled(recorded, monkeypatch, capsys):

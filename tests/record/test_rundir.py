@@ -24,7 +24,7 @@ def test_create_and_open(tmp_path: Path) -> None:
     assert run.config.read_text() == "seed: 3\n"
     assert json.loads(run.versions.read_text()) == {"jax": "1"}
     assert run.checkpoints.is_dir()
-    assert RunDir.open(run.path) == run
+    assert RunDir.open(run.path).path == run.path
 
 
 def test_never_overwrites(tmp_path: Path) -> None:
@@ -40,9 +40,9 @@ def test_latest(tmp_path: Path) -> None:
     RunDir.create(tmp_path, "b-a", 0, "", {}, now=datetime(2025, 12, 31, 23, 59, 59))
     (tmp_path / "z-20270101-000000-s0").mkdir()  # no config: not a run
     (tmp_path / "notes.txt").write_text("")
-    assert RunDir.latest(tmp_path) == late
+    assert RunDir.latest(tmp_path).path == late.path
     later = RunDir.create(tmp_path, "a", 0, "", {}, now=NOON)  # same second, another seed
-    assert RunDir.latest(tmp_path) == later
+    assert RunDir.latest(tmp_path).path == later.path
     assert RunDir.latest(tmp_path, "b-a").path.name == "b-a-20251231-235959-s0"
     with pytest.raises(RunDirError, match="there is no run called c in"):
         RunDir.latest(tmp_path, "c")
@@ -55,7 +55,8 @@ def test_latest_of_a_seed_by_a_clock_without_time_zones(tmp_path: Path) -> None:
         tmp_path, "a", 0, "", {"started": "2026-01-02T08:00:00-05:00"}, now=datetime(2026, 1, 2, 8)
     )
     other = RunDir.create(tmp_path, "a", 11, "", {"started": "2026-01-02T23:00:00+00:00"}, now=NOON)
-    assert RunDir.latest(tmp_path, "a") == other and RunDir.latest(tmp_path, "a", 0) == new_york != tokyo
+    assert RunDir.latest(tmp_path, "a").path == other.path
+    assert RunDir.latest(tmp_path, "a", 0).path == new_york.path != tokyo.path
     with pytest.raises(RunDirError, match="there is no run called a with seed 1 in"):
         RunDir.latest(tmp_path, "a", 1)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import pytest
 
 from jaxrl.record.meters import Entry
 from jaxrl.record.rundir import RunDirError
-from jaxrl.record.sinks import EpisodeLog, JsonlSink, ManySinks, last_episodes
+from jaxrl.record.sinks import EpisodeLog, JsonlSink, last_episodes
 from jaxrl.types import Episode
 
 
@@ -86,8 +85,8 @@ def test_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
     if not full.exists():
         pytest.skip("this system has no /dev/full")
     sink = JsonlSink(tmp_path / "metrics.jsonl")
-    sink._lines._file.close()
-    sink._lines._file = full.open("a")
+    sink._file.close()
+    sink._file = full.open("a")
     with pytest.raises(RunDirError, match=r"cannot write .*metrics\.jsonl: No space left on device; "):
         sink.write(1, {"a": 1})
     with pytest.raises(RunDirError, match="No space left"):
@@ -97,27 +96,3 @@ def test_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
 def test_an_unwritable_folder_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(RunDirError, match=r"cannot write .*metrics\.jsonl: No such file"):
         JsonlSink(tmp_path / "nowhere" / "metrics.jsonl")
-
-
-class Recording:
-    def __init__(self, error: Exception | None = None) -> None:
-        self.reports: list[tuple[int, Mapping[str, float]]] = []
-        self.closed = 0
-        self.error = error
-
-    def write(self, env_steps: int, values: Mapping[str, float]) -> None:
-        self.reports.append((env_steps, values))
-
-    def close(self) -> None:
-        self.closed += 1
-        if self.error:
-            raise self.error
-
-
-def test_many_sinks_close_all() -> None:
-    sinks = [Recording(ValueError("first")), Recording(ValueError("second")), Recording()]
-    many = ManySinks(sinks)
-    many.write(1, {"a": 2.0})
-    with pytest.raises(ValueError, match="first"):
-        many.close()
-    assert all(sink.closed == 1 and sink.reports == [(1, {"a": 2.0})] for sink in sinks)

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from jaxrl.cli.commands import main
-from jaxrl.record.sinks import JsonlSink, ManySinks
+from jaxrl.record.sinks import JsonlSink
 from jaxrl.record.wandb import WandbSink, add_results, choose_mode, follow, has_api_key
 
 FAKE = """
@@ -74,11 +74,12 @@ def steps(log: Path) -> list[int]:
 def train(run_dir: Path, reports: range, resume_at: int | None = None, **options: Any) -> WandbSink:
     """What the recorder does in a run that makes these reports."""
     wandb = WandbSink(run_dir, "project", **{"close_timeout": 120.0, **options})  # long: the machine may be busy
-    sinks = ManySinks([JsonlSink(run_dir / "metrics.jsonl", resume_at), wandb])
+    metrics = JsonlSink(run_dir / "metrics.jsonl", resume_at)
     for step in reports:
-        sinks.write(step, {"episode/return": step / 2, "bad": float("nan")})
-    sinks.close()
-    sinks.close()
+        for sink in (metrics, wandb):
+            sink.write(step, {"episode/return": step / 2, "bad": float("nan")})
+    for sink in (metrics, wandb, metrics, wandb):
+        sink.close()
     return wandb
 
 

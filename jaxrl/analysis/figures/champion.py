@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from jaxrl.analysis.curves import RunDataError
 from jaxrl.analysis.figures.matches import matrix_figure, responses_figure
-from jaxrl.analysis.figures.style import COLOURS, GREY, canvas, count_env_steps, panels
+from jaxrl.analysis.figures.style import COLOURS, GREY, canvas, count_env_steps, panel, panels
 
 # Of the contest's winner, from 100 recorded games (docs/selfplay.md).
 WINNERS_DECK: Mapping[str, float] = {
@@ -80,8 +80,7 @@ def value_figure(records: Path) -> Figure:
     if not values or winner is None:
         raise RunDataError(f"{records / 'game.txt'} is no whole game of a policy; write it with `jaxrl view locm`")
     outcome = "wins" if winner == seat else "loses"
-    figure = canvas((8.0, 3.4), f"{name.capitalize()} as {seat} {outcome}: its value before each action")
-    axes = panels(figure, 1, 1)[0, 0]
+    figure, axes = panel((8.0, 3.4), f"{name.capitalize()} as {seat} {outcome}: its value before each action")
     place = np.array(turns) + _within(turns)
     axes.plot(place, values, color=COLOURS[0], marker="o", markersize=3)
     axes.axhline(0, color=GREY, linewidth=1)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import chain, cycle
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jaxrl.analysis.curves import Band, Run, RunDataError, aggregate, frame_skip, metric_curve, read_metrics
@@ -22,9 +22,9 @@ from jaxrl.analysis.figures.style import (
     banded,
     canvas,
     count_env_steps,
+    panel,
     panels,
     save,
-    style,
 )
 from jaxrl.analysis.figures.wording import metric_name, metric_unit, spaced
 from jaxrl.analysis.runs import check_one_game, group_by_experiment, grouped, one_protocol, seeds_in_words
@@ -36,7 +36,7 @@ COLUMNS = 3  # of small multiples
 Groups = Mapping[str, Sequence[Run]]
 
 
-def plot_comparison(groups: Groups | Sequence[Run], out: str | Path, title: str = "", window: int = 100) -> Path:
+def plot_comparison(groups: Groups | Sequence[Run], out: str | Path, title: str = "") -> Path:
     """Write a figure with one line per group, the mean over its runs, in a band from the worst to the best run.
 
     More than `MOST_BANDS` groups get a panel each, in which the others' means are grey. Several games get a panel each.
@@ -44,8 +44,6 @@ def plot_comparison(groups: Groups | Sequence[Run], out: str | Path, title: str 
     Args:
         groups: label to run folders, one per seed; or just run folders, then grouped by what they are of.
         out: its path; .png, .pdf or .svg.
-        title: of the figure.
-        window: episodes that one point averages.
 
     Raises:
         RunDataError: there is no group, or one has no run or a run without episodes, or several games; the protocols
@@ -56,7 +54,7 @@ def plot_comparison(groups: Groups | Sequence[Run], out: str | Path, title: str 
         raise RunDataError("there is nothing to compare: name at least one run folder")
     games = _by_game(groups)
     protocol = one_protocol(run for of in games.values() for runs in of.values() for run in runs)
-    bands = {game: {label: _band(label, runs, window) for label, runs in of.items()} for game, of in games.items()}
+    bands = {game: {label: _band(label, runs) for label, runs in of.items()} for game, of in games.items()}
     (game, first), *others = bands.items()
     if others:
         figure = _several_games(bands, title, protocol)
@@ -65,7 +63,7 @@ def plot_comparison(groups: Groups | Sequence[Run], out: str | Path, title: str 
     else:
         figure = _together(first, games[game], title, protocol)
     for axes in figure.axes[:: COLUMNS if len(figure.axes) > 1 else 1]:
-        axes.set_ylabel(f"mean return of the last {window} episodes" if len(figure.axes) == 1 else "return")
+        axes.set_ylabel("mean return of the last 100 episodes" if len(figure.axes) == 1 else "return")
     return save(figure, Path(out))
 
 
@@ -75,7 +73,7 @@ def metrics_figure(groups: Groups, metrics: Sequence[str] = ("episode/return",),
     Args:
         groups: label to run folders, one per seed.
         metrics: names as in docs/metrics.md; a group without one is left out of its panel.
-        title: of the figure; the game is added where it does not name it.
+        title: the game is added where it does not name it.
 
     Raises:
         RunDataError: there is no group, or one has several games, or none has one of the metrics; protocols differ.
@@ -85,13 +83,13 @@ def metrics_figure(groups: Groups, metrics: Sequence[str] = ("episode/return",),
     size = (10.5, 1.3 + 2.4 * rows) if columns > 1 else (9, 5.0)
     runs = list(chain.from_iterable(groups.values()))
     figure = canvas(size, with_game(title, runs), one_protocol(runs))
-    drawn: dict[str, Any] = {}
-    for index, name in enumerate(metrics):
-        axes = figure.add_subplot(rows, columns, index + 1)
-        drawn |= _group_panel(axes, groups, name)
+    labels = {label: f"{label} ({seeds_in_words(runs)})" for label, runs in groups.items()}
+    bands = {metric_name(name): _metric_bands(groups, name) for name in metrics}
+    grid = _panels_of_groups(figure, columns, bands, labels)
+    for index, (axes, name) in enumerate(zip(grid.flat, metrics, strict=False)):
+        axes.set_ylabel(metric_unit(name), color=GREY)
         if index >= len(metrics) - columns:
             axes.set_xlabel("env steps")
-    _legend_below(figure, drawn, len(groups) <= MOST_BANDS)
     return figure
 
 
@@ -101,29 +99,29 @@ def _by_game(groups: Groups | Sequence[Run]) -> dict[str, Groups]:
         return {game: group_by_experiment(runs) for game, runs in grouped(groups, game_of).items()}
     games: dict[str, Any] = {}
     for label, runs in groups.items():
-        _checked(label, runs)
+        with _named(label):
+            check_one_game(runs)
         games.setdefault(game_of(runs[0]) if runs else "", {})[label] = runs
     return games
 
 
-def _checked(label: str, runs: Sequence[Run]) -> None:
-    try:
-        check_one_game(runs)
-    except RunDataError as error:
-        raise RunDataError(f"{label}: {error}") from error
+def _band(label: str, runs: Sequence[Run]) -> Band:
+    with _named(label):
+        return aggregate(list(map(return_curve, runs)))
 
 
-def _band(label: str, runs: Sequence[Run], window: int) -> Band:
+@contextmanager
+def _named(label: str) -> Iterator[None]:
+    """Puts the group's label before what is wrong with it."""
     try:
-        return aggregate([return_curve(run, window) for run in runs])
+        yield
     except RunDataError as error:
         raise RunDataError(f"{label}: {error}") from error
 
 
 def _together(bands: Mapping[str, Band], groups: Groups, title: str, protocol: str | None) -> Figure:
     """All groups in one panel."""
-    figure = canvas((9, 5), protocol=protocol)
-    axes = panels(figure, 1, 1)[0, 0]
+    figure, axes = panel((9, 5), protocol=protocol)
     for colour, (label, band) in zip(COLOURS, bands.items(), strict=False):
         words = f"{label}: {band.mean[-1]:,.1f} at the end, {seeds_in_words(groups[label])}"
         banded(axes, band.env_steps, band.mean, band.low, band.high, colour, linewidth=2, label=words)
@@ -156,59 +154,55 @@ def _one_each(bands: Mapping[str, Band], groups: Groups, title: str, protocol: s
 
 def _several_games(bands: Mapping[str, Mapping[str, Band]], title: str, protocol: str | None) -> Figure:
     """A panel a game; a group has one colour in all of them."""
-    labels = list(dict.fromkeys(chain.from_iterable(bands.values())))
-    colours = dict(zip(labels, cycle(COLOURS), strict=False))
-    few, columns = len(labels) <= MOST_BANDS, min(COLUMNS, len(bands))
-    rows = -(-len(bands) // columns)
-    height = 1.3 + 2.6 * rows + 0.2 * -(-len(labels) // 2)
+    labels = {label: label for label in chain.from_iterable(bands.values())}
+    columns = min(COLUMNS, len(bands))
+    height = 1.3 + 2.6 * -(-len(bands) // columns) + 0.2 * -(-len(labels) // 2)
     figure = canvas((10.5, height), title or f"{len(bands)} games", protocol)
-    grid, lines = panels(figure, rows, columns), {}
-    for axes, (game, of_game) in zip(grid.flat, bands.items(), strict=False):
-        for label, band in of_game.items():
-            edges = (band.low, band.high) if few else (band.mean, band.mean)
-            lines[label] = banded(axes, band.env_steps, band.mean, *edges, colours[label], linewidth=1.8)
-        axes.set_title(game, loc="left", fontsize=11)
+    for axes, game in zip(_panels_of_groups(figure, columns, bands, labels).flat, bands, strict=False):
         axes.set_xlabel("env steps")
-        count_env_steps(axes)
         reference_lines(axes, game)
-    _leave_out(grid, len(bands))
-    _legend_below(figure, lines, few)
     return figure
 
 
+def _panels_of_groups(
+    figure: Figure, columns: int, bands: Mapping[str, Mapping[str, Band]], labels: Mapping[str, str]
+) -> np.ndarray:
+    """A panel a title, in which a group has the colour of its label in the legend below; the axes [rows, columns]."""
+    colours, lines = dict(zip(labels, cycle(COLOURS), strict=False)), {}
+    grid = panels(figure, -(-len(bands) // columns), columns)
+    for axes, (title, groups) in zip(grid.flat, bands.items(), strict=False):
+        for label, band in groups.items():
+            edges, look = (band.mean, band.low, band.high), {"lines": len(labels), "linewidth": 1.8}
+            lines[labels[label]] = banded(axes, band.env_steps, *edges, colours[label], **look)
+        axes.set_title(title, loc="left", fontsize=11)
+        count_env_steps(axes)
+    _leave_out(grid, len(bands))
+    legend = figure.legend(
+        lines.values(), map(spaced, lines), frameon=False, loc="outside lower left", ncols=2, fontsize=9,
+        title=BAND if len(labels) <= MOST_BANDS else LINE, title_fontsize=9,
+    )  # fmt: skip
+    legend.set_alignment("left")
+    return grid
+
+
 def _leave_out(grid: np.ndarray, used: int) -> None:
-    """Hide the axes [rows, columns] after the first `used`; what is above them is numbered in their place."""
+    """Remove the axes [rows, columns] after the first `used`; what is above them is numbered in their place."""
     for axes in grid.flat[used:]:
-        axes.set_axis_off()
+        axes.remove()
     for axes in grid.flat[max(0, used - grid.shape[1]) : used]:
         axes.tick_params(labelbottom=True)
 
 
-def _legend_below(figure: Figure, lines: Mapping[str, Any], bands: bool) -> None:
-    legend = figure.legend(
-        lines.values(), map(spaced, lines), frameon=False, loc="outside lower left", ncols=2, fontsize=9,
-        title=BAND if bands else LINE, title_fontsize=9,
-    )  # fmt: skip
-    legend.set_alignment("left")
-
-
-def _group_panel(axes: Axes, groups: Groups, name: str) -> dict[str, Any]:
-    """Draws one metric; returns the lines by label."""
-    style(axes)
-    count_env_steps(axes)
-    axes.set_title(metric_name(name), loc="left", fontsize=11)
-    axes.set_ylabel(metric_unit(name), color=GREY)
-    drawn = {}
-    for colour, (label, runs) in zip(cycle(COLOURS), groups.items(), strict=False):
+def _metric_bands(groups: Groups, name: str) -> dict[str, Band]:
+    """One metric of the groups whose runs all have it."""
+    bands = {}
+    for label, runs in groups.items():
         check_one_game(runs)
         try:
             curves = [metric_curve(run, name) for run in runs]
         except RunDataError:  # a run lacks it
             continue
-        band = aggregate(curves)
-        edges = (band.low, band.high) if len(groups) <= MOST_BANDS else (band.mean, band.mean)
-        line = banded(axes, band.env_steps, band.mean, *edges, colour, linewidth=1.8)
-        drawn[f"{label} ({seeds_in_words(runs)})"] = line
-    if not drawn:
+        bands[label] = aggregate(curves)
+    if not bands:
         raise RunDataError(f"no group has the metric {name!r} in all of its runs")
-    return drawn
+    return bands

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from jaxrl.analysis.comparison import BEYOND_HUMAN
-from jaxrl.analysis.figures.style import COLOURS, GREY, MOST_BANDS, banded, canvas, few_ticks, panels
+from jaxrl.analysis.figures.style import COLOURS, GREY, MOST_BANDS, banded, canvas, few_ticks, panel, panels
 from jaxrl.analysis.figures.wording import spaced
 from jaxrl.analysis.statistics import Interval, Profile, Summary
 from jaxrl.analysis.tables import AGGREGATES
@@ -35,21 +35,14 @@ def profile_figure(
 ) -> Figure:
     """Share of runs above each threshold, a line per agent, in its band where they are few; the higher line is better.
 
-    Thresholds above 0 that reach far beyond the human are on a logarithmic axis.
-
-    Args:
-        profiles: agent to profile.
-        protocol: label of the scores' protocol.
-        title: of the figure.
-        score: what the thresholds are, for the horizontal axis.
+    Thresholds above 0 that reach far beyond the human are on a logarithmic axis; `score` says what they are.
     """
-    figure = canvas((8, 4.8), title, protocol)
-    axes = panels(figure, 1, 1)[0, 0]
+    figure, axes = panel((8, 4.8), title, protocol)
     few = len(profiles) <= MOST_BANDS
     for index, (agent, profile) in enumerate(profiles.items()):
         colour, line = COLOURS[index % len(COLOURS)], LINES[index // len(COLOURS) % len(LINES)]
-        shown = profile if few else profile._replace(low=profile.estimate, high=profile.estimate)
-        banded(axes, *shown, colour=colour, linestyle=line, linewidth=2, label=spaced(agent))
+        look = {"linestyle": line, "linewidth": 2, "label": spaced(agent)}
+        banded(axes, *profile, colour, lines=len(profiles), **look)
     axes.set_xlabel(f"{score} τ")
     axes.set_ylabel("share of runs with score > τ")
     axes.set_ylim(0, 1.02)
@@ -92,8 +85,7 @@ def improvement_figure(
     title: str = "Probability of improvement with 95 % intervals",
 ) -> Figure:
     """`P(first > second)`, a bar per pair; one that crosses the dashed line at 1/2 shows no difference."""
-    figure = canvas((8, 1.7 + 0.42 * len(pairs)), title, protocol)
-    axes = panels(figure, 1, 1)[0, 0]
+    figure, axes = panel((8, 1.7 + 0.42 * len(pairs)), title, protocol)
     _bars(axes, [f"{x} > {y}" for x, y in pairs], list(pairs.values()))
     axes.axvline(0.5, color=GREY, linestyle="--", linewidth=1.2)
     axes.set_xlim(-0.02, 1.02)

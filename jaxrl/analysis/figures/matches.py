@@ -9,18 +9,13 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from jaxrl.analysis.figures.style import COLOURS, GREY, canvas, count_env_steps, panels, save
+from jaxrl.analysis.figures.style import COLOURS, GREY, canvas, count_env_steps, panel, panels, save
 
 Z95 = 1.96
 
 
-def plot_matrix(result: Mapping[str, Any], out: Path) -> Path:
-    """Draw what `jaxrl crossplay` wrote."""
-    return save(matrix_figure(result), out)
-
-
 def matrix_figure(result: Mapping[str, Any]) -> Figure:
-    """Row's share of the games won against the column."""
+    """What `jaxrl crossplay` wrote: row's share of the games won against the column."""
     names, shares = result["names"], np.asarray(result["shares"])
     size = len(names)
     figure = canvas((3.2 + 0.62 * size, 2.4 + 0.55 * size), f"Row's win rate, {result['games']} games a pair")
@@ -37,15 +32,9 @@ def matrix_figure(result: Mapping[str, Any]) -> Figure:
     return figure
 
 
-def plot_responses(result: Mapping[str, Any], out: Path) -> Path:
-    """Draw what `jaxrl exploit` wrote."""
-    return save(responses_figure(result), out)
-
-
 def responses_figure(result: Mapping[str, Any]) -> Figure:
-    """The learner's win rate over its training, a line a seed, with 95 % bars."""
-    figure = canvas((7.0, 4.2), f"A best response, {result['start']}, against {result['run']}")
-    axes = panels(figure, 1, 1)[0, 0]
+    """What `jaxrl exploit` wrote: the learner's win rate over its training, a line a seed, with 95 % bars."""
+    figure, axes = panel((7.0, 4.2), f"A best response, {result['start']}, against {result['run']}")
     for seed, curve in enumerate(result["seeds"]):
         steps, share, games = (np.array([row[name] for row in curve]) for name in ("env_steps", "share", "games"))
         error = Z95 * np.sqrt(share * (1 - share) / np.maximum(games, 1))
@@ -64,7 +53,6 @@ def plot_gaps(games: Mapping[str, Mapping[str, np.ndarray]], out: Path) -> Path:
 
     Args:
         games: name of the game -> name of the way -> gap [iterations + 1].
-        out: the figure.
     """
     figure = canvas((4.2 * len(games), 4.0), "Duality gap of the last iterate")
     for axes, (game, ways) in zip(panels(figure, 1, len(games), sharey=True)[0], games.items(), strict=True):

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 
 from jaxrl.analysis.curves import Curve, Run, RunDataError, read_metrics
 from jaxrl.analysis.figures.return_axes import with_game
-from jaxrl.analysis.figures.style import GREY, canvas, count_env_steps, panels
+from jaxrl.analysis.figures.style import GREY, count_env_steps, panel
 from jaxrl.analysis.figures.wording import metric_name, metric_unit, spaced
 
 COLOURMAP = colormaps["viridis"]
@@ -64,7 +64,6 @@ def members_figure(run: Run, metric: str = "episode/return", *, by: str | None =
     """A line a member, coloured by the hyper-parameter that it began with.
 
     Args:
-        run: a population's run folder.
         metric: without `member_0/`, as in docs/metrics.md, or `hypers/NAME`.
         by: a hyper-parameter that varies; the first of them unless given, or the member's number where none does.
         title: of the figure; the game is added where it does not name it.
@@ -74,8 +73,7 @@ def members_figure(run: Run, metric: str = "episode/return", *, by: str | None =
     """
     members = read_members(run, metric)
     name, values = _told_apart(members, by)
-    figure = canvas((9, 4.8), with_game(title or f"{metric_name(metric)}, a line a member", [run]))
-    axes = panels(figure, 1, 1)[0, 0]
+    figure, axes = panel((9, 4.8), with_game(title or f"{metric_name(metric)}, a line a member", [run]))
     scale, places = _scale(values)
     for curve, colour in zip(members.curves, scale.to_rgba(places), strict=True):
         axes.plot(curve.env_steps, curve.value, color=colour, linewidth=1.6, alpha=0.9)
@@ -97,8 +95,7 @@ def final_figure(run: Run, metric: str = "episode/return", *, by: str | None = N
     name, values = _told_apart(members, by)
     final = np.array([curve.value[-1] for curve in members.curves])
     title = with_game(title or f"{metric_name(metric)} at the end against {spaced(name)}", [run])
-    figure = canvas((9, 4.2), title)
-    axes = panels(figure, 1, 1)[0, 0]
+    figure, axes = panel((9, 4.2), title)
     different = np.unique(values)
     means = [final[values == value].mean() for value in different]
     axes.plot(different, means, color=GREY, linewidth=1.2, zorder=1, label="mean of the members with one value")

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from jaxrl.analysis.figures.style import COLOURS, GREY, canvas, panels
+from jaxrl.analysis.figures.style import COLOURS, GREY, canvas, panel, panels
 from jaxrl.analysis.inspection import Inspection, entropy_at, moments
 
 
@@ -45,9 +45,7 @@ def moments_figure(
     """Pictures, and below each the preferences (less their mean) and the probabilities of the actions.
 
     Args:
-        inspection: the episode.
         rows: which ones; those where the value changes most unless given.
-        actions: their names.
     """
     rows = moments(inspection) if rows is None else rows
     num_actions = inspection.policy.shape[1]
@@ -81,8 +79,7 @@ def entropy_figure(inspection: Inspection) -> Figure:
     """Entropy of `softmax(preferences / temperature)` over all states of the episode: median, quartiles, extremes."""
     inverse = np.geomspace(0.1, 1000, 120)
     entropy = entropy_at(inspection.preferences, 1 / inverse)
-    figure = canvas((8, 4.4), f"{inspection.name}: entropy follows from the temperature")
-    axes = panels(figure, 1, 1)[0, 0]
+    figure, axes = panel((8, 4.4), f"{inspection.name}: entropy follows from the temperature")
     for low, high, alpha, label in ((0, 100, 0.12, "all states"), (25, 75, 0.25, "half of them")):
         edges = np.percentile(entropy, [low, high], axis=1)
         axes.fill_between(inverse, *edges, color=COLOURS[0], alpha=alpha, linewidth=0, label=label)

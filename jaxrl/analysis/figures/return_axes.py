@@ -15,10 +15,10 @@ from jaxrl.analysis.runs import read_env
 from jaxrl.analysis.scores import is_atari, reference
 
 
-def return_curve(run: Run, window: int = 100) -> Curve:
+def return_curve(run: Run) -> Curve:
     """The return, from the episodes, or from the reports of a run that was kept without them."""
     if (Path(run) / "episodes.jsonl").exists() or not (Path(run) / "metrics.jsonl").exists():
-        return learning_curve(run, window)
+        return learning_curve(run)
     return metric_curve(run, "episode/return")
 
 

@@ -26,7 +26,6 @@ def search_figure(
 
     Args:
         settings: one mapping a tried combination, all with the same names, the best first.
-        values: what each reached.
         importance: share of the variance of `values` that each setting explains alone, 0 to 1.
         metric: what the values are, as in docs/metrics.md.
     """
@@ -61,31 +60,17 @@ def _heights(axes: Axes, x: int, column: Sequence[Any]) -> np.ndarray:
     axes.axvline(x, color=GREY, linewidth=0.8)
     if numeric:
         numbers = np.asarray(column, float)
-        if numbers.min() > 0 and numbers.max() / numbers.min() >= WIDE:
-            heights, ends = np.log(numbers), (numbers.min(), numbers.max())
-        else:
-            heights, ends = numbers, (numbers.min(), numbers.max())
+        low, high = numbers.min(), numbers.max()
+        heights = np.log(numbers) if low > 0 and high / low >= WIDE else numbers
         span = np.ptp(heights)
         heights = (heights - heights.min()) / span if span else np.full(len(numbers), 0.5)
-        marks = {float(height): f"{end:.3g}" for height, end in zip((0.0, 1.0) if span else (0.5,), ends, strict=False)}
+        marks = {0.0: f"{low:.3g}", 1.0: f"{high:.3g}"} if span else {0.5: f"{low:.3g}"}
     else:
         words = sorted({str(value) for value in column})
-        places = {word: (i + 0.5) / len(words) for i, word in enumerate(words)}
-        heights, marks = (
-            np.array([places[str(value)] for value in column]),
-            {place: word for word, place in places.items()},
-        )
+        heights = np.array([(words.index(str(value)) + 0.5) / len(words) for value in column])
+        marks = {(i + 0.5) / len(words): word for i, word in enumerate(words)}
+    box = {"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1}
+    look = {"fontsize": 8, "color": GREY, "va": "center", "bbox": box, "zorder": 5}
     for height, word in marks.items():
-        box = {"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1}
-        axes.annotate(
-            word,
-            (x, height),
-            (4, 0),
-            textcoords="offset points",
-            fontsize=8,
-            color=GREY,
-            va="center",
-            bbox=box,
-            zorder=5,
-        )
+        axes.annotate(word, (x, height), (4, 0), textcoords="offset points", **look)
     return heights

@@ -38,6 +38,12 @@ def canvas(size: tuple[float, float], title: str = "", protocol: str | None = No
     return figure
 
 
+def panel(size: tuple[float, float], title: str = "", protocol: str | None = None) -> tuple[Figure, Axes]:
+    """A canvas with one panel."""
+    figure = canvas(size, title, protocol)
+    return figure, panels(figure, 1, 1)[0, 0]
+
+
 def panels(figure: FigureBase, rows: int, columns: int, **options: Any) -> np.ndarray:
     """Axes [rows, columns] in this look; `options` are those of `Figure.subplots`."""
     grid = figure.subplots(rows, columns, squeeze=False, **options)
@@ -55,9 +61,13 @@ def style(axes: Axes) -> None:
     axes.tick_params(colors=GREY, labelsize=9)
 
 
-def banded(axes: Axes, x: Any, middle: Any, low: Any, high: Any, colour: str, **line: Any) -> Line2D:
-    """Draw a line [N] in its band; returns the line. `line` are options of `Axes.plot`."""
-    axes.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0)
+def banded(axes: Axes, x: Any, middle: Any, low: Any, high: Any, colour: str, *, lines: int = 1, **line: Any) -> Line2D:
+    """Draw a line [N] in its band, which is left out where more than `MOST_BANDS` lines would hide each other's.
+
+    Returns the line; `line` are options of `Axes.plot`.
+    """
+    if lines <= MOST_BANDS:
+        axes.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0)
     return axes.plot(x, middle, color=colour, **line)[0]
 
 

@@ -99,8 +99,6 @@ def to_model(
 
     Args:
         inputs: shape and dtype by name, with `BATCH` rows.
-        outputs: names of the results.
-        metadata: texts for the file.
 
     Raises:
         UntranslatableError: the function does what has no translation.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import jax
 import jax.numpy as jnp
 
@@ -14,17 +12,11 @@ from jaxrl.errors import ConfigError
 from jaxrl.run.resuming.same_experiment import SCHEDULE, Resumed
 
 
-class Rates(NamedTuple):
-    """Multipliers of the learning rate at one update: by the length that the run had, and by the one it gets."""
-
-    old: float
-    new: float
-
-
-def rates(saved: ExperimentConfig, config: ExperimentConfig, updates: int, env_steps: int) -> Rates:
-    """Those after so much; equal where the length is the same, or nothing follows it."""
+def rates(saved: ExperimentConfig, config: ExperimentConfig, updates: int, env_steps: int) -> tuple[float, float]:
+    """Multipliers of the learning rate after so much, by the length that the run had and by the one it gets; equal
+    where that is the same, or nothing follows it."""
     if not hasattr(config.agent, "optimiser"):  # an agent of the user's own
-        return Rates(1.0, 1.0)
+        return 1.0, 1.0
     optimiser, done = config.agent.optimiser, jnp.asarray(updates)
 
     def rate(each: ExperimentConfig) -> float:
@@ -35,7 +27,7 @@ def rates(saved: ExperimentConfig, config: ExperimentConfig, updates: int, env_s
             schedule_factor(optimiser, done, plan.num_updates, jnp.float32(env_steps / plan.samples_per_update))
         )
 
-    return Rates(rate(saved), rate(config))
+    return rate(saved), rate(config)
 
 
 def check_rate(resumed: Resumed, updates: int, env_steps: int) -> None:

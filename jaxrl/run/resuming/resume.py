@@ -29,9 +29,7 @@ def start(experiment: Experiment, resumed: Resumed | None, *, resuming: bool) ->
     """The runtime and the counters with which a run begins; those of a new one are empty.
 
     Args:
-        experiment: the run's parts.
         resumed: the run that goes on; None for a new run, and on hosts other than 0.
-        resuming: whether a run is resumed.
 
     Raises:
         ConfigError: more env steps would raise a learning rate that had reached 0.

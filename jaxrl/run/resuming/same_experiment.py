@@ -38,9 +38,7 @@ def with_typed(run: RunDir, path: str | Path, words: Sequence[str]) -> Resumed:
     """A run that goes on by its own config with what was typed on top.
 
     Args:
-        run: the run folder.
         path: the config that the command names, which only says how older names among `words` are meant.
-        words: `--key value` of the command line.
 
     Raises:
         ConfigError: what was typed would make it another experiment.

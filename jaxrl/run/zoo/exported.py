@@ -14,12 +14,13 @@ import io
 import json
 import zipfile
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from jaxrl.record import leaves
 from jaxrl.record.files import replacing
+from jaxrl.record.store import read_leaf
 from jaxrl.run.zoo.card import CARD, CONFIG, Card, ExportError, card_text, read_card, read_member
 from jaxrl.types import TrainState
 
@@ -57,7 +58,10 @@ def without_learning(state: TrainState) -> TrainState:
 def write_exported(path: Path, config: str, card: Card, state: TrainState) -> None:
     """Write the file; raises `RunDirError` where the disk is full or not writable."""
     saved = leaves.flatten({"state": without_learning(state)})
-    described = [{"path": leaf.path, "kind": leaf.kind, "dtype": _dtype(leaf)} for leaf in saved]
+    described = [
+        {"path": leaf.path, "kind": leaf.kind, "dtype": None if leaf.array is None else leaf.array.dtype.name}
+        for leaf in saved
+    ]
     texts = {CONFIG: config, CARD: json.dumps(card, indent=2) + "\n", "CARD.md": card_text(card)}
     texts[LEAVES] = json.dumps(described, indent=1) + "\n"
     with replacing(path) as scratch, zipfile.ZipFile(scratch, "w") as file:
@@ -75,20 +79,9 @@ def read_exported(path: Path) -> Exported:
     config, card, described = read_member(path, CONFIG), read_card(path), json.loads(read_member(path, LEAVES))
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            return Exported(path, config, card, [_leaf(entry, arrays) for entry in described])
+            return Exported(path, config, card, [read_leaf(entry, arrays) for entry in described])
     except Exception as error:  # zipfile and NumPy raise many kinds
         raise ExportError(f"{path} is damaged: {str(error).splitlines()[:1]}") from error
-
-
-def _dtype(leaf: leaves.Leaf) -> str | None:
-    return None if leaf.array is None else leaf.array.dtype.name
-
-
-def _leaf(entry: dict[str, Any], arrays: Any) -> leaves.Leaf:
-    if entry["dtype"] is None:
-        return leaves.Leaf(entry["path"], entry["kind"], None)
-    # A dtype that NumPy does not know, such as bfloat16, comes back as bytes without a name.
-    return leaves.Leaf(entry["path"], entry["kind"], arrays[entry["path"]].view(np.dtype(entry["dtype"])))
 
 
 def _add(file: zipfile.ZipFile, name: str, content: bytes) -> None:

@@ -24,10 +24,7 @@ class Proposals:
     """Gives one run after another until the cap.
 
     Args:
-        sweep: the file.
         folder: its runs so far are what the next ones are proposed from.
-        cap: how many runs there may be.
-        seed: of the proposals.
 
     Raises:
         ConfigError: Optuna is not installed, or there is no cap.

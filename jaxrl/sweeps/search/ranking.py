@@ -12,6 +12,7 @@ import numpy as np
 
 from jaxrl.errors import UserError
 from jaxrl.record.files import replacing
+from jaxrl.sweeps.expand import short
 from jaxrl.sweeps.progress import read_progress
 from jaxrl.sweeps.sweep_folder import SweepFolder
 
@@ -85,17 +86,13 @@ def report(tried: Sequence[Tried], shares: Mapping[str, float], metric: str) -> 
     lines = [f"{'':3} {metric:>16}  runs  settings"]
     for i, one in enumerate(tried[:SHOWN]):
         spread = f" +- {np.std(one.values, ddof=1) / len(one.values) ** 0.5:.3g}" if len(one.values) > 1 else ""
-        words = "  ".join(f"{name.rpartition('.')[2]}={_short(value)}" for name, value in one.settings.items())
+        words = "  ".join(f"{name.rpartition('.')[2]}={short(value)}" for name, value in one.settings.items())
         lines.append(f"{i + 1:3} {f'{one.mean:.4g}{spread}':>16}  {len(one.values):4}  {words}")
     if len(tried) > SHOWN:
         lines.append(f"    and {len(tried) - SHOWN} more")
     return "\n".join(
         [*lines, "", "variance explained alone:", *(f"  {share:5.0%}  {name}" for name, share in shares.items())]
     )
-
-
-def _short(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def plot_sweep(path: Path, out: Path | None, metric: str, maximize: bool) -> Path:
