@@ -80,8 +80,8 @@ def _scored(card: Mapping[str, Any]) -> str:
     which = measure(card)
     result = " (1 for a win, -1 for a loss)" if which != "return" else ""
     return (
-        f"{which.capitalize()} **{score(card)}**{result}: mean over {card['episodes']} episodes{different} of the "
-        f"{card['policy']} policy{rules}, with\nits 95 % interval (1.96 standard errors over games).{random}"
+        f"{which.capitalize()} **{score(card)}**{result}: mean over {card['episodes']} episodes of the "
+        f"{card['policy']} policy{different}{rules}, with\nits 95 % interval (1.96 standard errors over games).{random}"
     )
 
 
