@@ -21,7 +21,7 @@ from jaxrl.envs.locm.deal import new_game
 from jaxrl.envs.locm.deck_stage import pick
 from jaxrl.envs.locm.env import MAX_BATTLE_STEPS
 from jaxrl.envs.locm.state import DECK_SIZE, State, Version, finished
-from jaxrl.locm.players import Memory, Player
+from jaxrl.locm.players import Memory, Player, only
 
 Z95 = 1.959964
 
@@ -154,9 +154,12 @@ def battle(
     def turn(carry):
         state, actions, step, memories = carry
         keys = jax.random.split(jax.random.fold_in(key, step))
-        asked = [p.act(k, state, m, "battle") for p, k, m in zip(players, keys, memories, strict=True)]
-        (a, after_a), (b, after_b) = asked
         first = state.player == first_seat
+        asked = [
+            p.act(k, only(state, mine), m, "battle")
+            for p, k, m, mine in zip(players, keys, memories, (first, ~first), strict=True)
+        ]
+        (a, after_a), (b, after_b) = asked
         memories = keep(first, after_a, memories[0]), keep(~first, after_b, memories[1])
         counted = actions + (~finished(state)).astype(jnp.int32)
         return act(state, jnp.where(first, a, b), version), counted, step + 1, memories

@@ -8,6 +8,7 @@ look ahead try out only actions whose outcome holds no hidden information (all b
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import jax.numpy as jnp
 from jax import Array
 
 from jaxrl.envs.locm.deck_stage import deck_legal
@@ -48,6 +49,12 @@ class Player(NamedTuple):
         if self.mind:
             return self.mind.act(key, state, memory)
         return (self.choose_card if stage == "deck" else self.choose_action)(key, state), memory
+
+
+def only(state: State, mine: Array) -> State:
+    """Games as they are where `mine`, and as if decided elsewhere: with nothing but PASS to try, a player who looks
+    ahead spends no time on the other's turns."""
+    return state._replace(winner=jnp.where(mine, state.winner, 0))
 
 
 def random_player(version: Version) -> Player:

@@ -84,9 +84,9 @@ def make_decide(
         first = end
         for number, (name, count) in enumerate(table.scripts):
             part = slice(first, first + count)
-            action = scripts[name](games, part, jax.random.fold_in(key, 2 + number))
-            mine = output.action[part]
-            chosen = jnp.where(is_theirs[first - start : first - start + count], action.astype(mine.dtype), mine)
+            moves, mine = is_theirs[first - start : first - start + count], output.action[part]
+            action = scripts[name](games, part, moves, jax.random.fold_in(key, 2 + number))
+            chosen = jnp.where(moves, action.astype(mine.dtype), mine)
             output = output._replace(action=output.action.at[part].set(chosen))
             first += count
         return state, output

@@ -11,8 +11,8 @@ import jax.numpy as jnp
 
 from jaxrl.types import Array, EnvSpec, Key, Metrics, PyTree, Trajectory
 
-# (state of B games, which of them, key) -> action int32 [n] of their seats to move
-Script = Callable[[PyTree, slice, Key], jax.Array]
+# (state of B games, which n of them, bool [n]: where it is to move, key) -> action int32 [n], read there alone
+Script = Callable[[PyTree, slice, jax.Array, Key], jax.Array]
 
 
 class GameStep(Protocol):

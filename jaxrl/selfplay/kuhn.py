@@ -47,7 +47,7 @@ class Kuhn:
     @property
     def scripts(self) -> dict[str, Script]:
         """`calling` bets and calls always."""
-        return {"calling": lambda games, part, key: jnp.full_like(games.state.node[part], BET)}
+        return {"calling": lambda games, part, moves, key: jnp.full_like(games.state.node[part], BET)}
 
     def make_games(self, num_games: int) -> BatchedGames:
         """So many games side by side."""

@@ -45,7 +45,7 @@ class Pennies:
     @property
     def scripts(self) -> dict[str, Script]:
         """`heads` lays heads always."""
-        return {"heads": lambda games, part, key: jnp.full_like(games.state.length[part], HEADS)}
+        return {"heads": lambda games, part, moves, key: jnp.full_like(games.state.length[part], HEADS)}
 
     def make_games(self, num_games: int) -> BatchedGames:
         """So many games side by side."""

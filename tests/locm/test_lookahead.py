@@ -8,6 +8,7 @@ from jaxrl.envs.locm.actions import PASS
 from jaxrl.envs.locm.legal import battle_legal
 from jaxrl.envs.locm.state import V15, State
 from jaxrl.locm.lookahead import best_action
+from jaxrl.locm.players import only
 from tests.envs.locm.table import JITTED, Creature, blue, creature, lay, red
 
 
@@ -31,6 +32,7 @@ def test_it_is_the_argmax_over_the_legal_actions_of_each_game():
         lay(hand=[creature(1, 9, cost=12)] * 8, mana=[3, 0]),
     ]
     batch = jax.tree.map(lambda *x: jnp.stack(x, axis=-1), *states)
+    mine = jnp.array([True, False, True, False])
     for seed in range(5):
         value = liking(np.random.default_rng(seed).normal(size=38))
         chosen = jax.jit(lambda s, value=value: best_action(s, V15, value))(batch)
@@ -43,3 +45,5 @@ def test_it_is_the_argmax_over_the_legal_actions_of_each_game():
             assert worth[int(chosen[game])] >= worth[best] - 1e-4
         alone = jax.jit(lambda s, value=value: best_action(s, V15, value))(states[1])
         assert alone.shape == () and alone == chosen[1]
+        some = jax.jit(lambda s, value=value: best_action(only(s, mine), V15, value))(batch)
+        np.testing.assert_array_equal(some, jnp.where(mine, chosen, PASS))

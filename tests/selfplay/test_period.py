@@ -80,7 +80,7 @@ def test_a_match_against_a_script_is_the_policys_share():
     agent, game = make_agent(1), Kuhn()
     state = agent.init(jax.random.key(0))
     policy = state.params["policy"]
-    scripts = {"calling": game.scripts["calling"], "passing": lambda games, part, key: 0 * games.state.node[part]}
+    scripts = {"calling": game.scripts["calling"], "passing": lambda games, part, *_: 0 * games.state.node[part]}
     contest = jax.jit(make_contest(agent, game, scripts, 400))
 
     def always(action: int) -> TrainState:

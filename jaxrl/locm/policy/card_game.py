@@ -13,7 +13,7 @@ from jaxrl.config.conditions import ReadIf
 from jaxrl.config.ranges import AtLeast
 from jaxrl.envs.locm.env import MAX_BATTLE_STEPS, NUM_ACTIONS, BatchState
 from jaxrl.envs.locm.state import in_battle
-from jaxrl.locm.players import PLAYERS, Player
+from jaxrl.locm.players import PLAYERS, Player, only
 from jaxrl.locm.policy.ladder_match import climb
 from jaxrl.locm.policy.watch import watch_decks, watch_stages
 from jaxrl.locm.policy.weights import as_weights
@@ -71,8 +71,8 @@ class CardGame:
 def _script(player: Player) -> Callable[[BatchState, slice, Key], jax.Array]:
     """A player as one of self-play's scripts; what it does in a game that is over is thrown away."""
 
-    def act(state: BatchState, part: slice, key: Key) -> jax.Array:
-        game = jax.tree.map(lambda x: x[..., part], state.episode.game)
+    def act(state: BatchState, part: slice, moves: jax.Array, key: Key) -> jax.Array:
+        game = only(jax.tree.map(lambda x: x[..., part], state.episode.game), moves)
         card_key, action_key = jax.random.split(key)
         card, action = player.choose_card(card_key, game), player.choose_action(action_key, game)
         return jnp.where(in_battle(game), action, card).astype(jnp.int32)
