@@ -77,8 +77,8 @@ def test_scripts_play_their_games_and_seats():
     """A script is given its own games, and acts where it sits; the learner acts elsewhere, and so do frozen members."""
     table = TABLE._replace(scripts=(("ten", 4), ("game", 2)))
     scripts = {
-        "ten": lambda games, part, key: jnp.full(4, 10),
-        "game": lambda games, part, key: games[part],
+        "ten": lambda *_: jnp.full(4, 10),
+        "game": lambda games, part, *_: games[part],
     }
     decide = make_decide(AGENT, table, jnp.float32(1), pool_of(3, [2, 0]), scripts)
     games = 100 + jnp.arange(16)

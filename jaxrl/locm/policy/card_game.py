@@ -68,7 +68,7 @@ class CardGame:
         return {**watch_stages(trajectory), **watch_decks(trajectory)}
 
 
-def _script(player: Player) -> Callable[[BatchState, slice, Key], jax.Array]:
+def _script(player: Player) -> Callable[[BatchState, slice, jax.Array, Key], jax.Array]:
     """A player as one of self-play's scripts; what it does in a game that is over is thrown away."""
 
     def act(state: BatchState, part: slice, moves: jax.Array, key: Key) -> jax.Array:
