@@ -92,11 +92,7 @@ def learning_curve(run: Run, window: int = 100) -> Curve:
 
 
 def metric_curve(run: Run, name: str) -> Curve:
-    """One metric of a run, without the reports that lack it.
-
-    Raises:
-        RunDataError: no report has it; the message lists what there is.
-    """
+    """One metric of a run, without the reports that lack it; raises `RunDataError` where all of them do."""
     metrics = read_metrics(run)
     if name not in metrics:
         raise RunDataError(f"{run} has no metric {name!r}; it has {', '.join(sorted(metrics))}")

@@ -18,7 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from jaxrl.analysis.runs import read_env, read_record, read_settings
 from jaxrl.errors import ConfigError
-from jaxrl.record.files import tail
+from jaxrl.record.files import newest, tail
 from jaxrl.record.metrics import METRICS
 from jaxrl.record.rundir import RunDir
 
@@ -32,7 +32,7 @@ POLICY += "img-src 'self'; media-src 'self'"
 
 def describe(run: RunDir) -> dict[str, Any]:
     """State, score, config and log of a run, for the page."""
-    settings, film = read_settings(run), newest_film(run.path)
+    settings, film = read_settings(run), newest(run.path, FILMS)
     logs = [path for path in (run.path.parent / "output.log", run.path / "wandb.log") if path.exists()]
     return {
         "name": run.path.name,
@@ -54,12 +54,6 @@ def reports(run: RunDir, first: int) -> dict[str, Any]:
     return {"rows": [json.loads(line) for line in lines[first:] if line], "next": len(lines)}
 
 
-def newest_film(folder: Path) -> Path | None:
-    """The film in a run folder that was written last."""
-    films = [path for path in folder.iterdir() if path.suffix in FILMS and not path.name.startswith(".")]
-    return max(films, key=lambda path: path.stat().st_mtime_ns, default=None)
-
-
 class Page(BaseHTTPRequestHandler):
     """Answers every GET about `run`."""
 
@@ -79,7 +73,7 @@ class Page(BaseHTTPRequestHandler):
             first = parse_qs(address.query).get("from", ["0"])[0]
             rows = reports(run, int(first) if first.isdecimal() else 0)
             self._send("application/json", json.dumps(rows).encode())
-        elif address.path == "/film" and (film := newest_film(run.path)) is not None:
+        elif address.path == "/film" and (film := newest(run.path, FILMS)) is not None:
             self._send(FILMS[film.suffix], film.read_bytes())
         else:
             self.send_error(404)
@@ -96,11 +90,7 @@ class Page(BaseHTTPRequestHandler):
 
 
 def make_server(run: RunDir, port: int = 0) -> ThreadingHTTPServer:
-    """A server of the page, not yet serving; port 0 takes a free one.
-
-    Raises:
-        ConfigError: the port is taken.
-    """
+    """A server of the page, not yet serving; port 0 takes a free one, and one that is taken raises `ConfigError`."""
     try:
         return ThreadingHTTPServer((HOST, port), partial(Page, run))
     except OSError as error:

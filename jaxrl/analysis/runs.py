@@ -190,11 +190,7 @@ def _the_one(told: Iterable[str | None], complaint: str) -> str | None:
 
 
 def final_return(run: Run) -> float:
-    """Mean raw return of the last 100 training episodes: the acting policy.
-
-    Raises:
-        RunDataError: no episode finished.
-    """
+    """Mean raw return of the last 100 training episodes, acting policy; raises `RunDataError` where none finished."""
     curve = metric_curve(run, "episode/return")
     if curve.value.size == 0:
         raise RunDataError(f"{run} has no return: no episode finished while it trained; train it longer")
@@ -202,11 +198,7 @@ def final_return(run: Run) -> float:
 
 
 def evaluation_return(run: Run) -> float:
-    """Mean raw return of the evaluation's episodes.
-
-    Raises:
-        RunDataError: the run was not evaluated.
-    """
+    """Mean raw return of the evaluation's episodes; raises `RunDataError` where the run was not evaluated."""
     evaluation = read_evaluation(run)
     if evaluation is None:
         words = shlex.join(["jaxrl", "evaluate", str(run), "--json", f"{run}/evaluation.json"])
@@ -215,11 +207,7 @@ def evaluation_return(run: Run) -> float:
 
 
 def one_policy(runs: Sequence[Run]) -> str | None:
-    """What the evaluations of these runs played, `greedy` or `sampled`; None where nothing tells.
-
-    Raises:
-        RunDataError: both.
-    """
+    """What the evaluations of these runs played, `greedy` or `sampled`, or None; raises `RunDataError` for both."""
     policies = ((read_evaluation(run) or {}).get("policy") for run in runs)
     return _the_one(policies, "some of the runs were evaluated greedily, others by sampling; compare those of one kind")
 

@@ -104,7 +104,7 @@ def bootstrap(
     matrices = [_checked(matrix) for matrix in scores]
     estimate = statistic(*matrices)
     if any(matrix.shape[0] == 1 for matrix in matrices):
-        return Interval(_plain(estimate), _plain(estimate * np.nan), _plain(estimate * np.nan))
+        return Interval(estimate, estimate * np.nan, estimate * np.nan)
     generator = np.random.default_rng(seed)
     rows = max(1, CHUNK // sum(matrix.size for matrix in matrices))
     drawn = []
@@ -112,7 +112,7 @@ def bootstrap(
         count = min(rows, resamples - start)
         drawn.append(statistic(*(_resample(matrix, count, generator) for matrix in matrices)))
     low, high = np.quantile(np.concatenate(drawn), [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
-    return Interval(_plain(estimate), _plain(low), _plain(high))
+    return Interval(estimate, low, high)
 
 
 def summarise(scores: Any, *, target: float = 1.0, **options: Any) -> Summary:
@@ -178,7 +178,3 @@ def _checked(scores: Any) -> np.ndarray:
         run, game = np.argwhere(~np.isfinite(matrix))[0]
         raise StatisticsError(f"the score of run {run} on game {game} is not finite; leave that run or game out")
     return matrix
-
-
-def _plain(value: Any) -> Any:
-    return float(value) if np.ndim(value) == 0 else value

@@ -66,21 +66,17 @@ def train(arguments: Sequence[str]) -> int:
 
 
 def _launch(path: str, settings: Sequence[str]) -> ExperimentConfig:
-    """What names the run that is resumed, where CONFIG and the settings fit; else what they need to be told so."""
+    """What names the run that is resumed; where the settings need another part than it has, it says so itself."""
     from jaxrl.config.parsing import read_config, typed_settings
     from jaxrl.record.rundir import RunDir, RunDirError
 
-    try:
-        config = read_config(path, settings, recorded=True)
-        named = _played(config, path, settings)
-        with suppress(RunDirError):
-            RunDir.latest(named.record.runs_dir, named.name, named.seed)
-            return named
-        return config  # whose run has another game, and says so
-    except ConfigError:  # another part, say: the run that it cannot have is named in what the user is told
-        typed = typed_settings(path, settings).items()
-        names = [f"--{name}={text}" for name, text in typed if name.startswith(("name", "seed", "record.", "hosts."))]
-        return read_config(path, names, recorded=True)
+    with suppress(ConfigError, RunDirError):
+        named = _played(read_config(path, settings, recorded=True), path, settings)
+        RunDir.latest(named.record.runs_dir, named.name, named.seed)
+        return named
+    typed = typed_settings(path, settings).items()
+    names = [f"--{name}={text}" for name, text in typed if name.startswith(("name", "seed", "record.", "hosts."))]
+    return read_config(path, names, recorded=True)
 
 
 def _played(config: ExperimentConfig, path: str, settings: Sequence[str]) -> ExperimentConfig:

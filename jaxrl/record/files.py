@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,12 @@ def tail(path: Path, size: int) -> str:
             return file.read().decode("utf-8", errors="replace")
     except OSError:
         return ""
+
+
+def newest(folder: Path, endings: Collection[str]) -> Path | None:
+    """The file with one of these endings that was written last, whole."""
+    found = [path for path in folder.iterdir() if path.suffix in endings and not path.name.startswith(".")]
+    return max(found, key=lambda path: path.stat().st_mtime_ns, default=None)
 
 
 def replace_json(path: Path, content: Any, indent: int = 2) -> None:

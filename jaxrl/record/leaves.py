@@ -32,11 +32,7 @@ class MismatchError(ValueError):
 
 
 def flatten(tree: PyTree) -> list[Leaf]:
-    """Every leaf of `tree`, None included, copied to the host.
-
-    Raises:
-        TypeError: a leaf is neither an array, a number nor None.
-    """
+    """Every leaf of `tree`, None included, copied to the host; raises `TypeError` for what is no array or number."""
     paths = jax.tree_util.tree_flatten_with_path(tree, is_leaf=_is_none)[0]
     return [_to_leaf(_name(path), value) for path, value in paths]
 

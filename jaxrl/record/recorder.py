@@ -145,11 +145,7 @@ class Recorder:
             )
 
     def report(self) -> None:
-        """Write one line of metrics: means over the updates since the last one.
-
-        Raises:
-            Diverged: the newest loss is not finite.
-        """
+        """Write one line of metrics, means over the updates since the last one; raises `Diverged`."""
         if not self._pending:
             return
         fetched = jax.device_get(self._pending)

@@ -100,20 +100,12 @@ class RunDir:
 
     @classmethod
     def find(cls, word: str) -> RunDir:
-        """What a user names: a run folder, or `latest` for the newest in the default folder of runs.
-
-        Raises:
-            RunDirError: there is none.
-        """
+        """What a user names: a run folder, or `latest` for the newest in the default folder; raises `RunDirError`."""
         return cls.latest(RecordConfig().runs_dir) if word == "latest" else cls.open(word)
 
     @classmethod
     def open(cls, path: str | Path) -> RunDir:
-        """An existing run folder.
-
-        Raises:
-            RunDirError: there is no such folder, or it holds no config.yaml.
-        """
+        """An existing run folder; raises `RunDirError` where there is none, or it holds no config.yaml."""
         folder = Path(path).expanduser()
         if not folder.is_dir():
             raise RunDirError(f"there is no run folder {folder}; run folders are made by `jaxrl train` under runs/")

@@ -54,11 +54,7 @@ def write_manifest(folder: Path, step: int, leaves: Sequence[Leaf], counters: Ma
 
 
 def read(folder: Path) -> tuple[dict[str, Any], list[Leaf]]:
-    """The counters and the leaves.
-
-    Raises:
-        DamagedError: a file is missing, short or changed, or of a format that this version does not know.
-    """
+    """The counters and the leaves; raises `DamagedError` where a file is missing, changed, or of an unknown format."""
     content = _read_manifest(folder)
     for name, expected in content["files"].items():
         try:

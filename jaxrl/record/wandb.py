@@ -29,6 +29,7 @@ from urllib.parse import urlparse
 
 import yaml
 
+from jaxrl.record.files import newest
 from jaxrl.record.rundir import lock
 
 _log = logging.getLogger(__name__)
@@ -190,10 +191,8 @@ def add_results(run: Any, folder: Path, wandb: Any, sent: float | None) -> float
     )
     if (folder / "curve.png").exists():
         run.summary["curve"] = wandb.Image(str(folder / "curve.png"))
-    films = [path for path in folder.iterdir() if path.suffix in (".mp4", ".gif") and not path.name.startswith(".")]
-    if films:
-        newest = max(films, key=lambda path: path.stat().st_mtime)
-        run.summary["film"] = wandb.Video(str(newest), format=newest.suffix[1:])
+    if film := newest(folder, (".mp4", ".gif")):
+        run.summary["film"] = wandb.Video(str(film), format=film.suffix[1:])
     return stamp
 
 

@@ -146,11 +146,7 @@ def devices_of(experiment: Experiment) -> tuple[list[Device], list[Device]]:
 
 
 def choose_devices(indices: Sequence[int], count: int, setting: str, host: int | None = None) -> list[Device]:
-    """`count` devices of this host, or of another, taken from `indices` in turn.
-
-    Raises:
-        ConfigError: there is no such device.
-    """
+    """`count` devices of this host, or of another, taken from `indices` in turn; raises `ConfigError`."""
     there = jax.local_devices(process_index=host)
     owner = "this process" if host is None else f"host {host}"
     for index in indices:

@@ -26,7 +26,6 @@ from pathlib import Path
 
 from jaxrl.errors import TRY_AGAIN
 from jaxrl.record.files import tail
-from jaxrl.record.rundir import RunDir, RunDirError
 from jaxrl.run.signals import STOP_SIGNALS
 from jaxrl.sweeps.expand import Run
 from jaxrl.sweeps.sweep_folder import State, Status, SweepFolder
@@ -37,33 +36,19 @@ INTERRUPTED = frozenset(
 )
 
 
-def run_folder(folder: SweepFolder, run: Run) -> RunDir | None:
-    """What `jaxrl train` made for this run; None before it has."""
-    try:
-        return RunDir.latest(folder.of(run.id))
-    except RunDirError:
-        return None
-
-
 def command(folder: SweepFolder, run: Run) -> list[str]:
     """The command of the next attempt: from the newest checkpoint, or from the start where there is none.
 
     A run folder without a checkpoint holds nothing to go on from, and is removed.
     """
     words = [sys.executable, "-m", "jaxrl", "train", run.config, *run.words, f"--record.runs_dir={folder.of(run.id)}"]
-    made = run_folder(folder, run)
+    made = folder.made(run.id)
     if made is None:
         return words
     if any(made.checkpoints.glob("[0-9]*-*")):
         return [*words, f"--resume={made}"]
     shutil.rmtree(made.path)
     return words
-
-
-def writer(folder: SweepFolder, run: Run) -> str:
-    """Which process writes in the run's folder, as one whose launcher was killed does until it has saved; or empty."""
-    made = run_folder(folder, run)
-    return made.writer() if made else ""
 
 
 def end_with_launcher(launcher: int) -> Callable[[], None]:

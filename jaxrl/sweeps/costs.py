@@ -11,7 +11,6 @@ import jax
 
 from jaxrl.config.parsing import read_config
 from jaxrl.run.experiment import INIT_KEY, build
-from jaxrl.sweeps.attempt import run_folder
 from jaxrl.sweeps.expand import Run
 from jaxrl.sweeps.progress import last_row
 from jaxrl.sweeps.sweep_folder import SweepFolder
@@ -42,7 +41,7 @@ def measured(folder: SweepFolder, runs: Sequence[Run]) -> Speed | None:
     """The median over the runs of a study that have trained in `folder`; None where none has."""
     rates = []
     for run in runs:
-        made = run_folder(folder, run)
+        made = folder.made(run.id)
         row = {} if made is None else last_row(made.metrics)
         if row.get("progress/wall") and row.get("progress/frames"):
             rates.append(row["progress/frames"] / row["progress/wall"])

@@ -31,9 +31,10 @@ class Parameter(NamedTuple):
     """What is swept over one setting."""
 
     distribution: str  # of NEEDS
-    numbers: Mapping[str, float]  # min and max, where it needs them
-    values: Sequence[Any]  # of constant and categorical
-    weights: Sequence[float] | None
+    values: Sequence[Any] = ()  # of constant and categorical
+    weights: Sequence[float] | None = None
+    low: float = 0.0  # of the others
+    high: float = 0.0
 
 
 def read_parameter(where: str, entry: Any) -> Parameter:
@@ -56,17 +57,18 @@ def read_parameter(where: str, entry: Any) -> Parameter:
             raise ConfigError(f"{where}: the distribution {name} does not read {key}; leave it out")
     if name in ("constant", "categorical"):
         return _listed(where, name, entry)
-    numbers = {field: _number(f"{where}: {field}", entry[field]) for field in NEEDS[name]}
-    _check_numbers(where, name, numbers)
-    return Parameter(name, numbers, (), None)
+    low, high = (_number(f"{where}: {field}", entry[field]) for field in NEEDS[name])
+    if low > high:
+        raise ConfigError(f"{where}: min {low:g} is above max {high:g}; exchange them")
+    if name == "log_uniform_values" and low <= 0:
+        raise ConfigError(f"{where}: min must be above 0 for {name}, not {low:g}")
+    if name == "int_uniform" and not (low.is_integer() and high.is_integer()):
+        raise ConfigError(f"{where}: int_uniform needs whole numbers; write `distribution: uniform` for others")
+    return Parameter(name, low=low, high=high)
 
 
 def grid(where: str, parameter: Parameter) -> list[Any]:
-    """Every value, in order.
-
-    Raises:
-        ConfigError: the distribution is continuous.
-    """
+    """Every value, in order; raises `ConfigError` where the distribution is continuous."""
     if parameter.values:
         return list(parameter.values)
     if parameter.distribution != "int_uniform":
@@ -74,7 +76,7 @@ def grid(where: str, parameter: Parameter) -> list[Any]:
             f"{where}: method grid cannot list the values of {parameter.distribution}; write `values: [...]`, "
             "or `method: random`"
         )
-    low, high = int(parameter.numbers["min"]), int(parameter.numbers["max"])
+    low, high = int(parameter.low), int(parameter.high)
     if high - low >= MAX_GRID:
         raise ConfigError(f"{where}: method grid makes {high - low + 1:,} values of it; write `values: [...]`")
     return list(range(low, high + 1))
@@ -84,7 +86,7 @@ def draw(parameter: Parameter, random: Random) -> Any:
     """One value at random."""
     if parameter.values:
         return random.choices(parameter.values, parameter.weights)[0]
-    low, high = parameter.numbers["min"], parameter.numbers["max"]
+    low, high = parameter.low, parameter.high
     if parameter.distribution == "int_uniform":
         return random.randint(int(low), int(high))
     if parameter.distribution == "uniform":
@@ -113,7 +115,7 @@ def _listed(where: str, name: str, entry: Mapping[str, Any]) -> Parameter:
         weights = [_number(f"{where}: probabilities", weight) for weight in weights]
         if len(weights) != len(values) or min(weights) < 0 or not math.isclose(sum(weights), 1.0, abs_tol=1e-6):
             raise ConfigError(f"{where}: probabilities must be {len(values)} numbers, one a value, that add up to 1")
-    return Parameter(name, {}, values, weights)
+    return Parameter(name, values, weights)
 
 
 def _number(where: str, value: Any) -> float:
@@ -124,12 +126,3 @@ def _number(where: str, value: Any) -> float:
     if not math.isfinite(number):
         raise ConfigError(f"{where} must be finite, not {value!r}")
     return number
-
-
-def _check_numbers(where: str, name: str, numbers: Mapping[str, float]) -> None:
-    if numbers["min"] > numbers["max"]:
-        raise ConfigError(f"{where}: min {numbers['min']:g} is above max {numbers['max']:g}; exchange them")
-    if name == "log_uniform_values" and numbers["min"] <= 0:
-        raise ConfigError(f"{where}: min must be above 0 for {name}, not {numbers['min']:g}")
-    if name == "int_uniform" and not (numbers["min"].is_integer() and numbers["max"].is_integer()):
-        raise ConfigError(f"{where}: int_uniform needs whole numbers; write `distribution: uniform` for others")

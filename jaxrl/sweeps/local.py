@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from jaxrl.run.signals import stop_requests
-from jaxrl.sweeps.attempt import Attempt, writer
+from jaxrl.sweeps.attempt import Attempt
 from jaxrl.sweeps.expand import Run
 from jaxrl.sweeps.slots import Slot
 from jaxrl.sweeps.sweep_folder import SweepFolder
@@ -74,7 +74,7 @@ def run_local(
                     if not free or stop.number:
                         break
                     run = waiting.popleft()
-                    if who := writer(folder, run):  # left by a launcher that was killed; it saves and ends
+                    if who := folder.writer(run.id):  # left by a launcher that was killed; it saves and ends
                         waiting.append(run)
                         if run.id not in told:
                             told.add(run.id)

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 from jaxrl.record.files import tail
 from jaxrl.record.meters import member_name, time_left
-from jaxrl.sweeps.attempt import run_folder
 from jaxrl.sweeps.expand import Run
 from jaxrl.sweeps.sweep_folder import State, SweepFolder
 
@@ -41,7 +40,7 @@ class Progress(NamedTuple):
 def read_progress(folder: SweepFolder, run: Run, metric: str = "episode/return") -> Progress:
     """The newest report of a run."""
     state = folder.state(run.id)
-    made = run_folder(folder, run)
+    made = folder.made(run.id)
     row = {} if made is None else last_row(made.metrics)
     rate = float(row.get("rate/env_steps") or 0.0) if state.status == "running" else 0.0
     members = tuple(row.get(member_name(i, metric)) for i in range(len(run.members)))

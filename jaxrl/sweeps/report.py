@@ -30,7 +30,6 @@ from jaxrl.analysis.scores import Baseline, is_atari
 from jaxrl.analysis.tables import AGAINST, Table, games_table
 from jaxrl.record.meters import format_duration
 from jaxrl.record.rundir import RunDir
-from jaxrl.sweeps.attempt import run_folder
 from jaxrl.sweeps.expand import Run
 from jaxrl.sweeps.sweep_folder import State, SweepFolder
 
@@ -59,7 +58,7 @@ class Result(NamedTuple):
 
 def collect(folder: SweepFolder, runs: Iterable[Run]) -> list[Result]:
     """Every run of the plan, finished or not."""
-    made = ((run, run_folder(folder, run)) for run in runs)
+    made = ((run, folder.made(run.id)) for run in runs)
     return [Result(run, folder.state(run.id), path, (path and read_evaluation(path)) or {}) for run, path in made]
 
 

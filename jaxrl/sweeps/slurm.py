@@ -19,12 +19,12 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from jaxrl.analysis.runs import read_record
 from jaxrl.record.files import replace_json
 from jaxrl.run.signals import stop_requests
-from jaxrl.sweeps.attempt import Attempt, writer
+from jaxrl.sweeps.attempt import Attempt
 from jaxrl.sweeps.expand import Run
 from jaxrl.sweeps.sweep_folder import SweepError, SweepFolder
 
@@ -35,22 +35,23 @@ TAKEN_AWAY = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}  # SLURM puts the jo
 MAX_ATTEMPTS = 1000  # a job whose time limit is shorter than its start-up must not come back for ever
 
 
-class Job:
+class Job(NamedTuple):
     """What submitit runs on the node; unpickled, as it was submitted, after every requeue."""
 
-    def __init__(self, folder: SweepFolder, run: Run):
-        self._folder, self._run = folder, run
+    folder: SweepFolder
+    run: Run
 
     def __call__(self) -> str:
         """Train to the end, or until preempted; the exit status is the training's, so that SLURM shows it too."""
+        folder, run = self
         with stop_requests() as stop:
             told = False
-            while not stop.number and (who := writer(self._folder, self._run)):  # it saves, after a lost job, and ends
+            while not stop.number and (who := folder.writer(run.id)):  # it saves, after a lost job, and ends
                 if not told:
-                    print(f"waiting for {who}, which still writes in {self._folder.of(self._run.id)}", flush=True)
+                    print(f"waiting for {who}, which still writes in {folder.of(run.id)}", flush=True)
                 told = True
                 time.sleep(LOCKED_S)
-            attempt = Attempt(self._folder, self._run, job=job_id())
+            attempt = Attempt(folder, run, job=job_id())
             while (state := attempt.poll()) is None:
                 if stop.number:
                     attempt.stop()
@@ -59,7 +60,7 @@ class Job:
                 return state.status
             preempted = state.status == "interrupted" and not stop.received & TAKEN_AWAY
             if preempted and state.attempts < MAX_ATTEMPTS:
-                self._folder.change(self._run.id, status="queued")
+                folder.change(run.id, status="queued")
                 subprocess.run(["scontrol", "requeue", str(job_id())], check=True, timeout=60)
             raise SystemExit(abs(state.exit_status or 1) % 256)
 

@@ -23,7 +23,7 @@ from typing import Any, Literal
 
 from jaxrl.errors import UserError
 from jaxrl.record.files import replace_json
-from jaxrl.record.rundir import lock, write_error
+from jaxrl.record.rundir import RunDir, RunDirError, lock, write_error
 from jaxrl.sweeps.expand import Run
 
 Status = Literal["waiting", "queued", "running", "interrupted", "failed", "finished"]
@@ -57,6 +57,18 @@ class SweepFolder:
         """The folder that belongs to one run."""
         return self.path / "runs" / run_id
 
+    def made(self, run_id: str) -> RunDir | None:
+        """What `jaxrl train` made for one run; None before it has."""
+        try:
+            return RunDir.latest(self.of(run_id))
+        except RunDirError:
+            return None
+
+    def writer(self, run_id: str) -> str:
+        """Which process writes in there, as one whose launcher was killed does until it has saved; or empty."""
+        made = self.made(run_id)
+        return made.writer() if made else ""
+
     def log(self, run_id: str) -> Path:
         """Everything that its attempts printed."""
         return self.of(run_id) / "output.log"
@@ -67,11 +79,7 @@ class SweepFolder:
         replace_json(self.path / "manifest.json", {"format": FORMAT, "runs": rows}, indent=1)
 
     def plan(self) -> list[Run]:
-        """The runs of the plan, in order.
-
-        Raises:
-            SweepError: there is no sweep here, or another version wrote it.
-        """
+        """The runs of the plan, in order; raises `SweepError` where there is none, or one of another version."""
         path = self.path / "manifest.json"
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
@@ -105,11 +113,7 @@ class SweepFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """One launcher at a time; the lock ends with the process.
-
-        Raises:
-            SweepError: another one is at work here.
-        """
+        """One launcher at a time, or `SweepError`; the lock ends with the process."""
         path = self.path / "launcher.lock"
         try:
             self.path.mkdir(parents=True, exist_ok=True)

@@ -10,8 +10,9 @@ import threading
 
 import pytest
 
-from jaxrl.analysis.live import make_server, newest_film, watch_training
+from jaxrl.analysis.live import FILMS, make_server, watch_training
 from jaxrl.errors import ConfigError
+from jaxrl.record.files import newest
 from jaxrl.record.rundir import RunDir
 
 CONFIG = "name: pong\nseed: 2\nenv_steps: 1000\nenv: {name: envpool, id: Pong-v5}\nagent: {name: casa}\n"
@@ -76,7 +77,7 @@ def test_the_newest_film(run, get):
     (run.path / "a.gif").write_bytes(b"GIF89a")
     assert get("/film?1")[1:2] == (b"GIF89a",) and get("/film")[2]["Content-Type"] == "image/gif"
     (run.path / ".scratch.mp4").write_bytes(b"half")
-    assert newest_film(run.path).name == "a.gif"
+    assert newest(run.path, FILMS).name == "a.gif"
 
 
 def test_nobody_else_gets_in_and_nothing_is_loaded_from_elsewhere(get):

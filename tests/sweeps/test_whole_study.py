@@ -8,7 +8,6 @@ import pytest
 
 from jaxrl.cli.commands import main
 from jaxrl.sweeps import study as study_command
-from jaxrl.sweeps.attempt import run_folder
 from jaxrl.sweeps.board import Board
 from jaxrl.sweeps.expand import expand
 from jaxrl.sweeps.sweep_file import read_sweep
@@ -66,13 +65,13 @@ def interrupt_when(monkeypatch, due):
 
 
 def has_a_checkpoint(folder, run):
-    made = run_folder(folder, run)
+    made = folder.made(run.id)
     return made is not None and any((made / "checkpoints").glob("[0-9]*-*"))
 
 
 def results(folder, runs):
     """Of each run: how often it was started, and what its evaluation says."""
-    evaluations = [run_folder(folder, run) / "evaluation.json" for run in runs]
+    evaluations = [folder.made(run.id) / "evaluation.json" for run in runs]
     read = [json.loads(path.read_text()) if path.exists() else None for path in evaluations]
     return [folder.state(run.id).attempts for run in runs], read
 

@@ -61,11 +61,7 @@ def decks_figure(records: Path) -> Figure:
 
 
 def value_figure(records: Path) -> Figure:
-    """The value of the state to a policy at each of its battle actions in the game of `jaxrl view`, by turn.
-
-    Raises:
-        RunDataError: game.txt tells no values, or no end.
-    """
+    """A policy's value of the state at each battle action, by turn; `RunDataError` where game.txt is no whole game."""
     turns, values, seat, name, winner = [], [], "", "", None
     turn, mover = 0, ("", "")
     for line in _text(records / "game.txt").splitlines():

@@ -22,11 +22,7 @@ INLINED |= {"custom_vjp_call": "call_jaxpr", "custom_vmap_call": "call", "remat"
 
 
 def translate(graph: Graph, closed: Any, inputs: Sequence[Value]) -> list[Value]:
-    """The outputs of a closed jaxpr, added to `graph`; the names of `inputs` are there already.
-
-    Raises:
-        UntranslatableError: an equation has no translation.
-    """
+    """The outputs of a closed jaxpr, added to `graph` after its `inputs`; raises `UntranslatableError`."""
     constants = [np.asarray(x) for x in closed.consts]
     return _walk(graph, closed.jaxpr, [*constants, *inputs])
 

@@ -37,11 +37,7 @@ class Exported(NamedTuple):
     saved: list[leaves.Leaf]
 
     def state(self, template: TrainState) -> TrainState:
-        """What acting needs of the train state, built like `template`.
-
-        Raises:
-            ExportError: the template does not fit; one sentence that says where.
-        """
+        """What acting needs of the train state, built like `template`; raises `ExportError` where that does not fit."""
         try:
             return leaves.unflatten({"state": without_learning(template)}, self.saved)["state"]
         except leaves.MismatchError as error:

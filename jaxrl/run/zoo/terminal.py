@@ -17,11 +17,7 @@ STEPS = np.array([0, 95, 135, 175, 215, 255])  # of a colour in the cube of a te
 
 
 class Terminal:
-    """A screen of its own while the block runs; what was there before comes back.
-
-    Raises:
-        ConfigError: standard output is no terminal.
-    """
+    """A screen of its own while the block runs; raises `ConfigError` where standard output is no terminal."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = sys.stdout if stream is None else stream

@@ -112,7 +112,6 @@ def space(entry: Parameter) -> Any:
 
     if entry.values:
         return CategoricalDistribution(range(len(entry.values)))
-    low, high = entry.numbers["min"], entry.numbers["max"]
     if entry.distribution == "int_uniform":
-        return IntDistribution(int(low), int(high))
-    return FloatDistribution(low, high, log=entry.distribution == "log_uniform_values")
+        return IntDistribution(int(entry.low), int(entry.high))
+    return FloatDistribution(entry.low, entry.high, log=entry.distribution == "log_uniform_values")

@@ -11,7 +11,6 @@ import numpy as np
 
 from jaxrl.analysis.curves import read_metrics
 from jaxrl.errors import ConfigError
-from jaxrl.sweeps.attempt import run_folder
 from jaxrl.sweeps.expand import Run, expand
 from jaxrl.sweeps.local import Supply
 from jaxrl.sweeps.search.proposals import Proposals
@@ -20,11 +19,7 @@ from jaxrl.sweeps.sweep_folder import SweepFolder
 
 
 class Search(Supply):
-    """Proposes the runs of such a sweep, and stops those that fall behind.
-
-    Raises:
-        ConfigError: several files, SLURM or populations, which such a sweep cannot have.
-    """
+    """Proposes runs, and stops those that fall behind; raises `ConfigError` where such a sweep is not possible."""
 
     def __init__(self, folder: SweepFolder, sweeps: Sequence[SweepFile], options: argparse.Namespace):
         self._folder, (self._sweep, *others) = folder, sweeps
@@ -55,7 +50,7 @@ class Search(Supply):
         return f"stopped early by hyperband after {len(mine)} reports, {metric} {mine[-1]:.4g}"
 
     def _values(self, run: Run) -> list[float]:
-        made = run_folder(self._folder, run)
+        made = self._folder.made(run.id)
         if made is None or not made.metrics.exists():
             return []
         return values(made.metrics, made.metrics.stat().st_size, self._sweep.metric)
