@@ -49,9 +49,11 @@ class Row(NamedTuple):
 
 
 class Examined(NamedTuple):
-    """The table, tools, answers to listen to, each with its title, and attributes as they were asked for and heard."""
+    """The table, how like the prompt's voice clones are, tools, answers to listen to, each with its title, and
+    attributes as they were asked for and heard."""
 
     rows: list[Row]
+    likeness: dict[str, dict[str, float]]
     tools: dict[str, Any]
     answers: list[tuple[str, Answered]]
     controls: list[dict[str, str | float]]
@@ -92,7 +94,8 @@ def examine(
     advance(2, PARTS)
     rows += in_roles(ask, items, library, ears, max(count // 16, 2), seed)
     advance(3, PARTS)
-    rows += cloned(ask, library, known, max(count // 12, 4), seed)
+    told_apart, likeness = cloned(ask, library, known, max(count // 12, 4), seed)
+    rows += told_apart
     advance(4, PARTS)
     given_tools = cases(library, max(count // 6, 8), seed)
 
@@ -104,7 +107,7 @@ def examine(
         "typed twin": tool_scores(ask, given_tools, aloud, typed=True),
     }
     advance(PARTS, PARTS)
-    return Examined(rows, tools, answers, controls)
+    return Examined(rows, likeness, tools, answers, controls)
 
 
 def said_of(ask: Ask, given: Sequence[Sheet]) -> tuple[dict[int, Said], dict[int, Said]]:
@@ -183,15 +186,18 @@ def in_roles(ask: Ask, items: Sequence[Item], library: Library, ears: Ears, coun
     return [_row("role play", f"rules kept over {ROUNDS} turns", kept, twin, twin, "meters and text")]
 
 
-def cloned(ask: Ask, library: Library, known: Mapping[str, Sequence[Speech]], count: int, seed: int) -> list[Row]:
-    """Told by its codes whose voice an answer has, among five: that of the prompt dialogue, or one of four others.
+def cloned(
+    ask: Ask, library: Library, known: Mapping[str, Sequence[Speech]], count: int, seed: int
+) -> tuple[list[Row], dict[str, dict[str, float]]]:
+    """Told by its codes whose voice an answer has, among five: that of the prompt dialogue, or one of four others; and
+    the gap, how much liker the prompt's voice it is than the four are on average, a difference of cosines.
 
     The judge is a histogram of semantic codes, which the prompt itself has no part in; the reward's is the tokenizer's
     envelope. The twin is the text alone, which is read in the assistant's voice: one of the four, and cloned nowhere.
     """
     rng = np.random.default_rng(seed + 2)
     voices = {name: some for name, some in known.items() if len(some) > 1}
-    rows = []
+    rows, likeness = [], {}
     for title, split in (("voices of training", ("train",)), ("other voices", ("valid", "test"))):
         names = [name for name in voices if VOICES[name].split in split and name != ASSISTANT and library.plain[name]]
         if len(voices) < LINE_UP or ASSISTANT not in voices or not names:
@@ -201,12 +207,22 @@ def cloned(ask: Ask, library: Library, known: Mapping[str, Sequence[Speech]], co
         texts = [library.all[int(place)].text for place in rng.integers(len(library.all), size=count)]
         lines = [_line_up(one, voices, rng) for one in chosen]
         asked = [asking.to_clone(one.text, one.speech, text) for one, text in zip(chosen, texts, strict=True)]
-        marks, twins = (
-            [float(_told(one, line) == prompt.voice) for one, line, prompt in zip(said, lines, chosen, strict=True)]
+        found = [
+            [_likeness(one, line) for one, line in zip(said, lines, strict=True)]
             for said in (ask(asked), ask([asking.to_say(text) for text in texts]))
+        ]
+        marks, twins = (
+            [
+                float(max(told, key=told.__getitem__, default="") == one.voice)
+                for one, told in zip(chosen, some, strict=True)
+            ]
+            for some in found
         )
         rows.append(_row("voice", f"cloned, {title}", marks, 1 / LINE_UP, float(np.mean(twins)), "code histogram"))
-    return rows
+        gaps, other = ([_gap(told, one.voice) for one, told in zip(chosen, some, strict=True)] for some in found)
+        error = float(np.std(gaps) / len(gaps) ** 0.5)
+        likeness[title] = {"gap": float(np.mean(gaps)), "error": error, "twin": float(np.mean(other)), "items": count}
+    return rows, likeness
 
 
 def _line_up(
@@ -218,11 +234,17 @@ def _line_up(
     return {name: _profile([one for one in voices[name] if one != prompt.speech]) for name in names}
 
 
-def _told(said: Said, line: Mapping[str, np.ndarray]) -> str:
+def _likeness(said: Said, line: Mapping[str, np.ndarray]) -> dict[str, float]:
+    """Cosine between an answer and each voice of the line; of silence nothing."""
     if said.speech is None:
-        return ""
+        return {}
     own = _profile([said.speech])
-    return max(line, key=lambda name: float(own @ line[name]))
+    return {name: float(own @ voice) for name, voice in line.items()}
+
+
+def _gap(told: Mapping[str, float], voice: str) -> float:
+    """The likeness to a voice less the mean of that to the others; 0 of silence."""
+    return told[voice] - float(np.mean([value for name, value in told.items() if name != voice])) if told else 0.0
 
 
 def _profile(some: Sequence[Speech]) -> np.ndarray:

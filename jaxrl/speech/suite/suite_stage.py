@@ -99,6 +99,7 @@ def evaluate_suite(run: Path, part: str = TRAINING, hall: Hall | None = None) ->
         "items": sum(row.items for row in found.rows),
         "rows": [row._asdict() for row in found.rows],
         "axes": axes_of(found.rows),
+        "likeness": found.likeness,
         "tools": found.tools,
         "controls": found.controls,
         "latency": latency(assistant, policy),
@@ -142,6 +143,10 @@ def table_of(told: Mapping[str, Any]) -> str:
         lines.append(
             f"| {row.axis} | {row.name} | {score} | {row.chance:.2f} | {row.twin:.2f} | {row.items} | {row.judge} |"
         )
+    for name, one in told["likeness"].items():
+        asked = f"liker the prompt's voice than four others, {name}"
+        gap = f"{one['gap']:.2f} +- {one['error']:.2f}"
+        lines.append(f"| voice | {asked} | {gap} | 0.00 | {one['twin']:.2f} | {one['items']} | code histogram |")
     spoken, typed = tools["spoken"], tools["typed twin"]
     for name, value in spoken.items():
         if name in ("chance", "questions", "due"):

@@ -165,15 +165,19 @@ def test_roles_and_voices():
         ]
         return [Said(Turn("assistant", (prompt or known[ASSISTANT][0],)), True) for prompt in prompts]
 
-    rows = cloned(clone, library, known, 6, seed=0)
+    rows, likeness = cloned(clone, library, known, 6, seed=0)
     assert [row.name for row in rows] == ["cloned, voices of training", "cloned, other voices"]
     assert all((row.score, row.chance, row.twin) == (1.0, 0.2, 0.0) for row in rows), "the assistant is no prompt"
+    for told in likeness.values():
+        assert (told["gap"], told["error"], told["twin"]) == (1.0, 0.0, -0.25), "the twin is the assistant, one of four"
 
 
 def test_the_table_and_the_picture(tmp_path):
     rows = [Row("logic", "sums", 0.5, 0.1, 0.0, 0.75, 8, "text"), Row("logic", "more", 0.7, 0.1, 0.2, 0.25, 8, "text")]
     tools = {"spoken": {"type": None, "chance": {"type": 0.33}, "questions": 4, "due": 3}, "typed twin": {"type": 1.0}}
-    table = suite_stage.table_of({"rows": [row._asdict() for row in rows], "tools": tools})
+    likeness = {"other voices": {"gap": 0.25, "error": 0.03, "twin": -0.1, "items": 8}}
+    table = suite_stage.table_of({"rows": [row._asdict() for row in rows], "likeness": likeness, "tools": tools})
+    assert "four others, other voices | 0.25 +- 0.03 | 0.00 | -0.10 | 8 | code histogram |" in table
     assert "| logic | sums | 0.50 +- 0.10 | 0.00 | 0.75 | 8 | text |" in table
     assert "| tools | type | - | 0.33 | 1.00 | 4 | text, recogniser |" in table
     axes = suite_stage.axes_of(rows)
