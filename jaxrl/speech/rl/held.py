@@ -26,7 +26,8 @@ from jaxrl.speech.sound.measures import measure
 ANSWERS = "answers.json"
 SAMPLES = 3  # answers to an unseen prompt, of those that are sampled as in training
 # What must rise: the first is trained for; the others are judged by programs that are in no score, errors as negative.
-JUDGED: tuple[str, ...] = ("sampled_score", "score", "attribute_in_wave", "recogniser_cer", "recogniser_wer")
+APART = ("attribute_in_wave", "recogniser_cer", "recogniser_wer")
+JUDGED = ("sampled_score", "score", *APART, *(f"sampled_{name}" for name in APART))
 
 
 class Answers(NamedTuple):
@@ -59,38 +60,45 @@ def read_answers(folder: Path) -> Answers:
 def judged(
     told: Answers, held: Sequence[Ask], scorer: Scorer, judge: Recogniser
 ) -> tuple[dict[str, float], list[Score]]:
-    """What a policy did with the unseen prompts.
+    """What a policy did with the unseen prompts, and the scores of its cool answers.
 
-    Of its cool answers the score and its parts, and what is in no score: the recogniser's errors, and the attributes as
-    the meters of waves hear them. Under names that begin with `sampled` the score of those that were sampled as in
-    training, and its standard error, so that "the score rises" is said of fixed prompts and not of those that an update
-    drew.
+    Of its cool answers the score and its parts, and what is in no score, see `in_waves`. Under names that begin with
+    `sampled` the same of those that were sampled as in training, and the standard error of their score, so that "the
+    score rises" is said of fixed prompts and not of those that an update drew.
     """
     scores = scorer.score(held, told.cool)
+    sampled = [score for some in told.sampled for score in scorer.score(held, some)]
+    as_trained = averages(sampled) | in_waves([*held] * len(told.sampled), sampled, judge)
+    error = np.std([score.total for score in sampled]) / len(sampled) ** 0.5
+    found = averages(scores) | in_waves(held, scores, judge)
+    found |= {f"sampled_{name}": value for name, value in as_trained.items()} | {"sampled_error": float(error)}
+    return {**found, "prompts": len(scores)}, scores
+
+
+def in_waves(asks: Sequence[Ask], scores: Sequence[Score], judge: Recogniser) -> dict[str, float]:
+    """`APART`, which are in no score: the recogniser's errors, and the attributes as the meters of waves hear them."""
     pairs, attributes = [], []
-    for ask, score in zip(held, scores, strict=True):
+    for ask, score in zip(asks, scores, strict=True):
         wave = to_wave(score.channels) if score.channels.size else np.zeros(0)
         if ask.text:
             pairs.append((ask.text, judge.hear(wave) if wave.size else ""))
             heard = attribute_score(ask, measure(wave)) if wave.size else {}
             attributes.append(float(np.mean(list(heard.values()))) if heard else 0.0)
-    apart = {"recogniser_wer": error_rate(pairs), "recogniser_cer": error_rate(pairs, characters=True)}
-    apart["attribute_in_wave"] = float(np.mean(attributes)) if attributes else 0.0
-    sampled = [score for some in told.sampled for score in scorer.score(held, some)]
-    spread = np.std([score.total for score in sampled]) / len(sampled) ** 0.5
-    as_trained = {f"sampled_{name}": value for name, value in averages(sampled).items()}
-    found = {**averages(scores), **apart, **as_trained, "sampled_error": float(spread), "prompts": len(scores)}
-    return found, scores
+    attribute = float(np.mean(attributes)) if attributes else 0.0
+    return dict(zip(APART, (attribute, error_rate(pairs, characters=True), error_rate(pairs)), strict=True))
 
 
-def over_seeds(before: Mapping[str, float], seeds: Sequence[Mapping[str, float]]) -> dict[str, list[float]]:
+def over_seeds(before: Sequence[Mapping[str, float]], seeds: Sequence[Mapping[str, float]]) -> dict[str, list[float]]:
     """How much each of `JUDGED` rose, mean over the seeds and half of its 95 % interval (Student's t); of fewer than
-    two seeds nothing is said."""
+    two seeds nothing is said. Of each seed `before` has answers of its own, else their chance would be in no
+    interval."""
     if len(seeds) < 2:
         return {}
     found = {}
     for name in JUDGED:
-        rise = np.array([after[name] - before[name] for after in seeds]) * (-1 if "recogniser" in name else 1)
+        rise = np.array([after[name] - old[name] for old, after in zip(before, seeds, strict=True)]) * (
+            -1 if "recogniser" in name else 1
+        )
         half = students_t(len(rise) - 1) * rise.std(ddof=1) / len(rise) ** 0.5
         found[f"{name}_rise"] = [round(float(rise.mean()), 4), round(float(half), 4)]
     return found

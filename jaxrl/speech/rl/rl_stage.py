@@ -69,25 +69,38 @@ def rl(folder: Path, scale: Scale, workers: int) -> dict[str, Any]:
     shop, heard = workshop(folder, scale, workers)
     policy = shop.assistant.policy
     network = TokenNetwork(policy.network, policy.params, config.tokens)
-    told = own / SUPERVISED
-    if not (told / ANSWERS).exists():
-        write_answers(told, answers(policy, shop.held, config))
     scorer = shop.scorer()
-    before, readings = judged(read_answers(told), shop.held, scorer, shop.judge)
-    found: dict[str, Any] = {"listener": heard, SUPERVISED: before, "arms": {}}
+    before, readings = supervised(own, config, shop, scorer)
     said = {SUPERVISED: readings}
+    found: dict[str, Any] = {"listener": heard, SUPERVISED: {**before[0], "other_seeds": before[1:]}, "arms": {}}
     for name, arm in ARMS.items():
         seeds = []
         for seed in range(config.seeds if arm.weights is WEIGHTS else 1):
             part = part_of(name, seed)
             learnt(own / part, name, dataclasses.replace(config, seed=config.seed + seed), shop, network)
             after, readings = judged(read_answers(own / part), shop.held, scorer, shop.judge)
-            seeds.append({**course(own / part), **after, **compared(before, after)})
+            seeds.append({**course(own / part), **after, **compared(before[seed], after)})
             said.setdefault(name, readings)
         found["arms"][name] = {"does": arm.does, **seeds[0], **over_seeds(before, seeds), "other_seeds": seeds[1:]}
         replace_json(own / "progress.json", found)
     _write_page(own, found, shop.held, said)
     return found
+
+
+def supervised(
+    own: Path, config: RLConfig, shop: Workshop, scorer: Scorer
+) -> tuple[list[dict[str, float]], list[Score]]:
+    """What the supervised policy does with the unseen prompts, answered anew in each seed; the scores of the first."""
+    found, said = [], list[list[Score]]()
+    for seed in range(config.seeds):
+        told = own / part_of(SUPERVISED, seed)
+        if not (told / ANSWERS).exists():
+            policy, of_seed = shop.assistant.policy, dataclasses.replace(config, seed=config.seed + seed)
+            write_answers(told, answers(policy, shop.held, of_seed))
+        one, scores = judged(read_answers(told), shop.held, scorer, shop.judge)
+        found.append(one)
+        said.append(scores)
+    return found, said[0]
 
 
 def learnt(folder: Path, name: str, config: RLConfig, shop: Workshop, network: TokenNetwork) -> None:

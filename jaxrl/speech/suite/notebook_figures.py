@@ -18,6 +18,7 @@ from jaxrl.speech.sound.waves import read_wave
 from jaxrl.speech.speech_error import SpeechError
 
 ARMS = ("group", "impala", "casa", "words")
+RISES = ("sampled_score_rise", "sampled_recogniser_cer_rise", "sampled_attribute_in_wave_rise")
 UNITS = {"rate": "times", "pitch": "semitones", "loudness": "dB", "spread": "semitones", "voicing": "share"}
 
 
@@ -40,11 +41,15 @@ def report_table(run: Path, stage: str, *names: str) -> Rows:
 
 
 def arms_table(run: Path) -> Rows:
-    """Unseen prompts under the supervised policy and after each arm."""
+    """Unseen prompts under the supervised policy and after each arm, in the first seed; and over several seeds by how
+    much what is trained and what is not got better, with 95 % intervals."""
     report = _json(run / "rl" / "report.json")
     told = {"supervised": report["supervised"], **report["arms"]}
     names = ("sampled_score", "sampled_error", "score", "content", "attribute", "spread", "recogniser_cer")
-    lines = ((name, ", ".join(f"{part} {_short(of.get(part))}" for part in names)) for name, of in told.items())
+    lines = [(name, ", ".join(f"{part} {_short(of.get(part))}" for part in names)) for name, of in told.items()]
+    for name, arm in report["arms"].items():
+        rises = [f"{part[:-5]} {arm[part][0]:+.3f} +- {arm[part][1]:.3f}" for part in RISES if part in arm]
+        lines += [(f"{name}, better by", ", ".join(rises))] if rises else []
     return Rows("rl/report.json, unseen prompts", tuple(lines))
 
 

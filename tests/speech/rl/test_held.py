@@ -18,12 +18,12 @@ ASK = Ask((1,), "on off", "ben", {"rate": 1.0, "pitch": 0.0}, NEUTRAL)
 
 
 def test_rises_have_students_interval_and_errors_rise_when_they_fall():
-    before = {name: 0.5 for name in held.JUDGED}
-    seeds = [{name: 0.5 + rise for name in held.JUDGED} for rise in (0.1, 0.2, 0.3)]
+    before = [dict.fromkeys(held.JUDGED, chance) for chance in (0.5, 0.6, 0.4)]
+    seeds = [dict.fromkeys(held.JUDGED, value) for value in (0.6, 0.8, 0.7)]
     told = held.over_seeds(before, seeds)
     assert told["sampled_score_rise"] == pytest.approx([0.2, 4.3027 * 0.1 / 3**0.5], abs=1e-3)
     assert told["recogniser_cer_rise"] == pytest.approx([-0.2, 4.3027 * 0.1 / 3**0.5], abs=1e-3)
-    assert held.over_seeds(before, seeds[:1]) == {}
+    assert held.over_seeds(before[:1], seeds[:1]) == {}
     assert [held.students_t(n) for n in (1, 2, 3, 4, 9)] == pytest.approx(
         [12.706, 4.303, 3.182, 2.776, 2.262], rel=0.01
     )
@@ -50,3 +50,4 @@ def test_answers_are_judged_by_what_no_score_has(tmp_path, monkeypatch):
     assert told["score"] == 0.5 and told["sampled_score"] == 0.25
     assert told["recogniser_cer"] == pytest.approx(7 / 12) and told["recogniser_wer"] == pytest.approx(3 / 4)
     assert told["attribute_in_wave"] == pytest.approx(0.5)  # as the engine read it, and not at all
+    assert told["sampled_recogniser_cer"] == pytest.approx(19 / 24), "one of four was spoken"
