@@ -14,6 +14,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from jaxrl.analysis.figures.style import DPI
 from jaxrl.analysis.tables import Table
 from jaxrl.record.files import replace_text, replacing
 
@@ -54,16 +55,12 @@ class Page:
         self._tables.setdefault(self._section, []).append(table)
         self._parts.append(f"<p class=note>{escape(table.caption)}</p>{table.html(number=' class=number')}")
 
-    def figure(self, figure: Figure | Path, description: str) -> None:
-        """A figure, or a PNG that is there already."""
-        if isinstance(figure, Path):
-            data = figure.read_bytes()
-        else:
-            buffer = io.BytesIO()
-            figure.savefig(buffer, format="png")
-            data = buffer.getvalue()
-        self._pictures[f"{re.sub(r'[^a-z0-9]+', '_', description.lower())}.png"] = data
-        text = base64.b64encode(data).decode()
+    def figure(self, figure: Figure, description: str) -> None:
+        """The figure as PNG."""
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png", dpi=DPI)
+        self._pictures[f"{re.sub(r'[^a-z0-9]+', '_', description.lower())}.png"] = buffer.getvalue()
+        text = base64.b64encode(buffer.getvalue()).decode()
         self._parts.append(f'<p><img alt="{escape(description)}" src="data:image/png;base64,{text}"></p>')
 
     def write(self, path: Path) -> Path:

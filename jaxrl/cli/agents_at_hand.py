@@ -97,8 +97,7 @@ def watch(arguments: Sequence[str]) -> int:
     options, settings = parser.parse_with_settings(arguments)
     from jaxrl.run.zoo.card import exported_file
 
-    given = {name for name, value in vars(options).items() if name != "run" and value not in (None, False)}
-    given |= {"window"} if options.window is not None else set()
+    given = {name for name, value in vars(options).items() if name != "run" and value != parser.get_default(name)}
     plays = options.play or options.video is not None or exported_file(options.run) is not None
     unread = {"port"} if plays else {"episodes", "speed", "greedy", "member", "window"}
     unread |= {"episodes", "speed", "play", "window"} if options.video is not None else set()

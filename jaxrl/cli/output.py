@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
@@ -18,33 +18,28 @@ class LastingStream:
 
     def write(self, text: str) -> int:
         """All of `text` counts as written."""
-        if not self._lost:
-            try:
-                self._stream.write(text)
-            except OSError as error:
-                self._give_up(error)
+        self._try(self._stream.write, text)
         return len(text)
 
     def flush(self) -> None:
         """Never raises `OSError`."""
-        if not self._lost:
-            try:
-                self._stream.flush()
-            except OSError as error:
-                self._give_up(error)
+        self._try(self._stream.flush)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
-    def _give_up(self, error: OSError) -> None:
-        self._lost = True
-        _to_nowhere(self._stream)
-        with suppress(OSError):
-            self._other.write(
-                f"jaxrl: warning: standard {self._name} cannot be written any more ({error.strerror or error}); "
-                "the work goes on\n"
-            )
-            self._other.flush()
+    def _try(self, do: Callable[..., Any], *what: str) -> None:
+        if self._lost:
+            return
+        try:
+            do(*what)
+        except OSError as error:
+            self._lost = True
+            _to_nowhere(self._stream)
+            why = f"standard {self._name} cannot be written any more ({error.strerror or error})"
+            with suppress(OSError):
+                self._other.write(f"jaxrl: warning: {why}; the work goes on\n")
+                self._other.flush()
 
 
 @contextmanager

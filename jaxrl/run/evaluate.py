@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -184,7 +185,6 @@ def _play(
     if not bar:
         print(f"evaluating: {title}, {episodes} episodes", file=sys.stderr, flush=True)
     num_envs = _num_envs(experiment, episodes)
-    env = make_evaluation_env(experiment, num_envs)
     timeout_s, bounds = experiment.config.runtime.timeout_s, experiment.config.evaluation
     deadline = time.monotonic() + 60 * bounds.max_minutes * share
     sentence = (
@@ -198,26 +198,24 @@ def _play(
         if film is not None:
             film(action, timestep)
 
-    try:
-        with (
-            Watchdog(timeout_s, sentence, status=1) as watchdog,
-            Progress(console=Console(stderr=True), transient=True, disable=not bar) as progress,
-        ):
-            task = progress.add_task(f"evaluating: {title}", total=episodes)
-            played = play_episodes(
-                act,
-                jax.device_put(params),
-                initial_state(num_envs),
-                env,
-                episodes,
-                experiment.key(EVALUATION_KEY),
-                lambda finished: progress.update(task, completed=finished),
-                watch,
-                bounds.steps_per_episode,
-                lambda: time.monotonic() > deadline,
-            )
-    finally:
-        env.close()
+    with (
+        closing(make_evaluation_env(experiment, num_envs)) as env,
+        Watchdog(timeout_s, sentence, status=1) as watchdog,
+        Progress(console=Console(stderr=True), transient=True, disable=not bar) as progress,
+    ):
+        task = progress.add_task(f"evaluating: {title}", total=episodes)
+        played = play_episodes(
+            act,
+            jax.device_put(params),
+            initial_state(num_envs),
+            env,
+            episodes,
+            experiment.key(EVALUATION_KEY),
+            lambda finished: progress.update(task, completed=finished),
+            watch,
+            bounds.steps_per_episode,
+            lambda: time.monotonic() > deadline,
+        )
     if played.cut or played.missing:
         print(
             f"evaluating: {title}: of {episodes} episodes {played.cut} were cut and count with the return they had, "

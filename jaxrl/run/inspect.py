@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import jax
 import numpy as np
 
@@ -34,32 +36,27 @@ def inspect(run: RunDir | str, *, max_steps: int = 3000, greedy: bool = False, m
     state = member_states(experiment, trained, member)[0]
     published = (agent.publish_greedy if greedy else agent.publish)(state)
     look, act = jax.jit(agent.look), make_act(agent.act)
-    env, screen = make_evaluation_env(experiment, 1), make_evaluation_screen(experiment, 1)
     key, acting, rows = experiment.key(EVALUATION_KEY), agent.initial_actor_state(1), []
-    try:
+    with closing(make_evaluation_env(experiment, 1)) as env, closing(make_evaluation_screen(experiment, 1)) as screen:
         timestep = env.reset()
         picture = screen.draw(timestep)
         for row in range(max_steps):
             preferences, value = look(published, acting, timestep)
             acting, output = act(published, acting, timestep, key, row, 0)
+            action = np.asarray(output.action)
             seen = {
                 "picture": picture,
                 "preferences": np.asarray(preferences)[0],
                 "policy": np.exp(output.behaviour_logits[0]),
-                "action": np.asarray(output.action)[0],
+                "action": action[0],
                 "value": np.asarray(value)[0],
                 "temperature": np.asarray(getattr(output.extras, "temperature", np.ones(1, np.float32)))[0],
             }
-            action = np.asarray(output.action)
             timestep = env.step(action)
             rows.append({**seen, "reward": timestep.reward[0]})
             picture = screen.draw(timestep, action)
             if timestep.last[0]:
                 break
-    finally:
-        env.close()
-        screen.close()
-    names = ("picture", "preferences", "policy", "action", "value", "temperature", "reward")
-    columns = {name: np.stack([row[name] for row in rows]) for name in names}
+    columns = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
     name = env_title(experiment.config.env)
     return Inspection(name=name, episode_return=float(timestep.episode_return[0]), **columns)

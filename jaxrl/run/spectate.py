@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import jax
@@ -52,12 +53,8 @@ def spectate(
     state = member_states(experiment, state, member)[0]
     params = (agent.publish_greedy if greedy else agent.publish)(state)
     title = f"{env_title(config.env)} {'greedy' if greedy else 'sampled'}"
-    screen, env = make_evaluation_screen(experiment, 1), make_evaluation_env(experiment, 1)
-    film = None if video is None else Film(screen, title)
-    spectator = None if show is None else Spectator(screen, title, show, speed)
-    watch = next(each for each in (film, spectator) if each is not None)
-    budget = config.evaluation.steps_per_episode
-    try:
+    with closing(make_evaluation_screen(experiment, 1)) as screen, closing(make_evaluation_env(experiment, 1)) as env:
+        watch = Film(screen, title) if show is None else Spectator(screen, title, show, speed)
         played = play_episodes(
             make_act(agent.act),
             jax.device_put(params),
@@ -66,13 +63,10 @@ def spectate(
             episodes,
             experiment.key(EVALUATION_KEY),
             watch=watch,
-            steps_per_episode=budget,
+            steps_per_episode=config.evaluation.steps_per_episode,
         )
-    finally:
-        env.close()
-        screen.close()
-    if film is not None and video is not None:
-        write_video(video, film, screen.fps)
+    if video is not None and isinstance(watch, Film):
+        write_video(video, watch, screen.fps)
     return played.returns.tolist()
 
 

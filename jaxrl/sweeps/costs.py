@@ -12,7 +12,7 @@ import jax
 from jaxrl.config.parsing import read_config
 from jaxrl.run.experiment import INIT_KEY, build
 from jaxrl.sweeps.expand import Run
-from jaxrl.sweeps.progress import last_row
+from jaxrl.sweeps.progress import last_report
 from jaxrl.sweeps.sweep_folder import SweepFolder
 
 METRICS_LINE = 1_200  # bytes of one report, from recorded runs
@@ -41,8 +41,7 @@ def measured(folder: SweepFolder, runs: Sequence[Run]) -> Speed | None:
     """The median over the runs of a study that have trained in `folder`; None where none has."""
     rates = []
     for run in runs:
-        made = folder.made(run.id)
-        row = {} if made is None else last_row(made.metrics)
+        row = last_report(folder, run)
         if row.get("progress/wall") and row.get("progress/frames"):
             rates.append(row["progress/frames"] / row["progress/wall"])
     return Speed(median(rates), f"the median of {len(rates)} runs so far") if rates else None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from jaxrl.record.files import tail
@@ -40,8 +39,7 @@ class Progress(NamedTuple):
 def read_progress(folder: SweepFolder, run: Run, metric: str = "episode/return") -> Progress:
     """The newest report of a run."""
     state = folder.state(run.id)
-    made = folder.made(run.id)
-    row = {} if made is None else last_row(made.metrics)
+    row = last_report(folder, run)
     rate = float(row.get("rate/env_steps") or 0.0) if state.status == "running" else 0.0
     members = tuple(row.get(member_name(i, metric)) for i in range(len(run.members)))
     return Progress(run, state, int(row.get("env_steps", 0)), rate, row.get(metric), members)
@@ -56,14 +54,15 @@ def total_seconds_left(rows: Iterable[Progress]) -> float | None:
     return time_left(0.0, steps, rate)
 
 
-def last_row(path: Path) -> dict[str, Any]:
-    """The last whole line of a file that may be written at this moment; that of a large population is long."""
-    window = 16_384
-    while True:
-        text = tail(path, window)
+def last_report(folder: SweepFolder, run: Run) -> dict[str, Any]:
+    """The last whole line of its metrics.jsonl, which may be written at this moment; that of a population is long."""
+    made, window = folder.made(run.id), 16_384
+    while made is not None:
+        text = tail(made.metrics, window)
         for line in reversed(text.split("\n")[:-1]):
             with suppress(ValueError):  # the first one of the window may be cut
                 return json.loads(line)
         if len(text) < window:
-            return {}
+            break
         window *= 8
+    return {}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -21,7 +20,7 @@ from jaxrl.analysis.comparison import (
     summaries,
 )
 from jaxrl.analysis.curves import RunDataError, read_episodes
-from jaxrl.analysis.figures.groups import metrics_figure, plot_comparison
+from jaxrl.analysis.figures.groups import comparison_figure, metrics_figure
 from jaxrl.analysis.figures.intervals import improvement_figure, interval_figure, profile_figure
 from jaxrl.analysis.figures.wording import spaced
 from jaxrl.analysis.page import Page
@@ -115,14 +114,13 @@ def _curves(page: Page, groups: Groups) -> None:
         "reaches from the worst seed to the best.",
         note=True,
     )
-    with tempfile.TemporaryDirectory() as scratch:
-        for env, of_agents in groups.items():
-            drawn = {spaced(agent): _with_episodes(page, folders) for agent, folders in of_agents.items()}
-            drawn = {agent: runs for agent, runs in drawn.items() if runs}
-            if drawn:
-                page.figure(plot_comparison(drawn, Path(scratch) / f"{env}.png", env), f"Learning curves on {env}")
-            else:
-                page.paragraph(f"{env}: no episode finished during training.")
+    for env, of_agents in groups.items():
+        drawn = {spaced(agent): _with_episodes(page, folders) for agent, folders in of_agents.items()}
+        drawn = {agent: runs for agent, runs in drawn.items() if runs}
+        if drawn:
+            page.figure(comparison_figure(drawn, env), f"Learning curves on {env}")
+        else:
+            page.paragraph(f"{env}: no episode finished during training.")
 
 
 def _exploration(page: Page, groups: Groups) -> None:

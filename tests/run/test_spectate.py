@@ -44,6 +44,7 @@ def test_without_a_terminal_nothing_is_played(capsys, monkeypatch):
         (["zoo:catch", "--port", "8000"], "--port says nothing about a game"),
         (["zoo:catch", "--video", "x.gif", "--speed", "2"], "--speed says nothing about a film"),
         (["runs/x", "--episodes", "2"], "--episodes says nothing about the page of a run; --play lets the agent play"),
+        (["runs/x", "--no-greedy"], "--greedy says nothing about the page of a run"),
         (["runs/x", "--seed", "2"], "--seed says nothing about the page of a run"),
     ],
 )

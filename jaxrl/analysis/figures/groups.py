@@ -37,18 +37,21 @@ Groups = Mapping[str, Sequence[Run]]
 
 
 def plot_comparison(groups: Groups | Sequence[Run], out: str | Path, title: str = "") -> Path:
-    """Write a figure with one line per group, the mean over its runs, in a band from the worst to the best run.
+    """Write `comparison_figure` to `out`, .png, .pdf or .svg; raises `RunDirError` where that cannot be."""
+    return save(comparison_figure(groups, title), Path(out))
+
+
+def comparison_figure(groups: Groups | Sequence[Run], title: str = "") -> Figure:
+    """One line per group, the mean over its runs, in a band from the worst to the best run.
 
     More than `MOST_BANDS` groups get a panel each, in which the others' means are grey. Several games get a panel each.
 
     Args:
         groups: label to run folders, one per seed; or just run folders, then grouped by what they are of.
-        out: its path; .png, .pdf or .svg.
 
     Raises:
         RunDataError: there is no group, or one has no run or a run without episodes, or several games; the protocols
             differ.
-        RunDirError: the figure cannot be written.
     """
     if not groups:
         raise RunDataError("there is nothing to compare: name at least one run folder")
@@ -64,7 +67,7 @@ def plot_comparison(groups: Groups | Sequence[Run], out: str | Path, title: str 
         figure = _together(first, games[game], title, protocol)
     for axes in figure.axes[:: COLUMNS if len(figure.axes) > 1 else 1]:
         axes.set_ylabel("mean return of the last 100 episodes" if len(figure.axes) == 1 else "return")
-    return save(figure, Path(out))
+    return figure
 
 
 def metrics_figure(groups: Groups, metrics: Sequence[str] = ("episode/return",), *, title: str = "") -> Figure:

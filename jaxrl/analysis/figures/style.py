@@ -20,6 +20,7 @@ from jaxrl.record.files import replacing
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 GREY = "#5f6368"
 MOST_BANDS = 3  # in one panel; more hide each other
+DPI = 120  # of a figure in a file
 SUFFIXES = (".png", ".pdf", ".svg")
 # Where rising curves leave room.
 LEGEND: Mapping[str, Any] = {"loc": "lower right", "edgecolor": "none", "framealpha": 0.85}
@@ -86,7 +87,7 @@ def save(figure: Figure, path: Path) -> Path:
     """Write the figure, whole or not at all."""
     check_suffix(path)
     with replacing(path) as scratch:
-        figure.savefig(scratch, dpi=120)
+        figure.savefig(scratch, dpi=DPI)
     return path
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable
+from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -121,8 +122,8 @@ def _difference(experiment: Experiment, content: bytes, function: Callable[..., 
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     spec, compiled = experiment.spec, jax.jit(function)
     memory = [np.zeros((CHECKED_ENVS, *each.shape[1:]), each.dtype) for each in [*inputs.values()][_parts(spec) + 1 :]]
-    env, distances = make_evaluation_env(experiment, CHECKED_ENVS), []
-    try:
+    distances = []
+    with closing(make_evaluation_env(experiment, CHECKED_ENVS)) as env:
         timestep = env.reset()
         for _ in range(CHECKED_STEPS):
             arrays = [*jax.tree.leaves(timestep.observation), *((timestep.first, *memory) if memory else ())]
@@ -131,8 +132,6 @@ def _difference(experiment: Experiment, content: bytes, function: Callable[..., 
             distances += [_distance(a, b) for a, b in zip(expected, found, strict=True)]
             memory = expected[2:]
             timestep = env.step(_best(expected[0], timestep.legal, spec))
-    finally:
-        env.close()
     return float(np.max(distances))  # which, unlike `max`, is NaN where one is
 
 
