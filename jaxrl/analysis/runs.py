@@ -219,12 +219,10 @@ def raw_scores(runs: Sequence[Run], score: Callable[[Run], float] = final_return
 
 def run_table(runs: Sequence[Run]) -> Table:
     """What the runs are and what they came to, a row each."""
-    rows = tuple(map(_row, runs))
     return Table(
         "End of training: mean return of the last 100 episodes, acting policy. Evaluation: mean return over its "
         "episodes, and the standard error of that mean over episodes.",
-        tuple(rows[0]),
-        rows,
+        list(map(_row, runs)),
         NUMBERS,
     )
 

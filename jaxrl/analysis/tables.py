@@ -38,12 +38,16 @@ PUBLISHED_NUMBERS = ("mean, printed", "mean, recomputed", "median, printed", "me
 
 @dataclass(frozen=True)
 class Table:
-    """A caption, columns, and rows that map columns to values; None where there is nothing to say."""
+    """A caption, and rows that map the same columns to values; None where there is nothing to say."""
 
     caption: str
-    columns: tuple[str, ...]
-    rows: tuple[dict[str, Any], ...]
+    rows: Sequence[Mapping[str, Any]]
     decimals: Mapping[str, int]  # of the columns that hold numbers or intervals
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Those of the rows, in order."""
+        return tuple(self.rows[0]) if self.rows else ()
 
     def markdown(self) -> str:
         """The table in GitHub's Markdown, its caption above it."""
@@ -122,7 +126,7 @@ def games_table(
     )
     own = {"score": 1, "standard error": 1, "runs": 0, "human-normalised": 2}
     decimals = own | dict.fromkeys(("random", "human", *theirs), 1)
-    return Table(caption, ("game", "agent", *decimals), tuple(rows), decimals)
+    return Table(caption, rows, decimals)
 
 
 def aggregate_table(
@@ -137,16 +141,15 @@ def aggregate_table(
         summaries: agent to what `jaxrl.analysis.statistics.summarise` returned.
         baseline: that the scores were normalised with; None where they are not human-normalised.
     """
-    rows = []
-    for agent, summary in sorted(summaries.items(), key=lambda item: item[1].iqm.estimate):
-        rows.append(
-            {"agent": agent, "protocol": protocol[agent], "runs": summary.runs, "games": summary.games}
-            | {header: getattr(summary, field) for header, field in AGGREGATES.items()}
-        )
+    rows = [
+        {"agent": agent, "protocol": protocol[agent], "runs": summary.runs, "games": summary.games}
+        | {header: getattr(summary, field) for header, field in AGGREGATES.items()}
+        for agent, summary in sorted(summaries.items(), key=lambda item: item[1].iqm.estimate)
+    ]
     scale = f"Human-normalised scores with the {_words(baseline)} baselines; 1 is human." if baseline else "Scores."
     caption = f"{scale} In brackets 95 % stratified-bootstrap intervals over runs, where there are several."
     decimals = {"runs": 0, "games": 0} | dict.fromkeys(AGGREGATES, 2)
-    return Table(caption, ("agent", "protocol", *decimals), tuple(rows), decimals)
+    return Table(caption, rows, decimals)
 
 
 def published_table(baseline: Baseline = "authors") -> Table:
@@ -170,7 +173,7 @@ def published_table(baseline: Baseline = "authors") -> Table:
         f"Human-normalised over 57 games, as printed and as recomputed from the printed scores per game with the "
         f"{_words(baseline)} baselines; 1 is human."
     )
-    return Table(caption, ("agent", *PUBLISHED_NUMBERS), tuple(rows), dict.fromkeys(PUBLISHED_NUMBERS, 4))
+    return Table(caption, rows, dict.fromkeys(PUBLISHED_NUMBERS, 4))
 
 
 def _words(baseline: Baseline) -> str:

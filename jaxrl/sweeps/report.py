@@ -188,23 +188,23 @@ def _games(page: Page, scores: RawScores, atari: RawScores, label: str) -> None:
     page.heading("Games")
     if atari:
         page.table(games_table(atari, protocol=label, against=AGAINST))
-    rows = tuple(
+    rows = [
         {"environment": env, "agent": agent}
         | {"mean return": sum(runs) / len(runs), "lowest": min(runs), "highest": max(runs), "runs": len(runs)}
         for agent, of in scores.items()
         for env, runs in of.items()
         if not is_atari(env)
-    )
+    ]
     if rows:
         decimals = dict.fromkeys(("mean return", "lowest", "highest"), 2) | {"runs": 0}
-        page.table(Table("Mean return over evaluation episodes.", tuple(rows[0]), rows, decimals))
+        page.table(Table("Mean return over evaluation episodes.", rows, decimals))
 
 
 def _runs(page: Page, results: Sequence[Result]) -> None:
     page.heading("Runs")
     counts = Counter(result.state.status for result in results)
     page.paragraph(", ".join(f"{number} {status}" for status, number in counts.items()))
-    rows = tuple(
+    rows = [
         {
             "agent": result.run.sweep,
             "settings": result.run.label,
@@ -216,11 +216,9 @@ def _runs(page: Page, results: Sequence[Result]) -> None:
             "policy": result.evaluation.get("policy"),
         }
         for result in results
-    )
+    ]
     decimals = {"starts": 0, "score": 2, "standard error": 2}
-    page.table(
-        Table("One row a run; the standard error is over its evaluation episodes.", tuple(rows[0]), rows, decimals)
-    )
+    page.table(Table("One row a run; the standard error is over its evaluation episodes.", rows, decimals))
     for result in results:
         if result.state.status == "failed":
             page.code("\n".join([f"{result.run.sweep} {result.run.label} failed:", *result.state.last_lines]))

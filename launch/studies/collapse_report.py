@@ -130,18 +130,18 @@ def main_table(entries: Mapping[str, Entry]) -> Table:
         "has less than 0.1 nats of entropy and whose greedy policy takes the near reward."
     )
     decimals = {"IQM": 2, "mean": 2, "collapsed": 2, "acting return / far": 2, "P(CASA, bandit > this)": 2}
-    return Table(caption, ("arm", "setting", *decimals), tuple(rows), decimals)
+    return Table(caption, rows, decimals)
 
 
 def task_table(entries: Mapping[str, Entry], tasks: Sequence[tuple[float, float]]) -> Table:
     """Share of seeds that found the far reward, task by task."""
     columns = [task_name(near, far) for near, far in tasks]
-    rows = tuple(
+    rows = [
         {"arm": name} | dict(zip(columns, map(float, (entry.score > 0.5).mean(0)), strict=True))
         for name, entry in entries.items()
-    )
+    ]
     caption = "Share of the seeds whose greedy policy takes the far reward at the end."
-    return Table(caption, ("arm", *columns), rows, dict.fromkeys(columns, 2))
+    return Table(caption, rows, dict.fromkeys(columns, 2))
 
 
 # Figures

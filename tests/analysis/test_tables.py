@@ -50,7 +50,7 @@ def test_per_game_as_markdown():
 
 def test_nothing_is_minus_zero():
     rows = ({"a": -0.001, "b": Interval(-0.004, -0.006, 0.0)},)
-    assert Table("", ("a", "b"), rows, {"a": 2, "b": 2}).texts() == [["0.00", "0.00 [-0.01, 0.00]"]]
+    assert Table("", rows, {"a": 2, "b": 2}).texts() == [["0.00", "0.00 [-0.01, 0.00]"]]
 
 
 def test_as_html():

@@ -112,14 +112,12 @@ def final_figure(run: Run, metric: str = "episode/return", *, by: str | None = N
 
 def _told_apart(members: MemberCurves, by: str | None) -> tuple[str, np.ndarray]:
     """Name and values [P] of what tells the members apart."""
-    if by is None:
-        by = next(iter(members.hypers), MEMBER)
-    if by == MEMBER:
-        return MEMBER, np.arange(len(members.curves), dtype=np.float64)
-    if by not in members.hypers:
+    telling = {**members.hypers, MEMBER: np.arange(len(members.curves), dtype=np.float64)}
+    by = by or next(iter(telling))
+    if by not in telling:
         there = ", ".join(members.hypers) or "none, so leave it out"
         raise RunDataError(f"the hyper-parameter {by!r} does not vary in this population; those that do: {there}")
-    return by, members.hypers[by]
+    return by, telling[by]
 
 
 def _scale(values: np.ndarray) -> tuple[ScalarMappable, np.ndarray]:
