@@ -9,7 +9,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import jax
@@ -119,7 +119,13 @@ def _train_locked(config: ExperimentConfig, resumed: Resumed | None, held: ExitS
     else:
         run = resumed.run
         note(resumed, counters)
-    return _train_in(run, experiment, runtime, counters), run
+    title, label = env_title(config.env), protocol_label(experiment.env)
+    print(f"run folder: {run}\nenvironment: {title}{f', protocol {label}' if label else ''}", flush=True)
+    with closing(Recorder(run, config, experiment.spec.frame_skip, counters)) as recorder:
+        status = _run(config, runtime, recorder, Saver(run, config, runtime, recorder, counters))
+    if (status or recorder.env_steps < config.env_steps) and Checkpoints(run).steps():
+        print(f"resume with: {typed('train', run.config, '--resume', run)}", flush=True)
+    return status, run
 
 
 def check_extras(experiment: Experiment) -> None:
@@ -130,20 +136,6 @@ def check_extras(experiment: Experiment) -> None:
     if record.film:
         check_video_path(Path("episode.mp4"))
         make_evaluation_screen(experiment, 1).close()
-
-
-def _train_in(run: RunDir, experiment: Experiment, runtime: Runtime, counters: Counters) -> int:
-    config = experiment.config
-    title, label = env_title(config.env), protocol_label(experiment.env)
-    print(f"run folder: {run}\nenvironment: {title}{f', protocol {label}' if label else ''}", flush=True)
-    recorder = Recorder(run, config, experiment.spec.frame_skip, counters)
-    try:
-        status = _run(config, runtime, recorder, Saver(run, config, runtime, recorder, counters))
-    finally:
-        recorder.close()
-    if (status or recorder.env_steps < config.env_steps) and Checkpoints(run).steps():
-        print(f"resume with: {typed('train', run.config, '--resume', run)}", flush=True)
-    return status
 
 
 def _train_quietly(config: ExperimentConfig, *, resuming: bool) -> int:
