@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxrl.cli.parser import Parser, positive_float, positive_int
+from jaxrl.config.shipped import find_config
 from jaxrl.errors import ConfigError, nearest
 
 GAMES = {"locm": "Legends of Code and Magic"}
@@ -21,11 +22,7 @@ PLAYERS = f"{', '.join(SCRIPTS)}, champion, a run folder, latest, zoo:NAME or a 
 
 def is_meant(word: str) -> bool:
     """Whether `word` is a game, or nothing else that `jaxrl bench` takes: a path, or the name of a shipped config."""
-    if word in GAMES:
-        return True
-    from jaxrl.config.shipped import find_config  # brings every section of a config, which a bot does without
-
-    return not (word.startswith("-") or set("./") & set(word) or find_config(word).exists())
+    return word in GAMES or not (word.startswith("-") or set("./") & set(word) or find_config(word).exists())
 
 
 def play(arguments: Sequence[str]) -> int:
