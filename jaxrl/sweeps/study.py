@@ -30,7 +30,12 @@ def reproduce(options: argparse.Namespace, command: str) -> int:
         raise ConfigError("--from names runs that are recorded, and trains none; say --report-only too")
     name = options.recorded.name.removesuffix(SUFFIX) if options.recorded else options.scale
     folder = SweepFolder(options.out or Path("reproduce") / name)
-    source, runs = _recorded(options.recorded) if options.recorded else (folder, _planned(options.scale))
+    if options.recorded:
+        source = SweepFolder(unpacked(options.recorded) if is_archive(options.recorded) else options.recorded)
+        runs = source.plan()
+    else:
+        files = sorted((shipped("configs") / "reproduce" / options.scale).glob("*.yaml"))
+        source, runs = folder, expand([read_sweep(path) for path in files])
     if options.list:
         if left := [run for run in runs if folder.state(run.id).status != "finished"]:
             print(_plan(folder, runs, left, options))
@@ -48,18 +53,6 @@ def reproduce(options: argparse.Namespace, command: str) -> int:
         finally:
             print(f"report: {write_report(report, options.scale, command, collect(source, runs))}", flush=True)
     return status
-
-
-def _planned(scale: str) -> list[Run]:
-    """Every run of a scale's sweep files."""
-    files = sorted((shipped("configs") / "reproduce" / scale).glob("*.yaml"))
-    return expand([read_sweep(path) for path in files])
-
-
-def _recorded(path: Path) -> tuple[SweepFolder, list[Run]]:
-    """A finished study and the plan that it was made by."""
-    folder = SweepFolder(unpacked(path) if is_archive(path) else path)
-    return folder, folder.plan()
 
 
 def _plan(folder: SweepFolder, runs: Sequence[Run], todo: Sequence[Run], options: argparse.Namespace) -> str:

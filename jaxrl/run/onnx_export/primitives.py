@@ -50,6 +50,10 @@ def _axes(values: Any) -> np.ndarray:
     return np.array(list(values), np.int64)
 
 
+def _like_input(equation: Any, number: float) -> np.ndarray:
+    return np.array(number, equation.invars[0].aval.dtype)
+
+
 def _dot(graph: Graph, equation: Any, x: Value, y: Value) -> Value:
     (over_x, over_y), (batch_x, batch_y) = equation.params["dimension_numbers"]
     ranks = [len(_shape(v)) for v in equation.invars]
@@ -133,10 +137,6 @@ def _split(graph: Graph, equation: Any, x: Value) -> list[Value]:
     return [*graph.emit("Split", x, _axes(sizes), axis=int(equation.params["axis"]), outputs=len(sizes))]
 
 
-def _concatenate(graph: Graph, equation: Any, *parts: Value) -> Value:
-    return graph.one("Concat", *parts, axis=int(equation.params["dimension"]))
-
-
 def _stack(graph: Graph, equation: Any, *parts: Value) -> Value:
     axis = int(equation.params["axis"])
     return graph.one("Concat", *(graph.one("Unsqueeze", part, _axes([axis])) for part in parts), axis=axis)
@@ -166,18 +166,6 @@ def _reduce(operator: str, as_integer: bool = False) -> Translate:
     return translate
 
 
-def _power(graph: Graph, equation: Any, x: Value) -> Value:
-    return graph.one("Pow", x, np.array(equation.params["y"], equation.invars[0].aval.dtype))
-
-
-def _plus_one(graph: Graph, equation: Any, x: Value) -> Value:
-    return graph.one("Log", graph.one("Add", x, np.array(1, equation.invars[0].aval.dtype)))
-
-
-def _less_one(graph: Graph, equation: Any, x: Value) -> Value:
-    return graph.one("Sub", graph.one("Exp", x), np.array(1, equation.invars[0].aval.dtype))
-
-
 def _iota(graph: Graph, equation: Any) -> Value:
     shape, axis = _shape(equation.outvars[0]), equation.params["dimension"]
     if batched(shape[axis : axis + 1]):
@@ -198,7 +186,7 @@ OTHERS: dict[str, Callable[..., Any]] = {
     "transpose": lambda graph, equation, x: _transposed(graph, x, equation.params["permutation"]),
     "slice": _slice,
     "split": _split,
-    "concatenate": _concatenate,
+    "concatenate": lambda graph, equation, *parts: graph.one("Concat", *parts, axis=int(equation.params["dimension"])),
     "stack": _stack,
     "pad": _pad,
     "select_n": _select,
@@ -211,9 +199,9 @@ OTHERS: dict[str, Callable[..., Any]] = {
     "reduce_or": _reduce("ReduceMax", as_integer=True),
     "reduce_and": _reduce("ReduceMin", as_integer=True),
     "square": lambda graph, equation, x: graph.one("Mul", x, x),
-    "integer_pow": _power,
+    "integer_pow": lambda graph, equation, x: graph.one("Pow", x, _like_input(equation, equation.params["y"])),
     "rsqrt": lambda graph, equation, x: graph.one("Reciprocal", graph.one("Sqrt", x)),
-    "log1p": _plus_one,
-    "expm1": _less_one,
+    "log1p": lambda graph, equation, x: graph.one("Log", graph.one("Add", x, _like_input(equation, 1))),
+    "expm1": lambda graph, equation, x: graph.one("Sub", graph.one("Exp", x), _like_input(equation, 1)),
     "ne": lambda graph, equation, x, y: graph.one("Not", graph.one("Equal", x, y)),
 }
