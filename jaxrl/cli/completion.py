@@ -55,7 +55,7 @@ def offers(line: str, commands: Mapping[str, Any]) -> list[str]:
         found = []
     else:
         found = _of_command(commands[words[0]].run, words[1:], last)
-    return sorted(word for word in set(found) if word.startswith(last))
+    return sorted(word for word in {*found} - {*words} if word.startswith(last))
 
 
 def _split(line: str) -> list[str]:

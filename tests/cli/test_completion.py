@@ -23,6 +23,7 @@ from jaxrl.cli.completion import offers
         ("jaxrl train catch --agent.hypers.learning", {"--agent.hypers.learning_rate"}),
         ("jaxrl play locm --gam", {"--games"}),
         ("jaxrl play lo", {"locm"}),
+        ("jaxrl play locm lo", set()),
         ("jaxrl nonsense ", set()),
         ("jaxrl train 'open --env_", {"--env_steps"}),
     ],
