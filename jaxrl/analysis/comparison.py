@@ -32,6 +32,7 @@ from jaxrl.analysis.scores import (
     is_atari,
     published,
     score_matrix,
+    stacked,
 )
 from jaxrl.analysis.statistics import (
     Interval,
@@ -94,7 +95,7 @@ def compare_scores(raw: RawScores, protocol: str | None, baseline: Baseline = "u
     if all(map(is_atari, envs)):
         matrices = {label: human_normalised(*score_matrix(scores), baseline) for label, scores in raw.items()}
         return Comparison(raw, matrices, envs, "human-normalised score", protocol, baseline)
-    return Comparison(raw, {label: _matrix(of) for label, of in raw.items()}, envs, "return", protocol, None)
+    return Comparison(raw, {label: stacked(of) for label, of in raw.items()}, envs, "return", protocol, None)
 
 
 def finished_by_all(raw: RawScores) -> RawScores:
@@ -182,11 +183,3 @@ def aggregates(comparison: Comparison, against: Sequence[str] = ()) -> Table:
     labels = dict.fromkeys(comparison.scores, comparison.protocol or "-")
     labels |= dict.fromkeys(theirs, PUBLISHED_PROTOCOL)
     return aggregate_table(ours | theirs, protocol=labels, baseline=comparison.baseline)
-
-
-def _matrix(scores: Mapping[str, Sequence[float]]) -> np.ndarray:
-    """float64 [runs, environments]."""
-    counts = {env: len(runs) for env, runs in scores.items()}
-    if len(set(counts.values())) > 1:
-        raise ScoreError(f"every environment needs the same number of runs, not {counts}")
-    return np.array(list(scores.values()), np.float64).T

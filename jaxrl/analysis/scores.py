@@ -147,18 +147,22 @@ def score_matrix(scores: Mapping[str, float | Sequence[float]]) -> ScoreMatrix:
     Raises:
         ScoreError: a game is unknown or comes twice, the numbers of runs differ, or a score is not finite.
     """
-    columns = {game: np.atleast_1d(np.asarray(runs, np.float64)) for game, runs in scores.items()}
-    names = tuple(game_name(game) for game in columns)
+    names = tuple(map(game_name, scores))
     if len(set(names)) < len(names):
-        raise ScoreError(f"a game comes twice among {', '.join(columns)}")
-    counts = {game: column.size for game, column in zip(names, columns.values(), strict=True)}
+        raise ScoreError(f"a game comes twice among {', '.join(scores)}")
+    return ScoreMatrix(stacked(dict(zip(names, scores.values(), strict=True))), names)
+
+
+def stacked(scores: Mapping[str, float | Sequence[float]]) -> np.ndarray:
+    """Environment to the scores of its runs as float64 [runs, environments]; errors as for `score_matrix`."""
+    columns = {env: np.ravel(np.asarray(runs, np.float64)) for env, runs in scores.items()}
+    counts = {env: column.size for env, column in columns.items()}
     if len(set(counts.values())) != 1 or 0 in counts.values():
         raise ScoreError(f"every game needs the same number of runs, at least one, not {counts}")
-    matrix = np.stack([column.reshape(-1) for column in columns.values()], axis=1)
-    if not np.isfinite(matrix).all():
-        guilty = names[int(np.argmin(np.isfinite(matrix).all(axis=0)))]
-        raise ScoreError(f"a score of {guilty} is not finite; leave that run out of every game")
-    return ScoreMatrix(matrix, names)
+    for env, column in columns.items():
+        if not np.isfinite(column).all():
+            raise ScoreError(f"a score of {env} is not finite; leave that run out of every game")
+    return np.stack(list(columns.values()), axis=1)
 
 
 def _key(name: str) -> str:

@@ -50,4 +50,6 @@ def test_the_command_ranks_and_draws(folder, capsys):
     assert (folder.path / "sweep.png").stat().st_size > 5000
     assert main(["plot", str(folder.path), "--metric", "loss/totl"]) == 1
     assert "has reported loss/totl yet" in capsys.readouterr().err
+    assert main(["plot", str(folder.path), "--out", "a.txt"]) == 1
+    assert "a figure's name must end in one of" in capsys.readouterr().err
     assert main(["plot", str(folder.of("id0")), "--minimize"]) == 2

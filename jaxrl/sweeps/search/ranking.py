@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxrl.errors import UserError
-from jaxrl.record.files import replacing
 from jaxrl.sweeps.expand import short
 from jaxrl.sweeps.progress import read_progress
 from jaxrl.sweeps.sweep_folder import SweepFolder
@@ -103,6 +102,7 @@ def plot_sweep(path: Path, out: Path | None, metric: str, maximize: bool) -> Pat
         RunDirError: the figure cannot be written.
     """
     from jaxrl.analysis.figures.search import search_figure
+    from jaxrl.analysis.figures.style import save
 
     tried = rank(SweepFolder(path), metric, maximize)
     shared = [name for name in tried[0].settings if all(name in one.settings for one in tried)]
@@ -115,7 +115,4 @@ def plot_sweep(path: Path, out: Path | None, metric: str, maximize: bool) -> Pat
     shares = importance(tried)
     print(report(tried, shares, metric))
     figure = search_figure([one.settings for one in tried], [one.mean for one in tried], shares, metric)
-    out = out or path / "sweep.png"
-    with replacing(out) as scratch:
-        figure.savefig(scratch)
-    return out
+    return save(figure, out or path / "sweep.png")
