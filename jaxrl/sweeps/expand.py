@@ -81,11 +81,8 @@ def expand(sweeps: Iterable[SweepFile], count: int | None = None, seed: int = 0)
 
 def override(name: str, value: Any) -> str:
     """`--name=value` as our command line reads it, and W&B's agent writes it."""
-    if value is None:
-        return f"--{name}=null"
-    if isinstance(value, (list, tuple, dict)):
-        return f"--{name}={write_flow(value)}"
-    return f"--{name}={value}"
+    flow = value is None or isinstance(value, list | tuple | dict)
+    return f"--{name}={write_flow(value) if flow else value}"
 
 
 def _combinations(sweep: SweepFile, count: int | None, seed: int) -> list[dict[str, Any]]:

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jaxrl.analysis.curves import RunDataError
@@ -33,31 +32,16 @@ ENDS = re.compile(r"^(P[01]) \S+ wins in turn \d+\.$")
 
 def learning_figure(records: Path) -> Figure:
     """Win rates against both scripts in training, and the entropy of each stage, over the samples; a line a part."""
-    parts = _read_parts(records / "champion.csv")
-    figure = canvas((10.0, 5.6), "Learning, part by part")
-    grid = panels(figure, 2, 2, sharex=True)
-    names = {"against_greedy": "wins against greedy", "against_scored": "wins against scored"}
-    names |= {"entropy_deck": "entropy, deck stage", "entropy_battle": "entropy, battle"}
-    for axes, (name, title) in zip(grid.flat, names.items(), strict=True):
-        _lines(axes, parts, name, title)
-        axes.set_ylim(0, 1 if name in SCORES else None)
-    grid[0, 1].axhline(0.5, color=GREY, linewidth=1, linestyle="--")
-    _finish(grid[1], grid[0, 0])
-    return figure
+    titles = {"against_greedy": "wins against greedy", "against_scored": "wins against scored"}
+    titles |= {"entropy_deck": "entropy, deck stage", "entropy_battle": "entropy, battle"}
+    return _over_samples(records, "Learning, part by part", titles, {"against_scored": 0.5})
 
 
 def decks_figure(records: Path) -> Figure:
     """What the decks of training were like, over the samples; dashed, the decks of the contest's winner."""
-    parts = _read_parts(records / "champion.csv")
-    figure = canvas((10.0, 5.6), "Decks; dashed, the contest's winner")
-    grid = panels(figure, 2, 3, sharex=True)
     titles = ("mean cost", "share of cards in pairs", "creatures", "green items", "red items", "blue items")
-    for axes, (name, winner), title in zip(grid.flat, WINNERS_DECK.items(), titles, strict=True):
-        _lines(axes, parts, name, title)
-        axes.axhline(winner, color=GREY, linewidth=1.2, linestyle="--")
-        axes.set_ylim(0, None)
-    _finish(grid[1], grid[0, 0])
-    return figure
+    named = dict(zip(WINNERS_DECK, titles, strict=True))
+    return _over_samples(records, "Decks; dashed, the contest's winner", named, WINNERS_DECK)
 
 
 def value_figure(records: Path) -> Figure:
@@ -115,17 +99,24 @@ def _read_parts(path: Path) -> dict[str, dict[str, np.ndarray]]:
     return parts
 
 
-def _lines(axes: Axes, parts: Mapping[str, Mapping[str, np.ndarray]], name: str, title: str) -> None:
-    for number, (part, columns) in enumerate(parts.items()):
-        axes.plot(columns["samples"], columns[name], color=COLOURS[number % len(COLOURS)], label=part, linewidth=1.2)
-    axes.set_title(title, fontsize=10, loc="left")
-
-
-def _finish(bottom: np.ndarray, first: Axes) -> None:
-    for axes in bottom:
+def _over_samples(records: Path, title: str, titles: Mapping[str, str], dashed: Mapping[str, float]) -> Figure:
+    """Two rows of panels, a line a part in each; some with a dashed line to compare with."""
+    parts = _read_parts(records / "champion.csv")
+    figure = canvas((10.0, 5.6), title)
+    grid = panels(figure, 2, len(titles) // 2, sharex=True)
+    for axes, (name, above) in zip(grid.flat, titles.items(), strict=True):
+        for number, (part, columns) in enumerate(parts.items()):
+            colour = COLOURS[number % len(COLOURS)]
+            axes.plot(columns["samples"], columns[name], color=colour, label=part, linewidth=1.2)
+        axes.set_title(above, fontsize=10, loc="left")
+        if name in dashed:
+            axes.axhline(dashed[name], color=GREY, linewidth=1.2, linestyle="--")
+        axes.set_ylim(0, 1 if name in SCORES else None)
+    for axes in grid[1]:
         axes.set_xlabel("samples", color=GREY)
         count_env_steps(axes)
-    first.legend(frameon=False, fontsize=9, ncols=2, title="part", title_fontsize=9)
+    grid[0, 0].legend(frameon=False, fontsize=9, ncols=2, title="part", title_fontsize=9)
+    return figure
 
 
 def _text(path: Path) -> str:
