@@ -18,11 +18,10 @@ from jaxrl.sweeps.expand import Run
 from jaxrl.sweeps.progress import Progress, read_progress, total_seconds_left
 from jaxrl.sweeps.sweep_folder import SweepFolder
 
-COLOURS = {
-    "waiting": "dim", "queued": "dim", "running": "cyan", "interrupted": "yellow", "failed": "red", "finished": "green",
+COLOURS = {  # in the order of the table
+    "running": "cyan", "failed": "red", "interrupted": "yellow", "queued": "dim", "waiting": "dim", "finished": "green",
 }  # fmt: skip
 MAX_ROWS = 24  # of the table; runs under way come first
-ORDER = ("running", "failed", "interrupted", "queued", "waiting", "finished")
 
 
 class Board:
@@ -82,7 +81,7 @@ class Board:
             table.add_column(header, no_wrap=header != "settings")
         for header in ("done", "steps/s", self._metric, "left"):
             table.add_column(header, justify="right", no_wrap=True)
-        shown = sorted(rows, key=lambda row: ORDER.index(row.state.status))[:MAX_ROWS]
+        shown = sorted(rows, key=lambda row: list(COLOURS).index(row.state.status))[:MAX_ROWS]
         for row in shown:
             table.add_row(
                 row.run.sweep,
