@@ -51,12 +51,10 @@ class Page:
         self._parts.append(f"<pre>{escape(text)}</pre>")
 
     def table(self, table: Table) -> None:
-        """Its caption above it."""
         self._tables.setdefault(self._section, []).append(table)
         self._parts.append(f"<p class=note>{escape(table.caption)}</p>{table.html(number=' class=number')}")
 
     def figure(self, figure: Figure, description: str) -> None:
-        """The figure as PNG."""
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png", dpi=DPI)
         self._pictures[f"{re.sub(r'[^a-z0-9]+', '_', description.lower())}.png"] = buffer.getvalue()

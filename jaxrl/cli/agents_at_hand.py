@@ -13,7 +13,6 @@ AGENT_HELP = "a run folder, `latest`, a file of `jaxrl export`, or zoo:NAME"
 
 
 def zoo(arguments: Sequence[str]) -> int:
-    """`jaxrl zoo`."""
     parser = Parser("zoo", "The trained agents that come with the package; with a name, the card of one.")
     parser.add_argument("agent", metavar="NAME", nargs="?", help="of the list, or a file of `jaxrl export`")
     options = parser.parse_args(arguments)
@@ -47,7 +46,6 @@ def zoo(arguments: Sequence[str]) -> int:
 
 
 def export(arguments: Sequence[str]) -> int:
-    """`jaxrl export`."""
     parser = Parser(
         "export",
         "Write a run's newest checkpoint to one file: weights, config and card without pickle, or the network as ONNX.",

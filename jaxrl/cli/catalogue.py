@@ -55,7 +55,6 @@ RECORDED = [  # the notebooks read these
 
 
 def list_names(arguments: Sequence[str]) -> int:
-    """`jaxrl list`."""
     parser = Parser("list", "What can be named: `agents`, `networks`, `envs`, `configs`, `sweeps`, `metrics`.")
     parser.add_argument(
         "kind", metavar="KIND", choices=LISTS, nargs="?", help=f"one of {', '.join(LISTS)}; all unless given"
@@ -78,7 +77,6 @@ def table(rows: Iterable[Sequence[str]]) -> str:
 
 
 def notebooks(arguments: Sequence[str]) -> int:
-    """`jaxrl notebooks`."""
     parser = Parser("notebooks", "Copy the notebooks, and the recorded runs that they read, into a folder.")
     parser.add_argument("folder", metavar="DIR", type=Path, help="is made; no file there is overwritten")
     folder = parser.parse_args(arguments).folder

@@ -34,7 +34,6 @@ SHELLS = {"bash": BASH, "zsh": ZSH}
 
 
 def completion(arguments: Sequence[str], commands: Mapping[str, Any]) -> int:
-    """`jaxrl completion`."""
     parser = Parser("completion", "A script that completes jaxrl's words: `source <(jaxrl completion bash)`.")
     parser.add_argument("shell", metavar="SHELL", choices=SHELLS, nargs="?", help="bash or zsh")
     parser.add_argument("--words", metavar="LINE", help="print what may stand at the end of this line; for the script")

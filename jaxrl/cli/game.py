@@ -26,7 +26,6 @@ def is_meant(word: str) -> bool:
 
 
 def play(arguments: Sequence[str]) -> int:
-    """`jaxrl play`."""
     parser = _parser("play", "A match of both seats with the same cards, and an interval of the win rate.")
     parser.add_argument("first", metavar="A", help=PLAYERS, type=_player)
     parser.add_argument("second", metavar="B", help=PLAYERS, type=_player, nargs="?")
@@ -74,7 +73,6 @@ def _play_against(options: argparse.Namespace) -> int:
 
 
 def bot(arguments: Sequence[str]) -> int:
-    """`jaxrl bot`."""
     parser = _parser("bot", "A player on the referee's protocol, on standard input and output: one game.")
     parser.add_argument("player", metavar="PLAYER", help=PLAYERS, type=_player)
     parser.add_argument("--version", choices=["1.5", "1.2"], default="1.5", help="of the referee")
@@ -97,7 +95,6 @@ def bot(arguments: Sequence[str]) -> int:
 
 
 def view(arguments: Sequence[str]) -> int:
-    """`jaxrl view`."""
     parser = _parser("view", "One game in words, turn by turn; A moves first.")
     parser.add_argument("first", metavar="A", help=PLAYERS, type=_player)
     parser.add_argument("second", metavar="B", help=PLAYERS, type=_player)

@@ -41,7 +41,6 @@ def bench(arguments: Sequence[str]) -> int:
 
 
 def doctor(arguments: Sequence[str]) -> int:
-    """`jaxrl doctor`."""
     parser = Parser("doctor", "Check this machine and the installation; exit status 1 where something fails.")
     parser.add_argument("--require", choices=["gpu", "tpu"], help="fail where JAX has no such device")
     options = parser.parse_args(arguments)

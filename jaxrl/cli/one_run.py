@@ -131,7 +131,6 @@ def _train_help(path: str | None, settings: Sequence[str]) -> str:
 
 
 def evaluate(arguments: Sequence[str]) -> int:
-    """`jaxrl evaluate`."""
     parser = Parser("evaluate", "Score the newest checkpoint of a run over whole episodes.")
     add = parser.add_argument
     add(
@@ -189,7 +188,6 @@ def _print_result(result: Mapping[str, Any]) -> None:
 
 
 def plot(arguments: Sequence[str]) -> int:
-    """`jaxrl plot`."""
     parser = Parser("plot", "Draw the learning curve of one run, compare several, or rank the runs of a sweep.")
     parser.add_argument(
         "runs", metavar="RUN", nargs="+", help="run folders, archives (.tar.gz), `latest`, or a sweep's folder"

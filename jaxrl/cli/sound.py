@@ -21,7 +21,6 @@ STAGES = ("engine", "tokenizer", "decoder", "policy", "rl", "suite")
 
 
 def speech(arguments: Sequence[str]) -> int:
-    """`jaxrl speech`."""
     parser = Parser(
         "speech",
         "From data to reinforcement learning and an evaluation, stage by stage; run again, it goes on.",
@@ -72,7 +71,6 @@ def suite(run: Path, policy: str | None, json_file: Path | None) -> int:
 
 
 def speak(arguments: Sequence[str]) -> int:
-    """`jaxrl speak`."""
     parser = Parser(
         "speak", "Text, with tags at its head, as a wave: jaxrl speak RUN '(fast) turn the lamp on' --out a.wav"
     )
@@ -96,7 +94,6 @@ def speak(arguments: Sequence[str]) -> int:
 
 
 def listen(arguments: Sequence[str]) -> int:
-    """`jaxrl listen`."""
     parser = Parser("listen", "What is said in a wave: 16-bit mono at 16 kHz.")
     _add_policy(parser)
     parser.add_argument("file", type=Path, metavar="FILE.wav")
@@ -109,7 +106,6 @@ def listen(arguments: Sequence[str]) -> int:
 
 
 def chat(arguments: Sequence[str]) -> int:
-    """`jaxrl chat`."""
     parser = Parser(
         "chat", "Talk: a line is a question, `say: WORDS`, tags and words, or the path of a .wav; tools are run."
     )

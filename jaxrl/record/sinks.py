@@ -59,7 +59,6 @@ class _Lines:
             raise write_error(self._path, error) from error
 
     def close(self) -> None:
-        """Finish the file; a second call does nothing."""
         try:
             self._file.close()
         except OSError as error:
@@ -70,7 +69,6 @@ class JsonlSink(_Lines):
     """metrics.jsonl: one object a report, `env_steps` and the metrics. NaN and infinity become null."""
 
     def write(self, env_steps: int, values: Mapping[str, float]) -> None:
-        """Append one line and flush it."""
         finite = {name: _finite(value) for name, value in values.items()}
         self.append([{"env_steps": int(env_steps), **finite}])
 

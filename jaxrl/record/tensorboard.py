@@ -55,7 +55,6 @@ class TensorBoardSink:
             raise write_error(self._folder, error) from error
 
     def close(self) -> None:
-        """Finish the file; a second call does nothing."""
         self._writer.close()
 
     def _add(self, step: int, **content: object) -> None:

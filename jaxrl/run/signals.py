@@ -31,7 +31,6 @@ class StopRequests:
         self.on_insistence: Callable[[], None] = _interrupt
 
     def handle(self, number: int, frame: Any) -> None:
-        """The handler."""
         self.received.add(number)
         if number == signal.SIGHUP:
             _leave_terminal()

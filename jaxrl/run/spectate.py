@@ -79,7 +79,6 @@ class Spectator:
         self._due = time.monotonic()
 
     def __call__(self, action: np.ndarray | None, timestep: TimeStep) -> None:
-        """Show `timestep`, to which `action` led."""
         picture = self._screen.draw(timestep, action)
         time.sleep(max(0.0, self._due - time.monotonic()))
         self._due = max(self._due, time.monotonic() - self._pause) + self._pause

@@ -108,7 +108,6 @@ class Attempt:
         return None if self._process.poll() is None else self._finish()
 
     def wait(self) -> State:
-        """Wait for the end."""
         self._process.wait()
         return self._finish()
 
@@ -124,7 +123,6 @@ class Attempt:
         self.stop()
 
     def kill(self) -> None:
-        """End it at once."""
         self._process.kill()
 
     def _finish(self) -> State:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
@@ -57,7 +57,7 @@ def run_local(
     Returns:
         0 if all of them finished, 1 if one failed, 128 + signal number if interrupted.
     """
-    waiting, free = deque(runs), deque(slots)
+    waiting, free = list(runs), list(slots)[::-1]  # the first slot is taken first
     active: dict[str, tuple[Attempt, Slot]] = {}
     all_runs, looked = list(runs), time.monotonic()
     restarts, told = Counter[str](), set[str]()
@@ -70,17 +70,16 @@ def run_local(
                     all_runs.append(run)
                 if not active and (stop.number or not waiting):
                     break
-                for _ in range(len(waiting)):
+                for run in [*waiting]:
                     if not free or stop.number:
                         break
-                    run = waiting.popleft()
                     if who := folder.writer(run.id):  # left by a launcher that was killed; it saves and ends
-                        waiting.append(run)
                         if run.id not in told:
                             told.add(run.id)
                             print(f"waiting for {who}, which still writes in {folder.of(run.id)}", flush=True)
                         continue
-                    slot = free.popleft()
+                    waiting.remove(run)
+                    slot = free.pop()
                     active[run.id] = (_start(folder, run, slot), slot)
                 judging = time.monotonic() > looked + JUDGE_S
                 looked = time.monotonic() if judging else looked

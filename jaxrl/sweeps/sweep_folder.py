@@ -102,11 +102,9 @@ class SweepFolder:
             return State()
 
     def set_state(self, run_id: str, state: State) -> None:
-        """Replace the state of one run."""
         replace_json(self.of(run_id) / "state.json", dataclasses.asdict(state), indent=1)
 
     def change(self, run_id: str, **changes: Any) -> State:
-        """Replace some fields of a run's state."""
         state = replace(self.state(run_id), **changes)
         self.set_state(run_id, state)
         return state

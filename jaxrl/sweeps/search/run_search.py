@@ -36,7 +36,6 @@ class Search(Supply):
             super().__init__(expand(sweeps, options.count, options.draw_seed))
 
     def more(self) -> Run | None:
-        """The next proposal."""
         return self._proposals.next() if self._proposals else None
 
     def verdict(self, run: Run) -> str:
