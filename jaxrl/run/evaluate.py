@@ -270,6 +270,7 @@ def finish(config: ExperimentConfig, run: RunDir) -> None:
     from jaxrl.analysis.figures.learning import plot_run  # matplotlib takes a second to load
 
     say(f"curve       {plot_run(run.path)}")
-    say(f"next        {typed('evaluate', run, '--video', 'episode.gif')}")
+    film = () if config.runtime.kind == "selfplay" else ("--video", "episode.gif")
+    say(f"next        {typed('evaluate', run, *film)}")
     if config.record.wandb != "off" and choose_mode(config.record.wandb) == "online":
         WandbSink(run.path, config.record.wandb_project, "online").close()  # score, curve and film

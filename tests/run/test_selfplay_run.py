@@ -15,6 +15,7 @@ from jaxrl.errors import ConfigError
 from jaxrl.record.checkpoints import Checkpoints
 from jaxrl.record.metrics import documented
 from jaxrl.record.rundir import RunDir
+from jaxrl.run.evaluate import finish
 from jaxrl.run.train import run_training
 from tests.support.parts import CATCH
 from tests.support.small_runs import assert_same_run, interrupt_after, make_config, newest, rows
@@ -64,6 +65,8 @@ def test_it_is_stopped_and_resumed_bit_for_bit(tmp_path, monkeypatch, capsys):
     assert curve[-1]["selfplay/pool_size"] == 3 and curve[-1]["rate/games"] > 0
     line = capsys.readouterr().out
     assert "games/s" in line and "pool" in line
+    finish(config, whole)
+    assert f"evaluate {whole}\n" in capsys.readouterr().out  # without a film, which two players have none of
 
 
 def test_a_kill_loses_at_most_what_came_after_the_checkpoint(tmp_path):
