@@ -84,7 +84,7 @@ def measure(
     def worker(thread: int) -> np.ndarray:
         state, key = states[thread], keys[thread]
         played, call = np.zeros(3, np.int64), 0
-        while time.perf_counter() < deadline:
+        while call == 0 or time.perf_counter() < deadline:
             call += 1
             state, counts = play(state, jax.random.fold_in(key, call))
             played += jax.device_get([counts.steps, counts.games, counts.truncated])
