@@ -200,7 +200,7 @@ def test_a_second_ctrl_c_ends_at_once(tmp_path):
     ("words", "status", "sentence"),
     [
         (["--agent.no_such_key", "1"], 2, r".*agent\.no_such_key.*nearest.*"),
-        (["--env.id", "NoSuchGame-v5"], 1, r".*NoSuchGame-v5.*"),
+        (["--env.id", "NoSuchGame-v5"], 2, r".*NoSuchGame-v5.*"),
         (["--env.noop_max", "0"], 2, r".*env\.noop_max.*at least 1.*"),
         (["--runtime.learner_devices", "[0,31]"], 2, r".*runtime\.learner_devices names device 31.*"),
     ],
