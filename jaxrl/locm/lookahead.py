@@ -2,8 +2,7 @@
 
 Games differ in how many actions are legal, from one to some fifty. So the trials of all games form one
 list, game by game, and a loop takes as many of them at a time as there are games: nearly no trial is
-wasted, where a loop over the k-th action of every game would run up to the largest number. Of few games
-it takes `AT_LEAST`, since some hundred small kernels cost the same for ten trials as for a hundred.
+wasted, where a loop over the k-th action of every game would run up to the largest number.
 """
 
 import math
@@ -19,8 +18,6 @@ from jaxrl.envs.locm.battle import act
 from jaxrl.envs.locm.legal import battle_legal
 from jaxrl.envs.locm.sampling import nth_true
 from jaxrl.envs.locm.state import HAND_SLOTS, State, Version
-
-AT_LEAST = 64  # trials at a time
 
 Value = Callable[[State, Array, Array], Array]  # states [n], the seats to please [n], their games [n] -> float32 [n]
 
@@ -59,11 +56,11 @@ def worths(here: State, legal: Array, version: Version, value: Value) -> Array:
     games = here.winner.shape[0]
     count = jnp.sum(legal, axis=0, dtype=jnp.int32) - 1  # PASS is not tried
     ends = jnp.cumsum(count)
-    width = max(games, AT_LEAST)
+    every = jnp.arange(games)
 
     def trials(carry: tuple[Array, Array]) -> tuple[Array, Array]:
         first, worth = carry
-        number = first + jnp.arange(width)
+        number = first + every
         game = jnp.minimum(jnp.searchsorted(ends, number, side="right"), games - 1)
         kth = number - ends[game] + count[game] + 1
         real = number < ends[-1]
@@ -71,7 +68,7 @@ def worths(here: State, legal: Array, version: Version, value: Value) -> Array:
         action = jnp.where(real, nth_true(legal[:, game], kth.astype(jnp.int16)), PASS)
         after = act(before, action, version, with_turn=False)
         row = jnp.where(real, action, NUM_BATTLE_ACTIONS)  # past the end: dropped
-        return first + width, worth.at[row, game].set(value(after, before.player, game), mode="drop")
+        return first + games, worth.at[row, game].set(value(after, before.player, game), mode="drop")
 
-    worth = jnp.full((NUM_BATTLE_ACTIONS, games), -jnp.inf).at[PASS].set(value(here, here.player, jnp.arange(games)))
+    worth = jnp.full((NUM_BATTLE_ACTIONS, games), -jnp.inf).at[PASS].set(value(here, here.player, every))
     return lax.while_loop(lambda carry: carry[0] < ends[-1], trials, (jnp.int32(0), worth))[1]

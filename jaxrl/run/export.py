@@ -106,10 +106,8 @@ def _described(
 ) -> tuple[ExperimentConfig, TrainState, Card]:
     """Config and state of what is exported, and a card without licence."""
     config = experiment.config
-    updates, scored = (
-        int(state.updates),
-        None if episodes or member is not None else read_record(run, "evaluation.json"),
-    )
+    updates = int(state.updates)
+    scored = None if episodes or member is not None else read_record(run, "evaluation.json")
     if scored is not None and scored.get("updates") != updates:
         scored = None
     if scored is None and episodes != 0:
