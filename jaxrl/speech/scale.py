@@ -17,7 +17,7 @@ from jaxrl.speech.rl.rl_config import RLConfig
 from jaxrl.speech.suite.suite_config import SuiteConfig
 from jaxrl.speech.tokenizer.codec_training import CodecConfig
 
-MAY_BE_ZERO = ("seed", "dropout", "noise", "phone_weight", "kl_cost")
+MAY_BE_ZERO = ("seed", "dropout", "noise", "phone_weight", "rehearsed", "throats", "second_steps", "kl_cost")
 
 
 @dataclass(frozen=True)

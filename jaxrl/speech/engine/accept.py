@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from jaxrl.speech.engine.scripts import corpus, vocabulary
 from jaxrl.speech.sound.judges import Recogniser, word_errors
@@ -12,11 +12,18 @@ from jaxrl.speech.tags import bands_of, style_of
 MAX_WER, MAX_WER_STRANGE = 0.1, 0.25
 RATE_TOLERANCE, PITCH_TOLERANCE = 0.05, 0.03  # shares
 HEARD = 12_000  # sentences from which the judge knows the domain
+OFTEN = 60  # times that it is told each of some more sentences
 
 
-def domain_judge() -> Recogniser:
-    """The recogniser that filters the data, and judges all that is spoken after it."""
-    return Recogniser(corpus(HEARD), vocabulary())
+def domain_judge(more: Iterable[str] = ()) -> Recogniser:
+    """The recogniser that filters the data, and judges all that is spoken after it.
+
+    Args:
+        more: sentences that may be heard beside those of the domain, such as the meanings in the dictionary.
+    """
+    told = list(more)
+    words = sorted({*vocabulary(), *(word for text in told for word in text.split())})
+    return Recogniser([*corpus(HEARD), *told * OFTEN], words)
 
 
 def objection(text: str, tags: Sequence[str], measured: Mapping[str, float], heard: str) -> str:

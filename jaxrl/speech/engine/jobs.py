@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxrl.speech.engine.scripts import Script, draw, split_of
+from jaxrl.speech.engine.scripts import Script, clock_words, draw, draw_of, split_of
 from jaxrl.speech.engine.voices import ASSISTANT, HELD_OUT_PAIRS, VOICES
 from jaxrl.speech.tags import TAGS
+from jaxrl.speech.tools import MEANINGS
 
 # Shares of styles; the rest is neutral.
 ATTRIBUTES = ("fast", "slow", "high", "low", "loud", "soft", "monotone", "lively", "whisper", "happy", "sad", "angry")
@@ -16,6 +17,10 @@ ACCENTED = ("scottish", "british", "caribbean", "new york")
 STYLED, ACCENT, SUNG, RAPPED = 0.36, 0.04, 0.05, 0.05
 TUNES = ("c3 e3 g3 c3", "g3 e3 c3", "c3 d3 e3 d3", "a2 c3 e3", "e3 d3 c3 d3 e3", "c3 c3 g3 g3")
 HIGH_TUNES = ("c4 e4 g4 c4", "g3 a3 b3 c4", "e4 d4 c4", "a3 c4 e4")
+# Of a rehearsal: shares of the assistant's own voice and of answers; tags that are twice as frequent, since roles have
+# them.
+OWN_VOICE, SHORT, OF_ROLES = 0.5, 0.5, ("slow", "high", "monotone")
+ANSWERED = ("arithmetic", "fact", "memory", "spelling")  # kinds of scripts that have answers
 
 
 class Job(NamedTuple):
@@ -48,6 +53,28 @@ def plan(count: int, seed: int) -> list[Job]:
         if script.answer:
             jobs.append(Job(f"{word}a", split, "answer", script.answer, "", ASSISTANT, (), seed))
     return jobs
+
+
+def rehearsal(count: int, seed: int) -> list[Job]:
+    """The first `count` of what `plan` has little of and the assistant must say: what tools answer, and then texts of
+    the training split under a tag, half of them answers of a word or two, half in its own voice."""
+    names = [name for name, voice in VOICES.items() if voice.split == "train"]
+    told = [("meaning", text, voice) for text in MEANINGS.values() for voice in names]
+    hours = [f"it is {clock_words(minutes)}" for minutes in range(0, 12 * 60, 5)]
+    told += [("clock", text, ASSISTANT) for text in hours if split_of(text) == "train"]
+    jobs = [
+        Job(f"r{index:06d}", "train", kind, text, "", voice, (), seed) for index, (kind, text, voice) in enumerate(told)
+    ]
+    for index in range(count - len(jobs)):
+        rng = np.random.default_rng([seed, index, 1])
+        voice = ASSISTANT if rng.random() < OWN_VOICE else names[int(rng.integers(len(names)))]
+        short = rng.random() < SHORT
+        script = draw_of(rng, "train", ANSWERED[int(rng.integers(len(ANSWERED)))] if short else "")
+        tags = [name for name in (*ATTRIBUTES, *OF_ROLES) if (name, voice) not in HELD_OUT_PAIRS]
+        kind, text = ("answer", script.answer) if short else (script.kind, script.text)
+        tag = tags[int(rng.integers(len(tags)))]
+        jobs.append(Job(f"r{len(jobs):06d}", "train", kind, text, "", voice, (tag,), seed))
+    return jobs[:count]
 
 
 def _voice(rng: np.random.Generator, split: str) -> str:

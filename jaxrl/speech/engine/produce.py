@@ -21,19 +21,27 @@ import numpy as np
 from jaxrl.record.files import replace_json, replacing
 from jaxrl.speech import extra
 from jaxrl.speech.engine.accept import domain_judge, objection
-from jaxrl.speech.engine.jobs import Job, plan
+from jaxrl.speech.engine.jobs import Job, plan, rehearsal
 from jaxrl.speech.engine.reading import read
 from jaxrl.speech.engine.shards import Made, fingerprint, read_shard, write_shard
 from jaxrl.speech.manifest import Item, write_manifest
 from jaxrl.speech.sound.judges import Recogniser, error_rate, word_errors
 from jaxrl.speech.speech_error import SpeechError
 from jaxrl.speech.tags import style_of
+from jaxrl.speech.tools import MEANINGS
 
 SHARD = 64
 MANIFEST, WAVES, SUMMARY = "manifest.jsonl", "waves.bin", "engine.json"
 
 
-def produce(folder: Path, utterances: int, seed: int, workers: int, advance: Callable[[int, int], None]) -> dict:
+def produce(
+    folder: Path,
+    utterances: int,
+    seed: int,
+    workers: int,
+    advance: Callable[[int, int], None],
+    rehearsed: bool = False,
+) -> dict:
     """Fill `folder` with waves, manifest and a summary, which is returned.
 
     Args:
@@ -42,21 +50,23 @@ def produce(folder: Path, utterances: int, seed: int, workers: int, advance: Cal
         seed: of the plan.
         workers: processes; they change nothing but the time.
         advance: told the number of jobs done, and of all.
+        rehearsed: by the plan `jobs.rehearsal`, before a judge that also knows what tools answer.
 
     Raises:
         SpeechError: a package of the extra is missing, an utterance cannot be made, or a shard is damaged.
     """
     for package in extra.PACKAGES:
         extra.load(package)
-    jobs = plan(utterances, seed)
+    jobs = (rehearsal if rehearsed else plan)(utterances, seed)
+    more = tuple(MEANINGS.values()) if rehearsed else ()
     shards = [jobs[start : start + SHARD] for start in range(0, len(jobs), SHARD)]
-    name = f"{fingerprint()}-{seed}"
+    name = f"{fingerprint()}-{seed}{'r' * rehearsed}"
     paths = [folder / "shards" / f"{name}-{index:04d}-{len(part)}.npz" for index, part in enumerate(shards)]
     found = {index: read_shard(path) for index, path in enumerate(paths) if path.exists()}
     todo = [index for index in range(len(shards)) if index not in found]
     done = sum(map(len, found.values()))
     advance(done, len(jobs))
-    with multiprocessing.get_context("spawn").Pool(min(workers, max(len(todo), 1)), _start_worker) as pool:
+    with multiprocessing.get_context("spawn").Pool(min(workers, max(len(todo), 1)), _start_worker, (more,)) as pool:
         for index in todo:
             made = []
             for one in pool.imap(_make_apart, shards[index]):
@@ -136,10 +146,10 @@ def _share(part: Sequence[Any], whole: Sequence[Any]) -> float:
 _recogniser: list[Recogniser] = []
 
 
-def _start_worker() -> None:
+def _start_worker(more: Sequence[str]) -> None:
     """Load what every job needs; nothing is ever spoken or heard in this process itself."""
     extra.load("pyworld")
-    _recogniser.append(domain_judge())
+    _recogniser.append(domain_judge(more))
 
 
 def make(job: Job, recogniser: Recogniser) -> Made:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from jaxrl.speech.chat import Call, Speech, Turn
+from jaxrl.speech.engine.facts import FACTS
 from jaxrl.speech.engine.scripts import clock_words, draw_of, vocabulary
+from jaxrl.speech.engine.voices import ASSISTANT
+from jaxrl.speech.phrasings import phrasings
 from jaxrl.speech.policy import asking
 from jaxrl.speech.policy.library import Library, Utterance
 from jaxrl.speech.speech_error import SpeechError
@@ -16,7 +20,19 @@ from jaxrl.speech.tools import MEANINGS, TOOLS, answer_turn, run_tool
 
 Maker = Callable[[np.random.Generator, Library], list[Turn]]  # no turns: the library lacks what it needs
 MAX_TURNS = 3
+OWN_ROLES = 0.6  # share of roles that the assistant plays in its own voice, beside those in any
+MADE_UP = 0.25  # share of questions that are sums that nobody read out
+# Questions that neither a tool nor the table of facts answers.
+BEYOND = (
+    "what is the capital of {}",
+    "name the capital of {}",
+    "what colour is the {}",
+    "tell me the colour of the {}",
+    "how many legs has a {}",
+    "what follows {}",
+)
 WORDS = [word for word in vocabulary() if word.isalpha() and word not in MEANINGS]  # that the dictionary lacks
+STRANGE = [word for word in WORDS if not any(word in text.split() for row in FACTS for text in row)]  # and the facts
 
 
 def tts(rng: np.random.Generator, library: Library) -> list[Turn]:
@@ -32,43 +48,54 @@ def control(rng: np.random.Generator, library: Library) -> list[Turn]:
     one = _one(rng, library.tagged)
     if not all(tag in TAGS for tag in one.tags):  # notes and beats have no sentences
         return [*asking.to_say(one.text, one.tags, one.voice), Turn("assistant", (_said(rng, one),))]
-    sentences = [_one(rng, TAGS[tag].sentences) for tag in one.tags]
+    sentences = [_one(rng, phrasings(tag)) for tag in one.tags]
     return [*asking.to_say_so(one.text, sentences, one.voice), Turn("assistant", (_said(rng, one),))]
 
 
 def asr(rng: np.random.Generator, library: Library) -> list[Turn]:
     """Speech, and what it says."""
     one = _one(rng, library.all)
-    return [*asking.to_write(_said(rng, one)), Turn("assistant", (one.text,))]
+    return [*asking.to_write(_heard(rng, one)), Turn("assistant", (one.text,))]
 
 
 def cloning(rng: np.random.Generator, library: Library) -> list[Turn]:
-    """Two texts in one voice, the first of which is the prompt."""
-    voices = [name for name, told in library.plain.items() if len(told) > 1]
+    """Two texts in one voice, the first of which is the prompt; the voice has another throat half of the times."""
+    throats = [told for told in library.throats.values() if len(told) > 1]
+    if throats and rng.random() < 0.5:
+        (first, spoken), (second, answer) = _two(rng, _one(rng, throats))
+        return [*asking.to_clone(first, spoken, second), Turn("assistant", (answer,))]
+    voices = [told for told in library.plain.values() if len(told) > 1]
     if not voices:
         return []
-    voice = _one(rng, voices)
-    first, second = (library.plain[voice][int(i)] for i in rng.choice(len(library.plain[voice]), 2, replace=False))
-    return [*asking.to_clone(first.text, _said(rng, first), second.text), Turn("assistant", (_said(rng, second),))]
+    one, other = _two(rng, _one(rng, voices))
+    return [*asking.to_clone(one.text, _said(rng, one), other.text), Turn("assistant", (_said(rng, other),))]
 
 
 def questions(rng: np.random.Generator, library: Library) -> list[Turn]:
     """A spoken or typed question, and an answer in text, in speech, or in text and then speech."""
     if not library.questions:
         return []
+    if rng.random() < MADE_UP:  # typed sums there are without end
+        script = draw_of(rng, "train", "arithmetic")
+        return [*asking.to_answer(script.text, asking.IN_TEXT), Turn("assistant", (script.answer,))]
     one = _one(rng, library.questions)
     how = _how(rng, one.answer, library)
     return [*asking.to_answer(_asked(rng, one), how), _reply(rng, one.answer, how, library)]
 
 
 def tools(rng: np.random.Generator, library: Library) -> list[Turn]:
-    """A question with some tools at hand: called where they answer it, and only there."""
-    at_hand = [name for name in TOOLS if rng.random() < 0.75]
+    """Questions with some tools at hand: called where they answer them, and only there."""
+    at_hand = list(TOOLS) if rng.random() < 0.6 else [name for name in TOOLS if rng.random() < 0.5]
+    asked = [_with_tools(rng, library, at_hand) for _ in range(1 + int(rng.integers(MAX_TURNS)))]
+    return [*asking.system(tools=at_hand), *(turn for turns in asked for turn in turns)]
+
+
+def _with_tools(rng: np.random.Generator, library: Library, at_hand: Sequence[str]) -> list[Turn]:
     question, answer, clock = _tool_question(rng, library)
     call = asking.call_for(question if isinstance(question, str) else question.text)
     content = question if isinstance(question, str) else _asked(rng, question)
     how = _how(rng, answer, library)
-    first = asking.to_answer(content, how, at_hand)
+    first = asking.to_answer(content, how)
     if call is None or not asking.needs(call, at_hand):
         known = answer if call is None or call.text.startswith("calc") else asking.UNKNOWN
         return [*first, _reply(rng, known, how if known == answer else asking.IN_TEXT, library)]
@@ -84,7 +111,8 @@ def personas(rng: np.random.Generator, library: Library) -> list[Turn]:
         voices = [voice for voice, tag in library.under if tag == persona.tag]
         if not voices:
             return []
-        voice = _one(rng, voices)
+        own = ASSISTANT in voices and rng.random() < OWN_ROLES
+        voice = ASSISTANT if own else _one(rng, voices)
         turns += asking.system(voice, persona=name)
         for _ in range(MAX_TURNS):
             one = _one(rng, library.under[voice, persona.tag])
@@ -105,41 +133,62 @@ def several(rng: np.random.Generator, library: Library) -> list[Turn]:
     return [turn for _ in range(2) for turn in questions(rng, library)]
 
 
-# Shares of the tasks.
-TASKS: Mapping[str, tuple[float, Maker]] = {
-    "tts": (0.45, tts),
-    "asr": (0.29, asr),
-    "questions": (0.08, questions),
-    "control": (0.04, control),
-    "cloning": (0.04, cloning),
-    "tools": (0.05, tools),
-    "personas": (0.03, personas),
-    "several": (0.02, several),
+class Task(NamedTuple):
+    """What makes its dialogues, and its shares of them: in a first course, most of which is speaking and writing, and
+    in a second one for those who can do that."""
+
+    make: Maker
+    first: float
+    second: float
+
+
+TASKS: Mapping[str, Task] = {
+    "tts": Task(tts, 0.45, 0.22),
+    "asr": Task(asr, 0.29, 0.17),
+    "questions": Task(questions, 0.08, 0.07),
+    "control": Task(control, 0.04, 0.15),
+    "cloning": Task(cloning, 0.04, 0.09),
+    "tools": Task(tools, 0.05, 0.20),
+    "personas": Task(personas, 0.03, 0.08),
+    "several": Task(several, 0.02, 0.02),
 }
 
 
-def draw_dialogue(rng: np.random.Generator, library: Library, tasks: Sequence[str] = tuple(TASKS)) -> list[Turn]:
-    """One dialogue of some tasks, by their shares; of text to speech where the library lacks what the task needs.
+def draw_dialogue(
+    rng: np.random.Generator, library: Library, tasks: Sequence[str] = tuple(TASKS), second: bool = False
+) -> list[Turn]:
+    """One dialogue of some tasks, by their shares in the first or the second course; of text to speech where the
+    library lacks what the task needs.
 
     Raises:
         SpeechError: the library is empty.
     """
     if not library.all:
         raise SpeechError("a split has no utterance; raise engine.utterances or policy.utterances")
-    shares = np.array([TASKS[name][0] for name in tasks])
-    return TASKS[tasks[int(rng.choice(len(tasks), p=shares / shares.sum()))]][1](rng, library) or tts(rng, library)
+    shares = np.array([TASKS[name].second if second else TASKS[name].first for name in tasks])
+    return TASKS[tasks[int(rng.choice(len(tasks), p=shares / shares.sum()))]].make(rng, library) or tts(rng, library)
 
 
 def _one(rng: np.random.Generator, among):
     return among[int(rng.integers(len(among)))]
 
 
+def _two(rng: np.random.Generator, among):
+    return (among[int(index)] for index in rng.choice(len(among), 2, replace=False))
+
+
 def _said(rng: np.random.Generator, one: Utterance) -> Speech:
+    """In its own voice, as the assistant may say it."""
     return _one(rng, one.codings)
 
 
+def _heard(rng: np.random.Generator, one: Utterance) -> Speech:
+    """As the assistant may hear it: half of the times in another throat, where there are any."""
+    return _one(rng, one.throats) if one.throats and rng.random() < 0.5 else _said(rng, one)
+
+
 def _asked(rng: np.random.Generator, one: Utterance) -> str | Speech:
-    return one.text if rng.random() < 0.35 else _said(rng, one)
+    return one.text if rng.random() < 0.35 else _heard(rng, one)
 
 
 def _how(rng: np.random.Generator, answer: str, library: Library) -> str:
@@ -157,17 +206,28 @@ def _reply(rng: np.random.Generator, answer: str, how: str, library: Library) ->
 
 
 def _tool_question(rng: np.random.Generator, library: Library) -> tuple[str | Utterance, str, int]:
-    """A question, its answer with every tool at hand, and the minutes of the dialogue's clock."""
+    """A question, its answer with every tool at hand, and the minutes of the dialogue's clock. A quarter are such that
+    no tool answers, of which some nobody can: what nothing was ever said of is no reason for a call."""
     clock, kind = int(rng.integers(24 * 60)), rng.random()
-    if kind < 0.25:
+    if kind < 0.22:
         return _one(rng, asking.CLOCK_QUESTIONS), f"it is {clock_words(clock)}", clock
-    if kind < 0.5:
+    if kind < 0.44:
         word = _one(rng, list(MEANINGS)) if rng.random() < 0.7 else _one(rng, WORDS)
         told = run_tool(Call(f"define {word}"), clock)
         question = _one(rng, asking.MEANING_QUESTIONS).format(word)
         return question, asking.UNKNOWN if told.startswith("error") else told, clock
-    if kind < 0.75 or not library.questions:  # typed sums there are without end
+    sums = [one for one in library.questions if one.kind == "arithmetic"]
+    others = [one for one in library.questions if one.kind != "arithmetic"]
+    if kind < 0.75:
+        if sums and kind > 0.58:
+            one = _one(rng, sums)
+            return one, one.answer, clock
         script = draw_of(rng, "train", "arithmetic")
         return script.text, script.answer, clock
-    one = _one(rng, library.questions)
-    return one, one.answer, clock
+    if others and kind > 0.87:
+        one = _one(rng, others)
+        return one, one.answer, clock
+    if kind > 0.82:
+        return _one(rng, BEYOND).format(_one(rng, STRANGE)), asking.UNKNOWN, clock
+    script = draw_of(rng, "train", _one(rng, ("fact", "memory", "spelling")))
+    return script.text, script.answer, clock

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from jaxrl.errors import ConfigError
 from jaxrl.speech.ids import Vocabulary
-from jaxrl.speech.policy.library import PHONES
+from jaxrl.speech.policy.library import PHONES, SPEEDS
 from jaxrl.speech.policy.transformer import Transformer
 
 
@@ -27,6 +28,14 @@ class PolicyConfig:
         text_weight: of the loss of a token of text, beside that of a code.
         phone_weight: of a loss beside it, of the phone that each code belongs to, as the synthesiser timed it; 0 for
             none.
+        rehearsed: utterances beside them, what tools answer and short texts under tags, see `jobs.rehearsal`; 0 for
+            none.
+        throats: other throats in which each utterance of training is listened to, 6 at most: its wave played faster or
+            slower, which moves pitch and formants together (Ko et al., 2015, "Audio augmentation for speech
+            recognition").
+        second_steps: updates of a second course, which begins with what the first has learnt, and in which all tasks
+            have their share; 0 for none.
+        second_rate: peak of the learning rate in it.
         student_layers: blocks of the student.
         student_texts: that the policy reads out for its student.
         student_steps: updates of the student.
@@ -45,10 +54,18 @@ class PolicyConfig:
     noise: float = 0.1
     text_weight: float = 1.0
     phone_weight: float = 0.0
+    rehearsed: int = 0
+    throats: int = 0
+    second_steps: int = 0
+    second_rate: float = 2e-3
     student_layers: int = 2
     student_texts: int = 400
     student_steps: int = 800
     seed: int = 0
+
+    def __post_init__(self):
+        if not 0 <= self.throats <= len(SPEEDS):
+            raise ConfigError(f"policy.throats must be 0 to {len(SPEEDS)}, got {self.throats}")
 
 
 def make_network(config: PolicyConfig, vocabulary: Vocabulary) -> Transformer:

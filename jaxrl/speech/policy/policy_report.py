@@ -45,17 +45,22 @@ class Said(NamedTuple):
 
 
 def ask(policy: Policy, dialogues: Sequence[Sequence[Turn]], temperature: float, seed: int = 0) -> list[Said]:
-    """Answers to dialogues, in batches; raises `SpeechError` where one does not parse, which the grammar rules out."""
+    """Answers to dialogues, in batches of about one length, since a long prompt leaves all of its batch little room.
+
+    Raises:
+        SpeechError: an answer does not parse, which the grammar rules out.
+    """
     prompts = [encode_prompt(turns, policy.vocabulary, policy.config.context) for turns in dialogues]
-    said: list[Said] = []
-    for start in range(0, len(prompts), BATCH):
-        part = prompts[start : start + BATCH]
-        padded = [*part, *[part[-1]] * (BATCH - len(part))]  # one size is compiled
+    order = sorted(range(len(prompts)), key=lambda place: len(prompts[place]))
+    said: dict[int, Said] = {}
+    for start in range(0, len(order), BATCH):
+        part = order[start : start + BATCH]
+        padded = [prompts[place] for place in [*part, *[part[-1]] * (BATCH - len(part))]]  # one size is compiled
         tokens = policy.answer(padded, jax.random.fold_in(jax.random.key(seed), start), temperature)
-        for prompt, answer in zip(part, tokens, strict=False):
-            turns, _ = parse([*prompt, *answer], policy.vocabulary)
-            said.append(Said(turns[-1], answer[-1:] == [ids.EOT]))
-    return said
+        for place, answer in zip(part, tokens, strict=False):
+            turns, _ = parse([*prompts[place], *answer], policy.vocabulary)
+            said[place] = Said(turns[-1], answer[-1:] == [ids.EOT])
+    return [said[place] for place in range(len(prompts))]
 
 
 def unseen_texts(count: int, split: str = "test", seed: int = 7) -> list[str]:

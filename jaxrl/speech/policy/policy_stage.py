@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from jaxrl.record.files import replace_json
-from jaxrl.speech.chat import Speech
+from jaxrl.speech.chat import Speech, Turn
 from jaxrl.speech.decoder.flow_training import channels_of, voice_of
 from jaxrl.speech.engine.accept import domain_judge
 from jaxrl.speech.engine.produce import MANIFEST, SUMMARY, produce, read_summary, wave_of
@@ -22,23 +23,23 @@ from jaxrl.speech.manifest import Item, read_manifest
 from jaxrl.speech.policy.assistant import VOICES_FILE, Assistant
 from jaxrl.speech.policy.at_hand import POLICY, STUDENT, TRAINING, load_policy, student_config, vocabulary_of
 from jaxrl.speech.policy.dialogues import TASKS, draw_dialogue
-from jaxrl.speech.policy.library import BEGINNINGS, Library
+from jaxrl.speech.policy.library import BEGINNINGS, SPEEDS, Library
 from jaxrl.speech.policy.policy_config import PolicyConfig
 from jaxrl.speech.policy.policy_report import report, spoken, unseen_texts
 from jaxrl.speech.policy.row_packing import fill
 from jaxrl.speech.policy.student import self_generated
-from jaxrl.speech.policy.supervised import Rows, train_policy
+from jaxrl.speech.policy.supervised import PolicyState, Rows, train_policy
 from jaxrl.speech.progress_bar import shown
 from jaxrl.speech.scale import Scale
 from jaxrl.speech.sound import features as features_file
 from jaxrl.speech.sound.features import BLOCK_SAMPLES, log_mel, to_blocks
 from jaxrl.speech.sound.gallery import Shown, write_curve, write_gallery
 from jaxrl.speech.sound.judges import Recogniser
-from jaxrl.speech.sound.waves import from_int16, write_wave
+from jaxrl.speech.sound.waves import RATE, from_int16, resample, write_wave
 from jaxrl.speech.sound.world import pitch_track
 from jaxrl.speech.tokenizer.codec_training import Tokenizer
 
-DATA, LATER = "data", "later.npz"
+DATA, REHEARSED, LATER, THROATS, FIRST = "data", "rehearsed", "later.npz", "throats.npz", "first"
 SHIFTS = tuple(int(BLOCK_SAMPLES * later) for later in BEGINNINGS)  # samples
 PANELS = (("loss", "valid_loss"), ("text", "valid_text", "speech", "valid_speech"), ("right", "valid_right"))
 LISTENED = 8  # waves on the page
@@ -50,8 +51,8 @@ def policy(folder: Path, scale: Scale, workers: int) -> dict[str, Any]:
     items, speech = all_utterances(folder, scale, workers)
     write_voices(folder)
     held_out, unseen = (Library(items, speech, split) for split in ("valid", "test"))
-    train = Library(items, speech, "train", later_codes(folder, scale, items))
-    train_on(own / TRAINING, train, held_out, scale.policy, vocabulary_of(scale), "policy")
+    train = Library(items, speech, "train", later_codes(folder, scale, items), throat_codes(folder, scale, items))
+    train_courses(own, train, held_out, scale.policy, vocabulary_of(scale))
     judge = domain_judge()
     assistant = Assistant(folder)
     found, heard = report(assistant.policy, unseen, judge, assistant.wave)
@@ -83,6 +84,17 @@ def student(folder: Path, scale: Scale, judge: Recogniser, teacher: Assistant, h
     return {**counts, "wer": own_rate, "wer_of_its_teacher": other}
 
 
+def train_courses(own: Path, train: Library, held_out: Library, config: PolicyConfig, tokens: Vocabulary) -> None:
+    """Train the policy in the folder `own`: in one course, or in a second one from what the first has learnt."""
+    if not config.second_steps:
+        train_on(own / TRAINING, train, held_out, config, tokens, "policy")
+        return
+    first = train_on(own / FIRST, train, held_out, config, tokens, "policy, first course")
+    settings = {"steps": config.second_steps, "learning_rate": config.second_rate, "seed": config.seed + 1}
+    second = dataclasses.replace(config, **settings)
+    train_on(own / TRAINING, train, held_out, second, tokens, "policy, second course", begun=first.params)
+
+
 def train_on(
     folder: Path,
     library: Library,
@@ -91,54 +103,112 @@ def train_on(
     tokens: Vocabulary,
     title: str,
     tasks: Sequence[str] = tuple(TASKS),
-) -> None:
-    """Train in `folder` on the tasks, with the losses of held-out utterances in its curve, and draw that curve."""
+    begun: Any = None,
+) -> PolicyState:
+    """Train in `folder` on the tasks, with the losses of held-out utterances in its curve, and draw that curve.
+
+    With parameters that have `begun` it is the second course.
+    """
     rng = np.random.default_rng(config.seed)
     checked = fill(lambda: draw_dialogue(rng, held_out, ("tts", "asr")), config.rows, config.context, tokens)
 
     def draw(rng: np.random.Generator) -> Rows:
-        return fill(lambda: draw_dialogue(rng, library, tasks), config.rows, config.context, tokens, library.phones)
+        def dialogue() -> list[Turn]:
+            return draw_dialogue(rng, library, tasks, begun is not None)
+
+        return fill(dialogue, config.rows, config.context, tokens, library.phones)
 
     with shown(title) as advance:
-        train_policy(folder, draw, checked, config, tokens, advance)
+        state = train_policy(folder, draw, checked, config, tokens, advance, begun=begun)
     lines = (folder / CURVE).read_text(encoding="utf-8").splitlines()
     write_curve(folder / "curve.png", [json.loads(line) for line in lines], PANELS)
+    return state
 
 
 def all_utterances(folder: Path, scale: Scale, workers: int) -> tuple[list[Item], list[Speech]]:
     """The engine's utterances, and those that are made here beside them, with their codes."""
-    data = folder / POLICY / DATA
-    wanted = {"utterances": scale.policy.utterances, "seed": scale.engine.seed + 1}
-    if not (data / SUMMARY).exists() or not wanted.items() <= read_summary(data).items():
-        for path in (data / CODES, folder / POLICY / LATER):
-            path.unlink(missing_ok=True)
-        with shown("more utterances") as advance:
-            produce(data, wanted["utterances"], wanted["seed"], workers, advance)
-    items = read_manifest(data / MANIFEST)
-    if not (data / CODES).exists():
-        tokenizer = load_tokenizer(folder, scale)
-        write_codes(data / CODES, [_coded(tokenizer, wave_of(data, item)) for item in items])
-    first = read_manifest(folder / "engine" / MANIFEST)
-    return [*first, *items], [*read_codes(folder / "tokenizer" / CODES), *read_codes(data / CODES)]
+    items, speech = read_manifest(folder / "engine" / MANIFEST), read_codes(folder / "tokenizer" / CODES)
+    for name, count, seed in _made_here(scale):
+        data = folder / POLICY / name
+        wanted = {"utterances": count, "seed": seed}
+        if not (data / SUMMARY).exists() or not wanted.items() <= read_summary(data).items():
+            for path in (data / CODES, folder / POLICY / LATER, folder / POLICY / THROATS):
+                path.unlink(missing_ok=True)
+            with shown("more utterances") as advance:
+                produce(data, count, seed, workers, advance, rehearsed=name == REHEARSED)
+        made = read_manifest(data / MANIFEST)
+        if not (data / CODES).exists():
+            tokenizer = load_tokenizer(folder, scale)
+            write_codes(data / CODES, [_coded(tokenizer, from_int16(wave_of(data, item))) for item in made])
+        items, speech = [*items, *made], [*speech, *read_codes(data / CODES)]
+    return items, speech
+
+
+def _made_here(scale: Scale) -> list[tuple[str, int, int]]:
+    """Folders of what the engine makes for the policy, with the number of utterances and the seed."""
+    found = [(DATA, scale.policy.utterances, scale.engine.seed + 1)]
+    return [*found, (REHEARSED, scale.policy.rehearsed, scale.engine.seed + 2)] if scale.policy.rehearsed else found
 
 
 def later_codes(folder: Path, scale: Scale, items: Sequence[Item]) -> list[tuple[Speech, ...]]:
     """Codes of the waves of `all_utterances` when they begin later by parts of a block, for each item."""
-    path = folder / POLICY / LATER
-    if not path.exists() or len(coded := read_codes(path)) != len(items) * len(SHIFTS):
-        tokenizer, coded = load_tokenizer(folder, scale), []
-        engine = len(read_manifest(folder / "engine" / MANIFEST))
-        with shown("codes of later beginnings") as advance:
-            for number, item in enumerate(items):
+    return _coded_again(
+        folder, scale, LATER, items, lambda number, wave: [np.pad(wave, (shift, 0)) for shift in SHIFTS]
+    )
+
+
+def throat_codes(folder: Path, scale: Scale, items: Sequence[Item]) -> list[dict[float, Speech]]:
+    """Codes of the waves of `all_utterances` in other throats, by how much faster they are played, for each item;
+    nothing of those that training does not have, or where `policy.throats` is 0."""
+    if not scale.policy.throats:
+        return []
+
+    def speeds(number: int) -> list[float]:
+        count = scale.policy.throats if items[number].split == "train" else 0
+        return [SPEEDS[(number + one * len(SPEEDS) // count) % len(SPEEDS)] for one in range(count)]
+
+    found = _coded_again(
+        folder,
+        scale,
+        THROATS,
+        items,
+        lambda number, wave: [resample(wave, round(RATE * speed)) for speed in speeds(number)],
+    )
+    return [dict(zip(speeds(number), codes, strict=True)) for number, codes in enumerate(found)]
+
+
+def _coded_again(
+    folder: Path,
+    scale: Scale,
+    name: str,
+    items: Sequence[Item],
+    changed: Callable[[int, np.ndarray], Sequence[np.ndarray]],
+) -> list[tuple[Speech, ...]]:
+    """Codes of what becomes of the wave of each item, kept in the file `name` with how many there are of each."""
+    path = folder / POLICY / name
+    counts = path.with_suffix(".json")
+    if not path.exists() or not counts.exists():
+        tokenizer = load_tokenizer(folder, scale)
+        coded: list[list[Speech]] = []
+        with shown(f"codes, {path.stem}") as advance:
+            for number, wave in enumerate(_waves(folder, scale)):
                 advance(number, len(items))
-                wave = wave_of(folder / "engine" if number < engine else folder / POLICY / DATA, item)
-                coded += [_coded(tokenizer, np.pad(wave, (shift, 0))) for shift in SHIFTS]
-        write_codes(path, coded)
-    return [tuple(coded[start : start + len(SHIFTS)]) for start in range(0, len(coded), len(SHIFTS))]
+                coded.append([_coded(tokenizer, one) for one in changed(number, wave)])
+        write_codes(path, [one for some in coded for one in some])
+        replace_json(counts, [len(some) for some in coded])
+    codes = iter(read_codes(path))
+    return [tuple(next(codes) for _ in range(count)) for count in json.loads(counts.read_text(encoding="utf-8"))]
+
+
+def _waves(folder: Path, scale: Scale) -> Iterator[np.ndarray]:
+    """The waves of `all_utterances`, one by one, in [-1, 1]."""
+    for data in (folder / "engine", *(folder / POLICY / name for name, _, _ in _made_here(scale))):
+        for item in read_manifest(data / MANIFEST):
+            yield from_int16(wave_of(data, item))
 
 
 def _coded(tokenizer: Tokenizer, wave: np.ndarray) -> Speech:
-    return tokenizer.encode(log_mel(to_blocks(from_int16(wave))))
+    return tokenizer.encode(log_mel(to_blocks(wave)))
 
 
 def write_voices(folder: Path) -> None:

@@ -127,6 +127,7 @@ def train_policy(
     vocabulary: Vocabulary,
     advance: Callable[[int, int], None],
     every: int = 100,
+    begun: Any = None,
 ) -> PolicyState:
     """The trained state; its folder holds what `fitting.fit` writes.
 
@@ -138,6 +139,7 @@ def train_policy(
         vocabulary: of the tokens.
         advance: told the number of updates done, and of all.
         every: updates between two savings.
+        begun: parameters of the first state; made by chance unless given.
     """
 
     def step(state: PolicyState, key: Array) -> tuple[PolicyState, Mapping[str, Array]]:
@@ -149,4 +151,6 @@ def train_policy(
         return {f"valid_{name}": value for name, value in found.items()}
 
     first = init_policy(config, vocabulary)
+    if begun is not None:
+        first = first._replace(params=jax.tree.map(jnp.copy, begun))  # an update gives its state away
     return fitting.fit(folder, first, step, config.steps, config.seed, advance, every, check)

@@ -65,6 +65,7 @@ def examine(
     library: Library,
     known: Mapping[str, Sequence[Speech]],
     ears: Ears,
+    of_tools: Ears,
     count: int,
     seed: int,
     advance: Callable[[int, int], None],
@@ -77,6 +78,7 @@ def examine(
         library: of the same.
         known: some speech of every voice, by which voices are told.
         ears: who listens.
+        of_tools: who listens to what tools answered, which are not all sentences of the domain.
         count: questions, about.
         seed: of what is drawn.
         advance: told the number of parts done, and of all.
@@ -100,7 +102,7 @@ def examine(
     given_tools = cases(library, max(count // 6, 8), seed)
 
     def aloud(said: Said) -> str:
-        return Answered(said, ASSISTANT, ears).words
+        return Answered(said, ASSISTANT, of_tools).words
 
     tools = {
         "spoken": tool_scores(ask, given_tools, aloud),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 
 from jaxrl.record.files import replace_json, replace_text
 from jaxrl.speech.chat import Speech, Turn, encode_dialogue, encode_prompt, opening
@@ -31,6 +32,7 @@ from jaxrl.speech.sound.judges import Recogniser
 from jaxrl.speech.sound.waves import write_wave
 from jaxrl.speech.suite.exam import Examined, Row, examine
 from jaxrl.speech.suite.hearing import Answered, Ears
+from jaxrl.speech.tools import MEANINGS
 
 PARTS = (TRAINING, "group")  # before and after reinforcement learning
 WAVES, KNOWN = 12, 12
@@ -51,6 +53,7 @@ class Hall(NamedTuple):
     speech: list[Speech]
     assistant: Assistant
     judge: Recogniser
+    tools_judge: Recogniser  # who also knows what the dictionary answers, which is no sentence of the domain
 
 
 def suite(folder: Path, scale: Scale, workers: int) -> dict[str, Any]:
@@ -67,7 +70,7 @@ def suite(folder: Path, scale: Scale, workers: int) -> dict[str, Any]:
 
 def hall_of(run: Path, scale: Scale, workers: int) -> Hall:
     """All that is shared; raises `SpeechError` where a stage before or a package of the extra is missing."""
-    return Hall(*all_utterances(run, scale, workers), Assistant(run), domain_judge())
+    return Hall(*all_utterances(run, scale, workers), Assistant(run), domain_judge(), domain_judge(MEANINGS.values()))
 
 
 def evaluate_suite(run: Path, part: str = TRAINING, hall: Hall | None = None) -> dict[str, Any]:
@@ -82,10 +85,12 @@ def evaluate_suite(run: Path, part: str = TRAINING, hall: Hall | None = None) ->
         SpeechError: the run has no such policy, or a package of the extra is missing.
     """
     config, policy = scale_of(run).suite, policy_of(run, part)
-    items, speech, assistant, judge = hall or hall_of(run, scale_of(run), 1)
-    ears = Ears(
-        lambda codes, voice: assistant.wave(codes, voice if voice in assistant.voices else ASSISTANT), judge.hear
-    )
+    items, speech, assistant, judge, tools_judge = hall or hall_of(run, scale_of(run), 1)
+
+    def sounding(codes: Speech, voice: str) -> np.ndarray:
+        return assistant.wave(codes, voice if voice in assistant.voices else ASSISTANT)
+
+    ears, of_tools = Ears(sounding, judge.hear), Ears(sounding, tools_judge.hear)
 
     def answer(dialogues: Sequence[Sequence[Turn]]) -> list[Said]:
         return answers(policy, dialogues, config.seed)
@@ -93,7 +98,8 @@ def evaluate_suite(run: Path, part: str = TRAINING, hall: Hall | None = None) ->
     unseen = [item for item in items if item.split == "test"]
     library = Library(items, speech, "test")
     with shown(f"suite, {part}") as advance:
-        found = examine(answer, unseen, library, _known(items, speech), ears, config.items, config.seed, advance)
+        known = _known(items, speech)
+        found = examine(answer, unseen, library, known, ears, of_tools, config.items, config.seed, advance)
     told = {
         "policy": part,
         "items": sum(row.items for row in found.rows),

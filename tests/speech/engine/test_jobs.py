@@ -1,9 +1,11 @@
 """The plan is a function of its seed, and keeps apart what must be apart."""
 
-from jaxrl.speech.engine.jobs import plan
+from jaxrl.speech.engine.jobs import plan, rehearsal
 from jaxrl.speech.engine.scripts import split_of
 from jaxrl.speech.engine.voices import ASSISTANT, HELD_OUT_PAIRS, VOICES
+from jaxrl.speech.policy.asking import PERSONAS
 from jaxrl.speech.tags import parse_tagged
+from jaxrl.speech.tools import MEANINGS
 
 JOBS = plan(1500, 3)
 
@@ -36,3 +38,19 @@ def test_all_styles_occur_and_can_be_read():
     assert {"fast", "whisper", "sing", "rap", "scottish", "sad"} <= tags
     for job in JOBS:
         parse_tagged("".join(f"({tag})" for tag in job.tags))
+
+
+def test_a_rehearsal_has_what_tools_answer_and_roles_say_and_nothing_unseen():
+    jobs = rehearsal(600, 5)
+    assert len(jobs) == 600 and rehearsal(40, 5) == jobs[:40] and len({job.id for job in jobs}) == 600
+    own = {job.text for job in jobs if job.voice == ASSISTANT and not job.tags}
+    assert set(MEANINGS.values()) < own and any(text.startswith("it is half past") for text in own)
+    for job in jobs:
+        assert job.split == VOICES[job.voice].split == "train"
+        assert job.kind in ("answer", "meaning") or split_of(job.text) == "train"
+        assert not any((tag, job.voice) in HELD_OUT_PAIRS for tag in job.tags)
+    tagged = [job for job in jobs if job.tags]
+    short = [job for job in tagged if job.kind == "answer"]
+    assert 0.3 < len(short) / len(tagged) < 0.7
+    roles = {persona.tag for persona in PERSONAS.values() if persona.tag}
+    assert roles <= {job.tags[0] for job in short if job.voice == ASSISTANT}

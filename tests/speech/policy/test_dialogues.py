@@ -1,5 +1,7 @@
 """Every task's dialogues are streams of the grammar; calls are those that really answer, and roles keep their rule."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -8,7 +10,7 @@ from jaxrl.speech.engine.scripts import draw
 from jaxrl.speech.ids import Vocabulary
 from jaxrl.speech.manifest import Item
 from jaxrl.speech.policy import asking
-from jaxrl.speech.policy.dialogues import TASKS, draw_dialogue
+from jaxrl.speech.policy.dialogues import STRANGE, TASKS, draw_dialogue
 from jaxrl.speech.policy.library import Library, phones_of
 from jaxrl.speech.speech_error import SpeechError
 from jaxrl.speech.tools import TOOLS, run_tool
@@ -16,7 +18,7 @@ from jaxrl.speech.tools import TOOLS, run_tool
 VOCABULARY = Vocabulary(4, 6)
 
 
-def made_up_library(count: int = 60) -> Library:
+def made_up(count: int = 60) -> tuple[list[Item], list[Speech]]:
     """Utterances of all kinds with codes that nobody said; the second of two has a tag."""
     rng, items, speech = np.random.default_rng(0), [], []
     tags = [persona.tag for persona in asking.PERSONAS.values() if persona.tag] + ["sing: c3 e3", "fast"]
@@ -29,10 +31,11 @@ def made_up_library(count: int = 60) -> Library:
             codes = (tuple(rng.integers(size, size=n * blocks).tolist()) for size, n in ((4, 2), (6, 3)))
             speech.append(Speech(*codes))
             items.append(Item(str(index), "train", script.kind, text, answer, (), voice, own, "", 0, {}, {}, "", 0, 0))
-    return Library(items, speech, "train")
+    return items, speech
 
 
-LIBRARY = made_up_library()
+ITEMS, SPEECH = made_up()
+LIBRARY = Library(ITEMS, SPEECH, "train")
 
 
 def test_each_code_has_the_phone_of_its_middle():
@@ -42,6 +45,7 @@ def test_each_code_has_the_phone_of_its_middle():
     speech, classes = Speech((0,) * 4, (0,) * 6), {"k": 1, "a": 2, "t": 3}
     assert phones_of(one, speech, classes) == [1, 2, 1, 2, 2, 3, 0, 3, 3, 0]
     assert phones_of(one, speech, classes, 0.25) == [1, 2, 0, 1, 2, 2, 3, 2, 3, 3]
+    assert phones_of(one, speech, classes, speed=0.4) == [1] * 5 + [2] * 5
     later = (Speech((1,) * 4, (0,) * 6), Speech((2,) * 4, (0,) * 6), Speech((3,) * 4, (0,) * 6))
     library = Library([one], [speech], "train", [later])
     assert set(library.phones) == {speech, *later} and library.phones[speech] == phones_of(one, speech, classes)
@@ -64,18 +68,33 @@ def test_tools_are_called_where_they_answer_and_what_they_say_is_what_they_said(
     for _ in range(200):
         turns = draw_dialogue(rng, LIBRARY, ["tools"])
         at_hand = str(turns[0].content[0]).split()[1:] if turns[0].role == "system" else []
-        asked = next(turn for turn in turns if turn.role == "human").content[-1]
-        made = [part for turn in turns for part in turn.content if isinstance(part, Call)]
-        calls += len(made)
-        if isinstance(asked, str):
-            wanted = asking.call_for(asked.removeprefix(asking.IN_TEXT).removeprefix(asking.IN_SPEECH))
-            assert bool(made) == (wanted is not None and wanted.text.split()[0] in at_hand)
-            assert not made or made == [wanted]
-        if made:
-            told = str(next(turn for turn in turns if turn.role == "input").content[0])
-            assert made[0].text.startswith("clock") or told == run_tool(made[0], 0)
-            answers += told.startswith("error")
+        for human, answer, told in zip(turns, turns[1:], [*turns[2:], None], strict=False):
+            if human.role != "human":
+                continue
+            asked, made = human.content[-1], [part for part in answer.content if isinstance(part, Call)]
+            calls += len(made)
+            if isinstance(asked, str):
+                wanted = asking.call_for(asked.removeprefix(asking.IN_TEXT).removeprefix(asking.IN_SPEECH))
+                assert bool(made) == (wanted is not None and wanted.text.split()[0] in at_hand)
+                assert not made or made == [wanted]
+            if made:
+                assert told and told.role == "input"
+                said = str(told.content[0])
+                assert made[0].text.startswith("clock") or said == run_tool(made[0], 0)
+                answers += said.startswith("error")
     assert calls > 60 and answers > 3
+
+
+def test_what_nobody_can_know_is_no_reason_for_a_call():
+    rng, unknown = np.random.default_rng(4), 0
+    for _ in range(200):
+        turns = draw_dialogue(rng, LIBRARY, ["tools"])
+        for human, answer in pairwise(turns):
+            asked = str(human.content[-1])
+            if human.role == "human" and "capital of" in asked and asked.split()[-1] in STRANGE:
+                assert answer.content == (asking.UNKNOWN,)
+                unknown += 1
+    assert unknown > 3
 
 
 def test_what_calls_are_for():
@@ -97,9 +116,37 @@ def test_all_codings_of_a_wave_are_heard():
     assert heard == {one.speech, Speech((3, 3), (5, 5, 5))}
 
 
+def test_other_throats_are_listened_to_and_cloned_and_never_the_assistants_own():
+    """Two sentences at two speeds: a clone has the speed of its prompt."""
+    items = [item for item in ITEMS if not item.tags and item.voice == "anna"][:2]
+    own = [Speech((number,) * 2, (0,) * 3) for number in range(2)]
+    throats = [{0.8: Speech((number,) * 2, (1,) * 3), 1.25: Speech((number,) * 2, (2,) * 3)} for number in range(2)]
+    library, rng = Library(items, own, "train", throats=throats), np.random.default_rng(0)
+    spoken = {
+        task: [[part for turn in draw_dialogue(rng, library, [task]) for part in turn.content] for _ in range(60)]
+        for task in ("tts", "asr", "cloning")
+    }
+    speeds = {
+        task: [tuple(part.semantic[0] for part in told if isinstance(part, Speech)) for told in some]
+        for task, some in spoken.items()
+    }
+    assert set(speeds["tts"]) == {(0,)} and set(speeds["asr"]) == {(0,), (1,), (2,)}
+    assert set(speeds["cloning"]) == {(0, 0), (1, 1), (2, 2)}
+
+
+def test_a_second_course_has_more_of_what_the_first_has_little_of():
+    for second, most in ((False, "tts"), (True, "tools")):
+        rng = np.random.default_rng(0)
+        drawn = [draw_dialogue(rng, LIBRARY, ["tts", "tools"], second) for _ in range(200)]
+        called = sum(any(str(part).startswith("say: ") for turn in turns for part in turn.content) for turns in drawn)
+        assert (called > 150) == (most == "tts")
+    for shares in ([task.first for task in TASKS.values()], [task.second for task in TASKS.values()]):
+        assert abs(sum(shares) - 1) < 1e-9
+
+
 def test_a_library_that_lacks_much_still_speaks_and_an_empty_one_is_one_sentence():
     rng = np.random.default_rng(0)
-    small = made_up_library(1)
+    small = Library(*made_up(1), "train")
     for task in TASKS:
         assert draw_dialogue(rng, small, [task])
     with pytest.raises(SpeechError, match="a split has no utterance"):
