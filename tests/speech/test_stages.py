@@ -14,6 +14,7 @@ from jaxrl.cli.commands import main
 from jaxrl.speech.decoder.flow_training import FlowConfig
 from jaxrl.speech.loading import CODES, read_codes
 from jaxrl.speech.policy.policy_config import PolicyConfig
+from jaxrl.speech.policy.policy_stage import all_utterances, throat_codes
 from jaxrl.speech.rl import rl_stage
 from jaxrl.speech.rl.rl_config import RLConfig
 from jaxrl.speech.scale import EngineConfig, Scale
@@ -29,7 +30,19 @@ SMALL = Scale(
     CodecConfig(8, 16, width=16, steps=4, batch=2, blocks=4),
     FlowConfig(width=16, steps=4, batch=2, blocks=4, euler=2),
     PolicyConfig(
-        8, 16, layers=1, heads=2, rows=2, steps=4, phone_weight=0.3, student_layers=1, student_texts=2, student_steps=2
+        8,
+        16,
+        layers=1,
+        heads=2,
+        rows=2,
+        steps=4,
+        phone_weight=0.3,
+        rehearsed=3,
+        throats=2,
+        second_steps=2,
+        student_layers=1,
+        student_texts=2,
+        student_steps=2,
     ),
 )
 
@@ -74,8 +87,14 @@ def test_a_policy_that_learnt_nothing_still_parses_and_is_judged(talking):
     assert min(report["asr"]["cer"], report["tts"]["wer"]) > 0.5
     assert not report["questions"]["spoken"] and not report["questions"]["typed"]  # none is right, or none was asked
     assert report["student"]["asked"] == 2
-    for name in ("page.html", "teacher/curve.png", "data/codes.npz", "later.npz", "voices.json"):
+    for name in ("page.html", "first/curve.png", "teacher/curve.png", "data/codes.npz", "later.npz", "voices.json"):
         assert (talking / "policy" / name).stat().st_size > 500
+    items, speech = all_utterances(talking, SMALL, 1)
+    assert [item.kind for item in items[-3:]] == ["meaning"] * 3 and items[-1].id == "r000002"
+    for item, own, throats in zip(items, speech, throat_codes(talking, SMALL, items), strict=True):
+        assert len(throats) == (2 if item.split == "train" else 0)
+        blocks = len(own.linguistic) // 2
+        assert all(abs(len(one.linguistic) // 2 - blocks / speed) <= 1 for speed, one in throats.items())
     assert '"valid_loss"' in (talking / "policy" / "teacher" / "curve.jsonl").read_text()
 
 

@@ -14,7 +14,7 @@ from jaxrl.speech.interleave import BLOCK_MS, LINGUISTIC_PER_BLOCK, SEMANTIC_PER
 from jaxrl.speech.manifest import Item
 
 BEGINNINGS = (0.25, 0.5, 0.75)  # blocks by which waves that are coded again begin later
-SPEEDS = (0.8, 0.87, 0.93, 1.08, 1.16, 1.25)  # of waves in other throats
+SPEEDS = (0.89, 0.92, 0.95, 1.05, 1.1, 1.15)  # of waves in other throats: further away codes say no words any more
 PHONES = 96  # classes: nothing, the most frequent phones, and nothing else
 
 

@@ -68,6 +68,11 @@ def test_a_handful_is_learnt_by_heart_and_a_resumed_training_has_the_same_bits(t
     assert (tmp_path / "a" / "curve.jsonl").read_bytes() == (tmp_path / "b" / "curve.jsonl").read_bytes()
     assert '"valid_loss"' in (tmp_path / "a" / "curve.jsonl").read_text()
 
+    further = replace(CONFIG, steps=1, learning_rate=1e-6, seed=1)  # as the second course begins
+    begun = train_policy(tmp_path / "c", draw, ROWS, further, VOCABULARY, lambda *_: None, begun=whole.params)
+    near = jax.tree.map(lambda one, other: bool(jnp.allclose(one, other, atol=1e-4)), whole.params, begun.params)
+    assert jax.tree.all(near)
+
     policy = Policy(make_network(CONFIG, VOCABULARY), whole.params, VOCABULARY, CONFIG)
     prompts = [encode_prompt(turns[:-1], VOCABULARY, CONFIG.context) for turns in DIALOGUES]
     answers = policy.answer(prompts, jax.random.key(0), temperature=0.0)
