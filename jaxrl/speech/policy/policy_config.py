@@ -36,6 +36,7 @@ class PolicyConfig:
         second_steps: updates of a second course, which begins with what the first has learnt, and in which all tasks
             have their share; 0 for none.
         second_rate: peak of the learning rate in it.
+        second_text_weight: `text_weight` in it.
         student_layers: blocks of the student.
         student_texts: that the policy reads out for its student.
         student_steps: updates of the student.
@@ -58,6 +59,7 @@ class PolicyConfig:
     throats: int = 0
     second_steps: int = 0
     second_rate: float = 2e-3
+    second_text_weight: float = 1.0
     student_layers: int = 2
     student_texts: int = 400
     student_steps: int = 800

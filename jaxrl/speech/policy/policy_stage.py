@@ -90,8 +90,13 @@ def train_courses(own: Path, train: Library, held_out: Library, config: PolicyCo
         train_on(own / TRAINING, train, held_out, config, tokens, "policy")
         return
     first = train_on(own / FIRST, train, held_out, config, tokens, "policy, first course")
-    settings = {"steps": config.second_steps, "learning_rate": config.second_rate, "seed": config.seed + 1}
-    second = dataclasses.replace(config, **settings)
+    second = dataclasses.replace(
+        config,
+        steps=config.second_steps,
+        learning_rate=config.second_rate,
+        text_weight=config.second_text_weight,
+        seed=config.seed + 1,
+    )
     train_on(own / TRAINING, train, held_out, second, tokens, "policy, second course", begun=first.params)
 
 
