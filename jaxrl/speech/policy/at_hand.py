@@ -21,7 +21,7 @@ from jaxrl.speech.speech_error import SpeechError
 
 SCALE = "scale.json"  # of a run folder: all its settings
 POLICY, TRAINING, STUDENT = "policy", "teacher", "student"
-TEMPERATURE, TOP_P = 0.6, 0.9
+TOP_P = 0.9
 BUCKET = 64  # prompts are padded to multiples of it
 
 
@@ -37,7 +37,7 @@ class Policy(NamedTuple):
         self,
         prompts: Sequence[Sequence[int]],
         key: jax.Array,
-        temperature: float = TEMPERATURE,
+        temperature: float | None = None,
         top_p: float = TOP_P,
         max_new: int | None = None,
     ) -> list[list[int]]:
@@ -46,7 +46,7 @@ class Policy(NamedTuple):
         Args:
             prompts: each ends with the opening of the assistant's turn, as of `chat.encode_prompt`.
             key: of the samples.
-            temperature: 0 takes the likeliest token.
+            temperature: 0 takes the likeliest token; that of the settings, unless given.
             top_p: only the likeliest tokens that together reach this probability; 1 takes all.
             max_new: most tokens of an answer; what the context leaves, unless given.
         """
@@ -58,7 +58,7 @@ class Policy(NamedTuple):
             stacked,
             lengths,
             key,
-            temperature,
+            self.config.temperature if temperature is None else temperature,
             self.config.context - stacked.shape[1] + BUCKET,  # of few shapes, each at least what is left
             grammar_of(self.vocabulary),
             top_p,

@@ -37,6 +37,7 @@ class PolicyConfig:
             have their share; 0 for none.
         second_rate: peak of the learning rate in it.
         second_text_weight: `text_weight` in it.
+        temperature: of its answers, unless another one is asked for.
         student_layers: blocks of the student.
         student_texts: that the policy reads out for its student.
         student_steps: updates of the student.
@@ -60,6 +61,7 @@ class PolicyConfig:
     second_steps: int = 0
     second_rate: float = 2e-3
     second_text_weight: float = 1.0
+    temperature: float = 0.6
     student_layers: int = 2
     student_texts: int = 400
     student_steps: int = 800

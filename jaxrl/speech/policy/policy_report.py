@@ -13,7 +13,7 @@ from jaxrl.speech.chat import Call, Speech, Turn, encode_prompt, parse
 from jaxrl.speech.engine.scripts import draw_of
 from jaxrl.speech.engine.voices import VOICES
 from jaxrl.speech.policy import asking
-from jaxrl.speech.policy.at_hand import TEMPERATURE, Policy
+from jaxrl.speech.policy.at_hand import Policy
 from jaxrl.speech.policy.library import Library, Utterance
 from jaxrl.speech.sound.judges import Recogniser, error_rate
 from jaxrl.speech.speech_error import SpeechError
@@ -44,7 +44,9 @@ class Said(NamedTuple):
         return next((part.text for part in self.turn.content if isinstance(part, Call)), "")
 
 
-def ask(policy: Policy, dialogues: Sequence[Sequence[Turn]], temperature: float, seed: int = 0) -> list[Said]:
+def ask(
+    policy: Policy, dialogues: Sequence[Sequence[Turn]], temperature: float | None = None, seed: int = 0
+) -> list[Said]:
     """Answers to dialogues, in batches of about one length, since a long prompt leaves all of its batch little room.
 
     Raises:
@@ -75,7 +77,7 @@ def spoken(
     policy: Policy, texts: Sequence[str], judge: Recogniser, wave: Callable[[Speech], np.ndarray], seed: int = 0
 ) -> tuple[dict[str, Any], list[Said]]:
     """Text to speech in the assistant's voice: word error rate of what the judge hears, and what was said."""
-    said = ask(policy, [asking.to_say(text) for text in texts], TEMPERATURE, seed)
+    said = ask(policy, [asking.to_say(text) for text in texts], seed=seed)
     heard = [judge.hear(wave(one.speech)) if one.speech else "" for one in said]
     pairs = list(zip(texts, heard, strict=True))
     ended = [one.ended and one.speech is not None for one in said]

@@ -15,7 +15,7 @@ from jaxrl.speech.engine.accept import MAX_WER
 from jaxrl.speech.engine.voices import ASSISTANT
 from jaxrl.speech.loading import CODES, read_codes, write_codes
 from jaxrl.speech.policy import asking
-from jaxrl.speech.policy.at_hand import TEMPERATURE, Policy
+from jaxrl.speech.policy.at_hand import Policy
 from jaxrl.speech.policy.library import Library, Utterance
 from jaxrl.speech.policy.policy_report import ask, unseen_texts
 from jaxrl.speech.sound.judges import Recogniser, word_errors
@@ -41,7 +41,7 @@ def self_generated(
         for start in range(0, texts, PIECE):
             advance(start, texts)
             part = wanted[start : start + PIECE]
-            said = ask(policy, [asking.to_say(text) for text in part], TEMPERATURE, seed=start)
+            said = ask(policy, [asking.to_say(text) for text in part], seed=start)
             for text, one in zip(part, said, strict=True):
                 if one.ended and one.speech and _understood(text, judge.hear(wave(one.speech))):
                     kept.append((text, one.speech))

@@ -15,7 +15,7 @@ import numpy as np
 
 from jaxrl.record.files import replace_json
 from jaxrl.speech.decoder.vocoder import to_wave
-from jaxrl.speech.policy.at_hand import TEMPERATURE, Policy
+from jaxrl.speech.policy.at_hand import Policy
 from jaxrl.speech.rl.asks import Ask
 from jaxrl.speech.rl.reinforce import averages
 from jaxrl.speech.rl.rl_config import RLConfig
@@ -41,7 +41,7 @@ def answers(policy: Policy, held: Sequence[Ask], config: RLConfig) -> Answers:
     """All of them."""
     room = config.tokens - max(len(ask.prompt) for ask in held)
     prompts, key = [ask.prompt for ask in held], jax.random.key(config.seed + 1)
-    cool = policy.answer(prompts, key, TEMPERATURE, max_new=room)
+    cool = policy.answer(prompts, key, max_new=room)
     keys = [jax.random.fold_in(key, sample) for sample in range(SAMPLES)]
     return Answers(cool, [policy.answer(prompts, one, config.temperature, 1.0, room) for one in keys])
 

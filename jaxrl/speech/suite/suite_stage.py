@@ -20,7 +20,7 @@ from jaxrl.speech.interleave import BLOCK, BLOCK_MS
 from jaxrl.speech.manifest import Item
 from jaxrl.speech.policy import asking
 from jaxrl.speech.policy.assistant import Assistant
-from jaxrl.speech.policy.at_hand import TEMPERATURE, TRAINING, Policy, scale_of
+from jaxrl.speech.policy.at_hand import TRAINING, Policy, scale_of
 from jaxrl.speech.policy.library import Library
 from jaxrl.speech.policy.policy_report import Said, ask
 from jaxrl.speech.policy.policy_stage import all_utterances
@@ -119,7 +119,7 @@ def answers(policy: Policy, dialogues: Sequence[Sequence[Turn]], seed: int) -> l
     """What comes next in each; nothing where the policy has filled its context before, as with an endless call."""
     room = policy.config.context - len(opening("assistant"))
     left = [i for i, turns in enumerate(dialogues) if len(encode_dialogue(turns, policy.vocabulary)) < room]
-    said = ask(policy, [dialogues[i] for i in left], TEMPERATURE, seed)
+    said = ask(policy, [dialogues[i] for i in left], seed=seed)
     found = dict(zip(left, said, strict=True))
     return [found.get(i, Said(Turn("assistant", ()), False)) for i in range(len(dialogues))]
 

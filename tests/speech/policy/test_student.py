@@ -27,7 +27,7 @@ class Judge:
 def test_what_the_judge_understood_is_kept_and_made_once(tmp_path, monkeypatch):
     judge: Any = Judge()
 
-    def ask(policy, dialogues, temperature, seed):
+    def ask(policy, dialogues, seed):
         said = []
         for turns in dialogues:
             number = len(judge.texts)
