@@ -18,7 +18,7 @@ from tests.support.card_policy import random_weights
 
 SMALL = {"embedding": 8, "width": 16}
 SETTINGS = [
-    {**SMALL, "core_size": 8, "pick_head": "product"},
+    {**SMALL, "core_size": 8, "pick_head": "product", "outcomes": True},
     {**SMALL, "core_size": 0, "pick_head": "dense", "shared_embedding": False, "shared_summary": False},
 ]
 

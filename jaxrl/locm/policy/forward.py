@@ -6,12 +6,13 @@ millisecond here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from jaxrl.envs.locm.state import DECK_SIZE, HAND_SLOTS, LANES
+from jaxrl.locm.policy.outcomes import KINDS, OPPONENT_HEALTH, Outcomes, outcomes
 from jaxrl.locm.policy.weights import Weights
 from jaxrl.locm.policy.words import is_card, word_features
 from jaxrl.locm.table import CardView
@@ -44,12 +45,17 @@ def look(weights: Weights, view: CardView, memory: tuple[Array, Array]) -> Looke
     size = embedding["dense_1"]["bias"].shape[0]
     offered, copies = _embed(embedding, view.cards), np.asarray(view.copies, np.float32)
     left, hand = _embed(mine, view.picks), _embed(mine, view.hand)
-    board = np.asarray(view.board, np.float32)
+    board, scalars = np.asarray(view.board, np.float32), np.asarray(view.scalars, np.float32)
+    outcome = _outcomes(view, board, scalars) if settings.get("outcomes", False) else None
+    if outcome is not None:
+        board = np.concatenate([board, outcome.creatures[0]], axis=-1)
     creatures = _relu(_dense(params["creature"], board)) * board[..., :1]
     summary = (left if mine is embedding else _embed(embedding, view.picks)).sum(0) / DECK_SIZE
     if in_battle and not settings.get("shared_summary", True):
         summary = np.zeros_like(summary)
     lanes = creatures.sum(2).swapaxes(0, 1).reshape(LANES, 2 * size)
+    if outcome is not None:
+        lanes = np.concatenate([lanes, outcome.lanes[0]], axis=-1)
     lane = _relu(_dense(params["lane"], lanes))
     parts = [
         summary,
@@ -59,7 +65,7 @@ def look(weights: Weights, view: CardView, memory: tuple[Array, Array]) -> Looke
         hand.max(0),
         lane.sum(0),
         lane.max(0),
-        np.asarray(view.scalars, np.float32),
+        scalars,
         np.array([in_battle], np.float32),
     ]
     features = np.concatenate(parts)
@@ -69,13 +75,23 @@ def look(weights: Weights, view: CardView, memory: tuple[Array, Array]) -> Looke
         memory = _step(params["core"], features, memory)
         features = np.concatenate([features, memory[0]])
     if in_battle:
-        logits = _battle(params["battle"], hand, creatures, lane, features)
+        logits = _battle(params["battle"], hand, creatures, lane, features, outcome)
     else:
         picking = _pick(params["pick"], offered, copies, features)
         logits = np.concatenate([picking, np.zeros(NUM_ACTIONS - len(picking), np.float32)])
     head = params["value_battle" if in_battle else "value_deck"]
     value = float(_dense(head["value"], _relu(_dense(head["dense"], features)))[0])
     return Looked(logits, value, memory)
+
+
+def _outcomes(view: CardView, board: Array, scalars: Array) -> Outcomes:
+    """With a leading axis of 1, as `outcomes` has games."""
+    hand = word_features(np.asarray(view.hand), np)[None]
+    return outcomes(board[None], hand, scalars[None, OPPONENT_HEALTH], np)
+
+
+def _weigh(layer: Layer, kinds: Sequence[Array], features: Array) -> Array:
+    return np.tensordot(_dense(layer, features), np.stack(kinds)[:, 0], axes=1)
 
 
 def _relu(x: Array) -> Array:
@@ -112,7 +128,9 @@ def _pick(head: Layer, cards: Array, copies: Array, features: Array) -> Array:
     return _dense(head["logit"], _relu(about))[:, 0]
 
 
-def _battle(head: Layer, hand: Array, creatures: Array, lane: Array, features: Array) -> Array:
+def _battle(
+    head: Layer, hand: Array, creatures: Array, lane: Array, features: Array, outcome: Outcomes | None
+) -> Array:
     own = creatures.shape[-1]
     kernel, bias = head["board"]["kernel"], head["board"]["bias"]
     board = creatures @ kernel[:own] + (lane @ kernel[own:] + bias)[None, :, None, :]
@@ -127,4 +145,10 @@ def _battle(head: Layer, hand: Array, creatures: Array, lane: Array, features: A
     attackers, enemies = _dense(head["attack"], board[:6]).reshape(LANES, 3, -1), board[6:].reshape(LANES, 3, -1)
     reach = np.concatenate([np.broadcast_to(face[None], (LANES, *face.shape)), enemies], axis=1)
     attack = (attackers @ reach.swapaxes(1, 2)).reshape(6, -1) + _dense(head["attack_bias"], board[:6])
+    if outcome is not None:
+        weighed = {name: _weigh(head[name], getattr(outcome, name), features) for name in KINDS}
+        summon = summon + weighed["summons"]
+        use = use + np.concatenate([weighed[name] for name in ("uses_on_face", "uses_on_own", "uses")], axis=1)
+        on_creatures = np.concatenate([weighed["attacks_on_face"], weighed["attacks"]], axis=2)
+        attack = attack + on_creatures.reshape(attack.shape)
     return np.concatenate([_dense(head["pass"], features), summon.ravel(), use.ravel(), attack.ravel()])

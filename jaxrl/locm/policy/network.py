@@ -14,6 +14,7 @@ targets and attackers. So hand slots and lanes are interchangeable by constructi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -25,6 +26,7 @@ from jaxrl.envs.locm.actions import ATTACK_TARGETS, USE_TARGETS
 from jaxrl.envs.locm.env import NUM_ACTIONS
 from jaxrl.envs.locm.state import DECK_SIZE, HAND_SLOTS, LANE_SLOTS, LANES, SIDES, V15
 from jaxrl.errors import ConfigError
+from jaxrl.locm.policy.outcomes import KINDS, OPPONENT_HEALTH, Outcomes, outcomes
 from jaxrl.locm.policy.rows import Games
 from jaxrl.locm.policy.words import word_features
 from jaxrl.locm.table import CardView
@@ -49,6 +51,7 @@ class Config:
             every pair of them as published, at twice the time of all the rest.
         shared_embedding: one embedding of cards in both stages; otherwise each has its own.
         shared_summary: the battle, too, sees the summary of the own picks.
+        outcomes: the battle sees what attacks and items would do (`jaxrl.locm.policy.outcomes`).
     """
 
     embedding: int = 16
@@ -58,6 +61,7 @@ class Config:
     pick_head: Literal["product", "dense"] = "product"
     shared_embedding: bool = True
     shared_summary: bool = True
+    outcomes: bool = False
 
 
 def make(config: Config, spec: EnvSpec) -> CardNetwork:
@@ -95,8 +99,11 @@ class CardNetwork(nn.Module):
         pick_words = word_features(games.words(observation.picks, view.in_battle > 0))  # all picks of each game
         picks = embed(pick_words)  # [B, S, 30, E]
         mine = picks if config.shared_embedding else embed_battle(pick_words)
-        hand = embed_battle(word_features(observation.hand))
-        creatures = nn.relu(dense(config.embedding, ROOT_TWO, jnp.float32, "creature")(view.board))
+        held_words = word_features(observation.hand)
+        hand = embed_battle(held_words)
+        outcome = outcomes(view.board, held_words, view.scalars[:, OPPONENT_HEALTH]) if config.outcomes else None
+        board = view.board if outcome is None else jnp.concatenate([view.board, outcome.creatures], axis=-1)
+        creatures = nn.relu(dense(config.embedding, ROOT_TWO, jnp.float32, "creature")(board))
         creatures = creatures * view.board[..., :1]
 
         everything = games.spread(jnp.sum(picks, axis=2))
@@ -109,6 +116,8 @@ class CardNetwork(nn.Module):
         offer = jnp.where(in_battle > 0, 0, games.spread(jnp.mean(offered, axis=2)))
         # Lanes are a set: what is in one lane meets only in `lane`, and the two are added up and compared.
         lanes = jnp.sum(creatures, axis=3).swapaxes(1, 2).reshape(-1, LANES, SIDES * config.embedding)
+        if outcome is not None:
+            lanes = jnp.concatenate([lanes, outcome.lanes], axis=-1)
         lane = nn.relu(dense(config.width, ROOT_TWO, jnp.float32, "lane")(lanes))
         held = jnp.concatenate([jnp.sum(hand, axis=1) / HAND_SLOTS, jnp.max(hand, axis=1)], axis=-1)
         parts = summary, left, offer, held, jnp.sum(lane, axis=1), jnp.max(lane, axis=1), view.scalars, in_battle
@@ -123,7 +132,7 @@ class CardNetwork(nn.Module):
         picking = PickHead(config.width, config.pick_head == "product", name="pick")(
             offered, games, view.copies, features
         )
-        battle = BattleHead(config.width, name="battle")(hand, creatures, lane, features)
+        battle = BattleHead(config.width, name="battle")(hand, creatures, lane, features, outcome)
         rest = jnp.zeros((number, NUM_ACTIONS - picking.shape[1]))
         policy = jnp.where(in_battle > 0, battle, jnp.concatenate([picking, rest], axis=1))
         values = [Value(config.width, name=f"value_{stage}")(features) for stage in ("deck", "battle")]
@@ -180,7 +189,14 @@ class BattleHead(nn.Module):
     width: int
 
     @nn.compact
-    def __call__(self, hand: jax.Array, creatures: jax.Array, lane: jax.Array, features: jax.Array) -> jax.Array:
+    def __call__(
+        self,
+        hand: jax.Array,
+        creatures: jax.Array,
+        lane: jax.Array,
+        features: jax.Array,
+        outcome: Outcomes | None,
+    ) -> jax.Array:
         """Hand [N, 8, E], creatures [N, 2, 2, 3, E], lane [N, 2, W], features [N, F] -> logits [N, 145]."""
         number, size = len(features), self.width // 2
 
@@ -210,6 +226,14 @@ class BattleHead(nn.Module):
         attack = jnp.einsum("nlcs,nlts->nlct", own, jnp.concatenate([faces, enemy], axis=2))
         attack = attack.reshape(number, LANES * LANE_SLOTS, ATTACK_TARGETS) + _bias(board[:, :6], "attack_bias")
         assert use.shape[-1] == USE_TARGETS
+        if outcome is not None:
+            weighed = {
+                name: _weigh(kinds, features, name) for name, kinds in outcome._asdict().items() if name in KINDS
+            }
+            summon += weighed["summons"]
+            use += jnp.concatenate([weighed[name] for name in ("uses_on_face", "uses_on_own", "uses")], axis=2)
+            on_creatures = jnp.concatenate([weighed["attacks_on_face"], weighed["attacks"]], axis=3)
+            attack += on_creatures.reshape(attack.shape)
         return jnp.concatenate([nothing, *(x.reshape(number, -1) for x in (summon, use, attack))], axis=1)
 
 
@@ -230,6 +254,13 @@ class Beside(nn.Module):
 def _bias(things: jax.Array, name: str) -> jax.Array:
     """One number a thing [N, K, 1]: how much to do something with it, whatever it is done to."""
     return dense(1, FIRST_GAIN, jnp.float32, name)(things)
+
+
+def _weigh(kinds: Sequence[jax.Array], features: jax.Array, name: str) -> jax.Array:
+    """The sum of kinds of outcomes [N, ...], each with a weight that the features [N, F] decide."""
+    weights = dense(len(kinds), FIRST_GAIN, jnp.float32, name)(features)
+    shape = -1, *(1,) * (kinds[0].ndim - 1)
+    return sum((kind * weights[:, k].reshape(shape) for k, kind in enumerate(kinds)), start=jnp.float32(0))
 
 
 class Value(nn.Module):
