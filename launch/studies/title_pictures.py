@@ -26,7 +26,7 @@ from jaxrl.speech.sound.waves import read_wave
 
 EVIDENCE = Path(__file__).parents[2] / "docs" / "evidence"
 SIZE = (5.0, 3.3)
-CHAMPION = "abe"  # parts of champion.csv, each from the parameters of the one before: docs/evidence/locm.md
+CHAMPION = "abeij"  # parts of champion.csv, each from the parameters of the one before: docs/evidence/locm.md
 UNPLAYED = ("0.5", "0.5")  # what a part has before its first match
 # From the seventh second, twelve pictures a second for eight, the game without its caption, in colours of its own.
 CUT = ("-ss", "7", "-t", "8")

@@ -106,8 +106,8 @@ def _over_samples(records: Path, title: str, titles: Mapping[str, str], dashed: 
     grid = panels(figure, 2, len(titles) // 2, sharex=True)
     for axes, (name, above) in zip(grid.flat, titles.items(), strict=True):
         for number, (part, columns) in enumerate(parts.items()):
-            colour = COLOURS[number % len(COLOURS)]
-            axes.plot(columns["samples"], columns[name], color=colour, label=part, linewidth=1.2)
+            colour, dashes = COLOURS[number % len(COLOURS)], ("-", "--", ":")[number // len(COLOURS) % 3]
+            axes.plot(columns["samples"], columns[name], dashes, color=colour, label=part, linewidth=1.2)
         axes.set_title(above, fontsize=10, loc="left")
         if name in dashed:
             axes.axhline(dashed[name], color=GREY, linewidth=1.2, linestyle="--")
