@@ -30,7 +30,7 @@ def zoo(arguments: Sequence[str]) -> int:
             f"{each['game']}{' ' * bool(each['protocol'])}{each['protocol'] or ''}",
             card.score(each),
             card.measure(each),
-            "" if each["random"] is None else f"{each['random']:.4g}",
+            "" if each["random"] is None else card.number(each["random"]),
             str(each["episodes"] or ""),
             each["agent"],
             each["licence"],

@@ -11,7 +11,7 @@ FIELDS += ("policy", "command", "commit", "made_on", "licence", "seed")
 
 
 def test_every_agent_has_a_whole_card():
-    assert {"catch", "cartpole", "pong"} <= set(zoo())
+    assert {"breakout", "cartpole", "catch", "crazy_climber", "locm", "pong"} <= set(zoo())
     for name, path in zoo().items():
         card = read_card(path)
         assert card["name"] == name and all(card[field] not in (None, "") for field in FIELDS)

@@ -56,12 +56,17 @@ def read_member(path: Path, name: str) -> str:
         raise ExportError(f"{path} is no agent that `jaxrl export` wrote, or is damaged: {error}") from error
 
 
+def number(value: float) -> str:
+    """Four digits that count, or from a thousand on the whole ones: `20.39`, `79,797`."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
 def score(card: Mapping[str, Any]) -> str:
     """`20.4 [20.2, 20.6]`: the mean and its interval; of one game alone an interval is not known."""
     if card["score"] is None:
         return "not measured"
-    interval = f" [{card['low']:.4g}, {card['high']:.4g}]" if card["games"] > 1 else ""
-    return f"{card['score']:.4g}{interval}"
+    interval = f" [{number(card['low'])}, {number(card['high'])}]" if card["games"] > 1 else ""
+    return f"{number(card['score'])}{interval}"
 
 
 def measure(card: Mapping[str, Any]) -> str:
@@ -76,7 +81,7 @@ def _scored(card: Mapping[str, Any]) -> str:
         return "**No score was measured**: it was exported without playing."
     rules = f", protocol {card['protocol']}" if card["protocol"] else ""
     different = "" if card["games"] >= card["episodes"] else f", {card['games']} of them different games"
-    random = "" if card["random"] is None else f" The random policy has {card['random']:.4g}."
+    random = "" if card["random"] is None else f" The random policy has {number(card['random'])}."
     which = measure(card)
     result = " (1 for a win, -1 for a loss)" if which != "return" else ""
     return (
