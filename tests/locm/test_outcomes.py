@@ -19,6 +19,7 @@ from jaxrl.envs.locm.actions import (
 from jaxrl.envs.locm.arrays import present
 from jaxrl.envs.locm.battle import act
 from jaxrl.envs.locm.legal import battle_legal
+from jaxrl.envs.locm.observe import STRENGTH_SCALE
 from jaxrl.envs.locm.sampling import random_action
 from jaxrl.envs.locm.state import HAND_SLOTS, V15, in_battle
 from jaxrl.locm.policy.outcomes import OPPONENT_HEALTH, outcomes
@@ -31,7 +32,7 @@ NO_AREA = 17  # a column of a card
 
 @pytest.fixture(scope="module")
 def battles():
-    """Battles that were played at random for a while, [n], each with all that its actions do."""
+    """Battles that were played at random for a while, [n]."""
     table = CardTable(GAMES)
 
     @jax.jit
@@ -80,7 +81,8 @@ def test_attacks_and_items_do_what_is_told(battles, told):
     falls, dies, *_ = (np.asarray(x).reshape(-1, 6, 3) for x in seen.attacks)
     wins, items = np.asarray(seen.attacks_on_face[0]).reshape(-1, 6), np.asarray(seen.uses[0])
     burns = np.asarray(seen.uses_on_face[0]).reshape(-1, 8)
-    before, tried = count(battles), np.zeros(3, int)
+    opens, reach = np.asarray(seen.attacks[6]).reshape(-1, 6, 3), np.asarray(seen.lanes)[..., 2]
+    before, tried = count(battles), np.zeros(4, int)
     for action in range(USE_START, NUM_BATTLE_ACTIONS):
         may = legal[action]
         if not may.any():
@@ -102,24 +104,31 @@ def test_attacks_and_items_do_what_is_told(battles, told):
             continue
         np.testing.assert_array_equal(falls[may, attacker, target - 1], enemy)
         np.testing.assert_array_equal(dies[may, attacker, target - 1], own)
-        tried[1:] += [(enemy > 0).sum(), (own > 0).sum()]
-    assert (tried > 20).all(), tried
+        gained = np.maximum(np.asarray(tell(state)[1].lanes)[..., 2] - reach, 0)[may, attacker // 3]
+        opened = opens[may, attacker, target - 1]
+        np.testing.assert_allclose(opened, gained, atol=1e-3)
+        tried[1:] += [(enemy > 0).sum(), (own > 0).sum(), (opened > 0).sum()]
+    assert (tried[:3] > 20).all() and tried[3] > 3, tried
 
 
 def test_items_change_what_comes_after_as_is_told(battles, told):
     """Of items without an area: what the attacks could do before and after, by the rules, is the difference told."""
     cards, legal = told[0][1], np.asarray(battle_legal(battles))
     alone = np.asarray(cards)[:, :, NO_AREA] > 0
-    seen, found = told[1], np.zeros(3)
+    seen, found, enemies, power = told[1], np.zeros(4), count(battles)[1], np.asarray(battles.board.attack)
     for slot in range(HAND_SLOTS):
         for target in range(1, USE_TARGETS):
             may = legal[use_action(slot, target - 1)] & alone[:, slot]
-            after_it = tell(after(battles, use_action(slot, target - 1)))[1]
+            state = after(battles, use_action(slot, target - 1))
+            after_it = tell(state)[1]
             lane, place = divmod((target - 1) % 6, 3)
             if target > 6:
                 opened = np.asarray(after_it.lanes - seen.lanes)[may, lane, 2]
                 np.testing.assert_allclose(np.asarray(seen.uses[3])[may, slot, target - 7], opened, atol=1e-3)
-                found[0] += (opened > 0).sum()
+                lives = may & (count(state)[1] == enemies)
+                weaker = (power - np.asarray(state.board.attack))[1, lane, place, lives] / STRENGTH_SCALE
+                np.testing.assert_allclose(np.asarray(seen.uses[4])[lives, slot, target - 7], weaker, atol=1e-3)
+                found += [(opened > 0).sum(), 0, 0, (weaker > 0).sum()]
                 continue
             kills, dies = (
                 np.asarray(b - a).sum(3)[may, lane, place]
@@ -128,7 +137,7 @@ def test_items_change_what_comes_after_as_is_told(battles, told):
             gains, saves = (np.asarray(x)[may, slot, target - 1] for x in seen.uses_on_own)
             np.testing.assert_array_equal(gains, kills)
             np.testing.assert_array_equal(saves, -dies)
-            found[1:] += [(gains > 0).sum(), (saves > 0).sum()]
+            found[1:3] += [(gains > 0).sum(), (saves > 0).sum()]
     assert (found > 3).all(), found
 
 

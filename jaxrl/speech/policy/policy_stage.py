@@ -157,9 +157,8 @@ def _made_here(scale: Scale) -> list[tuple[str, int, int]]:
 
 def later_codes(folder: Path, scale: Scale, items: Sequence[Item]) -> list[tuple[Speech, ...]]:
     """Codes of the waves of `all_utterances` when they begin later by parts of a block, for each item."""
-    return _coded_again(
-        folder, scale, LATER, items, lambda number, wave: [np.pad(wave, (shift, 0)) for shift in SHIFTS]
-    )
+    counts = [len(SHIFTS)] * len(items)
+    return _coded_again(folder, scale, LATER, counts, lambda _, wave: [np.pad(wave, (shift, 0)) for shift in SHIFTS])
 
 
 def throat_codes(folder: Path, scale: Scale, items: Sequence[Item]) -> list[dict[float, Speech]]:
@@ -168,41 +167,41 @@ def throat_codes(folder: Path, scale: Scale, items: Sequence[Item]) -> list[dict
     if not scale.policy.throats:
         return []
 
-    def speeds(number: int) -> list[float]:
-        count = scale.policy.throats if items[number].split == "train" else 0
-        return [SPEEDS[(number + one * len(SPEEDS) // count) % len(SPEEDS)] for one in range(count)]
+    counts = [scale.policy.throats if item.split == "train" else 0 for item in items]
+    speeds = [
+        [SPEEDS[(number + one * len(SPEEDS) // count) % len(SPEEDS)] for one in range(count)]
+        for number, count in enumerate(counts)
+    ]
 
-    found = _coded_again(
-        folder,
-        scale,
-        THROATS,
-        items,
-        lambda number, wave: [resample(wave, round(RATE * speed)) for speed in speeds(number)],
-    )
-    return [dict(zip(speeds(number), codes, strict=True)) for number, codes in enumerate(found)]
+    def faster(number: int, wave: np.ndarray) -> list[np.ndarray]:
+        return [resample(wave, round(RATE * speed)) for speed in speeds[number]]
+
+    found = _coded_again(folder, scale, THROATS, counts, faster)
+    return [dict(zip(own, codes, strict=True)) for own, codes in zip(speeds, found, strict=True)]
 
 
 def _coded_again(
     folder: Path,
     scale: Scale,
     name: str,
-    items: Sequence[Item],
+    counts: list[int],
     changed: Callable[[int, np.ndarray], Sequence[np.ndarray]],
 ) -> list[tuple[Speech, ...]]:
-    """Codes of what becomes of the wave of each item, kept in the file `name` with how many there are of each."""
+    """Codes of what becomes of the wave of each item, so many of each, kept in the file `name`; coded anew where other
+    counts were wanted then."""
     path = folder / POLICY / name
-    counts = path.with_suffix(".json")
-    if not path.exists() or not counts.exists():
+    told = path.with_suffix(".json")
+    if not path.exists() or not told.exists() or json.loads(told.read_text(encoding="utf-8")) != counts:
         tokenizer = load_tokenizer(folder, scale)
         coded: list[list[Speech]] = []
         with shown(f"codes, {path.stem}") as advance:
             for number, wave in enumerate(_waves(folder, scale)):
-                advance(number, len(items))
+                advance(number, len(counts))
                 coded.append([_coded(tokenizer, one) for one in changed(number, wave)])
         write_codes(path, [one for some in coded for one in some])
-        replace_json(counts, [len(some) for some in coded])
+        replace_json(told, counts)
     codes = iter(read_codes(path))
-    return [tuple(next(codes) for _ in range(count)) for count in json.loads(counts.read_text(encoding="utf-8"))]
+    return [tuple(next(codes) for _ in range(count)) for count in counts]
 
 
 def _waves(folder: Path, scale: Scale) -> Iterator[np.ndarray]:
