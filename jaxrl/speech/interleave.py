@@ -37,7 +37,7 @@ def _tables() -> tuple[np.ndarray, np.ndarray]:
     after[CALLED, CLOSE] = ENDED
     after[ENDED, [OPEN, PADDING]] = [TEXT, ENDED]
     said = after >= 0
-    said[:, [OPEN, ROLE, TAG]] = False  # those belong to prompts
+    said[:, [OPEN, ROLE]] = False  # those belong to prompts
     return after, said
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,7 @@ from jaxrl.speech.scale import Scale
 from jaxrl.speech.sound import features as features_file
 from jaxrl.speech.sound.features import Features, join, log_mel, to_blocks
 from jaxrl.speech.sound.gallery import Shown, write_gallery
+from jaxrl.speech.sound.throats import faster, sooner, speeds_of
 from jaxrl.speech.sound.waves import from_int16, write_wave
 from jaxrl.speech.sound.world import pitch_track
 from jaxrl.speech.speech_error import SpeechError
@@ -104,12 +105,31 @@ def tokenizer(folder: Path, scale: Scale, workers: int) -> dict[str, Any]:
     """Features, codebooks, the codes of everything, and what each codebook holds."""
     features, names = _features(folder)
     items = read_manifest(folder / "engine" / MANIFEST)
+    heard = _of(features, items, "train")
+    if scale.tokenizer.throats:
+        heard = join([heard, throats(folder, items, names, scale.tokenizer.throats)])
     with shown("tokenizer") as advance:
-        state = train_codec(folder / "tokenizer", _of(features, items, "train"), len(names), scale.tokenizer, advance)
+        state = train_codec(folder / "tokenizer", heard, len(names), scale.tokenizer, advance)
     trained = Tokenizer(state, scale.tokenizer, len(names))
     speech = [trained.encode(features.utterance(index).mel) for index in range(len(items))]
     write_codes(folder / "tokenizer" / CODES, speech)
     return probe(features, speech, items, (scale.tokenizer.linguistic, scale.tokenizer.semantic))
+
+
+def throats(folder: Path, items: Sequence[Item], names: Sequence[str], count: int) -> Features:
+    """Features of the utterances of training, each in `count` other throats; made where they are not there yet."""
+    path = folder / "tokenizer" / f"throats-{count}.npz"
+    if not path.exists():
+        spoken = [item for item in items if item.split == "train"]
+        heard = [(item, speed) for number, item in enumerate(spoken) for speed in speeds_of(number, count)]
+        waves = [
+            lambda item=item, speed=speed: faster(from_int16(wave_of(folder / "engine", item)), speed)
+            for item, speed in heard
+        ]
+        with shown("features of other throats") as advance:
+            phones = [sooner(item.phones, speed) for item, speed in heard]
+            features_file.save(path, features_file.extract(waves, phones, names, advance), names)
+    return features_file.load(path)[0]
 
 
 def decoder(folder: Path, scale: Scale, workers: int) -> dict[str, Any]:

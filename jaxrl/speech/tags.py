@@ -206,6 +206,11 @@ def parse_tagged(text: str) -> Tagged:
     return Tagged(rest.strip(), Style(**sets), tuple(names))  # pyright: ignore[reportArgumentType]
 
 
+def only_tags(text: str) -> bool:
+    """Whether nothing but what looks like tags stands in a text."""
+    return not re.sub(_HEAD, "", text).strip()
+
+
 def tag_settings(name: str) -> Mapping[str, float | bool | str | tuple[int, ...]]:
     """The fields of `Style` that one tag, without its brackets, sets."""
     if name in TAGS:

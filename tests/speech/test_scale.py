@@ -26,6 +26,7 @@ def test_shipped_scales_are_read(path):
         ("decoder: {steps: 0}", "decoder.steps must be above 0"),
         ("decoder: {kind: diffusion}", "decoder.kind must be one of"),
         ("policy: {throats: 7}", "policy.throats must be 0 to 6, got 7"),
+        ("tokenizer: {throats: 7}", "tokenizer.throats must be 0 to 6, got 7"),
         ("a: [", "cannot be read"),
     ],
 )

@@ -12,12 +12,15 @@ import pytest
 
 from jaxrl.cli.commands import main
 from jaxrl.speech.decoder.flow_training import FlowConfig
-from jaxrl.speech.loading import CODES, read_codes
+from jaxrl.speech.loading import CODES, load_tokenizer, read_codes
+from jaxrl.speech.manifest import read_manifest
 from jaxrl.speech.policy.policy_config import PolicyConfig
 from jaxrl.speech.policy.policy_stage import all_utterances, throat_codes
 from jaxrl.speech.rl import rl_stage
 from jaxrl.speech.rl.rl_config import RLConfig
 from jaxrl.speech.scale import EngineConfig, Scale
+from jaxrl.speech.sound.features import load
+from jaxrl.speech.sound.throats import SPEEDS
 from jaxrl.speech.sound.waves import read_wave, write_wave
 from jaxrl.speech.speech_error import SpeechError
 from jaxrl.speech.stages import run
@@ -27,7 +30,7 @@ from jaxrl.speech.tokenizer.codec_training import CodecConfig
 
 SMALL = Scale(
     EngineConfig(16, 0),
-    CodecConfig(8, 16, width=16, steps=4, batch=2, blocks=4),
+    CodecConfig(8, 16, width=16, steps=4, batch=2, blocks=4, throats=1),
     FlowConfig(width=16, steps=4, batch=2, blocks=4, euler=2),
     PolicyConfig(
         8,
@@ -80,6 +83,24 @@ def test_stages_run_once_and_resume(decoded, capsys):
     assert capsys.readouterr().out.count("done before") == 3
     with pytest.raises(SpeechError, match="made with other settings"):
         run(decoded, Scale(EngineConfig(13, 0), SMALL.tokenizer, SMALL.decoder), "engine", 2)
+
+
+def test_the_tokenizer_hears_every_utterance_of_training_in_another_throat_too(decoded):
+    """With phones at the times that they have there; the scale of its state is that of all that it hears."""
+    items = [item for item in read_manifest(decoded / "engine" / "manifest.jsonl") if item.split == "train"]
+    features, names = load(decoded / "tokenizer" / "throats-1.npz")
+    own, _ = load(decoded / "tokenizer" / "features.npz")
+    assert len(features) == len(items) > 3
+    for number, item in enumerate(items):
+        one, speed = features.utterance(number), SPEEDS[number % len(SPEEDS)]
+        assert len(one.phones) == 6 * np.ceil(item.samples / speed / 1920)
+        middles = (np.arange(len(one.phones)) + 0.5) * 0.02
+        due = [next((name for name, end in item.phones if at <= end / speed), "") for at in middles]
+        assert np.mean([names[phone] == name for phone, name in zip(one.phones, due, strict=True)]) > 0.98
+    split = [item.split for item in read_manifest(decoded / "engine" / "manifest.jsonl")]
+    heard = [own.utterance(number).envelope for number, name in enumerate(split) if name == "train"]
+    mean = np.concatenate([*heard, features.envelope]).mean(axis=0)
+    np.testing.assert_allclose(load_tokenizer(decoded, SMALL).state.scale[0], mean, rtol=1e-4)
 
 
 def test_a_policy_that_learnt_nothing_still_parses_and_is_judged(talking):

@@ -17,6 +17,7 @@ SAY, WRITE = "say: ", "write: "
 # How an answer is wanted; by default it is written, then spoken: the text is the inner monologue of the speech.
 BOTH, IN_TEXT, IN_SPEECH = "", "answer in text: ", "answer in speech: "
 UNKNOWN = "i do not know"
+HEARD = "? "  # behind a spoken question, which the assistant writes down before it answers
 CLOCK_QUESTIONS = ("what time is it", "tell me the time", "what is the time")
 MEANING_QUESTIONS = ("what does {} mean", "what is the meaning of {}", "define {}")
 NUMBERS = {number_words(number): number for number in range(100)}
@@ -46,9 +47,20 @@ def system(voice: str = ASSISTANT, tools: Sequence[str] = (), persona: str = "")
     return [Turn("system", (". ".join(parts),))] if parts else []
 
 
+def under(tags: Sequence[str]) -> str:
+    """Tags as they stand before a text, and before speech under plain sentences or in a role, of which the assistant
+    first writes what they mean."""
+    return "".join(f"({tag})" for tag in tags)
+
+
+def written(turn: Turn) -> str:
+    """What a turn says in writing, without the spoken question that it repeats."""
+    return "".join(part for part in turn.content if isinstance(part, str)).rpartition(HEARD)[2].strip()
+
+
 def to_say(text: str, tags: Sequence[str] = (), voice: str = ASSISTANT) -> list[Turn]:
     """Text to speech: in a voice, under tags without brackets."""
-    return [*system(voice), Turn("human", (SAY + "".join(f"({tag})" for tag in tags) + text,))]
+    return [*system(voice), Turn("human", (SAY + under(tags) + text,))]
 
 
 def to_say_so(text: str, sentences: Sequence[str], voice: str = ASSISTANT) -> list[Turn]:

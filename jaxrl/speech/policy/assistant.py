@@ -80,8 +80,9 @@ class Assistant:
         self._asked += 1
         tokens = self.policy.answer([prompt], jax.random.fold_in(self._key, self._asked))[0]
         turn = parse([*prompt, *tokens], self.policy.vocabulary)[0][-1]
-        text = "".join(part for part in turn.content if isinstance(part, str)).strip()
-        return Answer([turn], text, next((part for part in turn.content if isinstance(part, Speech)), None))
+        return Answer(
+            [turn], asking.written(turn), next((part for part in turn.content if isinstance(part, Speech)), None)
+        )
 
     def answer(self, turns: Sequence[Turn], clock: int, tools: Mapping[str, Tool] = TOOLS) -> Answer:
         """What comes next, with the calls in it run and answered.

@@ -42,14 +42,16 @@ def tts(rng: np.random.Generator, library: Library) -> list[Turn]:
 
 
 def control(rng: np.random.Generator, library: Library) -> list[Turn]:
-    """The same under plain sentences in place of tags."""
+    """The same under plain sentences in place of tags, which the assistant writes first: one token in which it has to
+    say what a sentence means, where hundreds of codes say so by the way."""
     if not library.tagged:
         return []
     one = _one(rng, library.tagged)
     if not all(tag in TAGS for tag in one.tags):  # notes and beats have no sentences
         return [*asking.to_say(one.text, one.tags, one.voice), Turn("assistant", (_said(rng, one),))]
     sentences = [_one(rng, phrasings(tag)) for tag in one.tags]
-    return [*asking.to_say_so(one.text, sentences, one.voice), Turn("assistant", (_said(rng, one),))]
+    asked = asking.to_say_so(one.text, sentences, one.voice)
+    return [*asked, Turn("assistant", (asking.under(one.tags), _said(rng, one)))]
 
 
 def asr(rng: np.random.Generator, library: Library) -> list[Turn]:
@@ -79,8 +81,8 @@ def questions(rng: np.random.Generator, library: Library) -> list[Turn]:
         script = draw_of(rng, "train", "arithmetic")
         return [*asking.to_answer(script.text, asking.IN_TEXT), Turn("assistant", (script.answer,))]
     one = _one(rng, library.questions)
-    how = _how(rng, one.answer, library)
-    return [*asking.to_answer(_asked(rng, one), how), _reply(rng, one.answer, how, library)]
+    (asked, heard), how = _asked(rng, one), _how(rng, one.answer, library)
+    return [*asking.to_answer(asked, how), _reply(rng, one.answer, how, library, heard)]
 
 
 def tools(rng: np.random.Generator, library: Library) -> list[Turn]:
@@ -93,17 +95,18 @@ def tools(rng: np.random.Generator, library: Library) -> list[Turn]:
 def _with_tools(rng: np.random.Generator, library: Library, at_hand: Sequence[str]) -> list[Turn]:
     question, answer, clock = _tool_question(rng, library)
     call = asking.call_for(question if isinstance(question, str) else question.text)
-    content = question if isinstance(question, str) else _asked(rng, question)
+    asked, heard = (question, "") if isinstance(question, str) else _asked(rng, question)
     how = _how(rng, answer, library)
-    first = asking.to_answer(content, how)
+    first = asking.to_answer(asked, how)
     if call is None or not asking.needs(call, at_hand):
         known = answer if call is None or call.text.startswith("calc") else asking.UNKNOWN
-        return [*first, _reply(rng, known, how if known == answer else asking.IN_TEXT, library)]
-    return [*first, Turn("assistant", (call,)), answer_turn(call, clock), _reply(rng, answer, how, library)]
+        return [*first, _reply(rng, known, how if known == answer else asking.IN_TEXT, library, heard)]
+    called = Turn("assistant", (heard, call) if heard else (call,))
+    return [*first, called, answer_turn(call, clock), _reply(rng, answer, how, library)]
 
 
 def personas(rng: np.random.Generator, library: Library) -> list[Turn]:
-    """Up to three turns in a role, whose rule holds in all of them."""
+    """Up to three turns in a role, whose rule holds in all of them; where it is a tag, that is written first."""
     name = _one(rng, list(asking.PERSONAS))
     persona = asking.PERSONAS[name]
     turns: list[Turn] = []
@@ -116,15 +119,16 @@ def personas(rng: np.random.Generator, library: Library) -> list[Turn]:
         turns += asking.system(voice, persona=name)
         for _ in range(MAX_TURNS):
             one = _one(rng, library.under[voice, persona.tag])
-            turns += [*asking.to_say(one.text), Turn("assistant", (_said(rng, one),))]
+            turns += [*asking.to_say(one.text), Turn("assistant", (asking.under(one.tags), _said(rng, one)))]
         return turns
     if not library.questions:
         return []
     turns += asking.system(persona=name)
     for _ in range(MAX_TURNS):
         one = _one(rng, library.questions)
-        asked = asking.to_answer(_asked(rng, one), asking.IN_TEXT)
-        turns += [*asked, Turn("assistant", (one.answer + persona.ending,))]
+        asked, heard = _asked(rng, one)
+        turns += asking.to_answer(asked, asking.IN_TEXT)
+        turns += [Turn("assistant", (heard + one.answer + persona.ending,))]
     return turns
 
 
@@ -187,8 +191,9 @@ def _heard(rng: np.random.Generator, one: Utterance) -> Speech:
     return _one(rng, one.throats) if one.throats and rng.random() < 0.5 else _said(rng, one)
 
 
-def _asked(rng: np.random.Generator, one: Utterance) -> str | Speech:
-    return one.text if rng.random() < 0.35 else _heard(rng, one)
+def _asked(rng: np.random.Generator, one: Utterance) -> tuple[str | Speech, str]:
+    """A question, typed or spoken, and what the assistant writes of it before it answers: what it heard."""
+    return (one.text, "") if rng.random() < 0.35 else (_heard(rng, one), one.text + asking.HEARD)
 
 
 def _how(rng: np.random.Generator, answer: str, library: Library) -> str:
@@ -198,11 +203,12 @@ def _how(rng: np.random.Generator, answer: str, library: Library) -> str:
     return _one(rng, (asking.BOTH, asking.BOTH, asking.IN_TEXT, asking.IN_SPEECH))
 
 
-def _reply(rng: np.random.Generator, answer: str, how: str, library: Library) -> Turn:
+def _reply(rng: np.random.Generator, answer: str, how: str, library: Library, heard: str = "") -> Turn:
+    """An answer behind what was `heard`; asked for speech alone, nothing is written."""
     if how == asking.IN_TEXT:
-        return Turn("assistant", (answer,))
+        return Turn("assistant", (heard + answer,))
     speech = _one(rng, library.replies[answer])
-    return Turn("assistant", (answer, speech) if how == asking.BOTH else (speech,))
+    return Turn("assistant", (heard + answer, speech) if how == asking.BOTH else (speech,))
 
 
 def _tool_question(rng: np.random.Generator, library: Library) -> tuple[str | Utterance, str, int]:

@@ -12,9 +12,9 @@ from jaxrl.speech.chat import Speech
 from jaxrl.speech.engine.voices import ASSISTANT
 from jaxrl.speech.interleave import BLOCK_MS, LINGUISTIC_PER_BLOCK, SEMANTIC_PER_BLOCK
 from jaxrl.speech.manifest import Item
+from jaxrl.speech.sound.throats import sooner
 
 BEGINNINGS = (0.25, 0.5, 0.75)  # blocks by which waves that are coded again begin later
-SPEEDS = (0.89, 0.92, 0.95, 1.05, 1.1, 1.15)  # of waves in other throats: further away codes say no words any more
 PHONES = 96  # classes: nothing, the most frequent phones, and nothing else
 
 
@@ -74,9 +74,9 @@ class Library:
             heard = tuple(faster.values())
             self.add(Utterance(item.text, codes, item.kind, item.voice, item.tags, item.answer, others, heard))
             for coding, begins in zip((codes, *others), (0.0, *BEGINNINGS), strict=False):
-                self.phones[coding] = phones_of(item, coding, classes, begins)
+                self.phones[coding] = phones_of(item.phones, coding, classes, begins)
             for factor, coding in faster.items():
-                self.phones[coding] = phones_of(item, coding, classes, speed=factor)
+                self.phones[coding] = phones_of(sooner(item.phones, factor), coding, classes)
                 if not item.tags:
                     self.throats[item.voice, factor].append((item.text, coding))
 
@@ -96,20 +96,19 @@ class Library:
 
 
 def phones_of(
-    item: Item, speech: Speech, classes: Mapping[str, int], later: float = 0.0, speed: float = 1.0
+    phones: Sequence[tuple[str, float]], speech: Speech, classes: Mapping[str, int], later: float = 0.0
 ) -> list[int]:
     """The class of the phone in the middle of each code's time, in the order of a stream; 0 for none.
 
     Args:
-        item: whose synthesiser told the ends of its phones.
-        speech: its codes.
+        phones: and their ends in seconds, as the synthesiser told them.
+        speech: the codes.
         classes: by the name of a phone.
         later: blocks of silence before the wave that was coded.
-        speed: factor by which it was played faster.
     """
     blocks = np.arange(len(speech.linguistic) // LINGUISTIC_PER_BLOCK)[:, None]
     inside = [(np.arange(count) + 0.5) / count for count in (LINGUISTIC_PER_BLOCK, SEMANTIC_PER_BLOCK)]
     seconds = (blocks + np.concatenate(inside) - later).reshape(-1) * BLOCK_MS / 1000
-    names = np.array([0, *(classes.get(name, 0) for name, _ in item.phones), 0])
-    ends = np.array([0.0, *(end / speed for _, end in item.phones)])
+    names = np.array([0, *(classes.get(name, 0) for name, _ in phones), 0])
+    ends = np.array([0.0, *(end for _, end in phones)])
     return names[np.searchsorted(ends, seconds, side="right")].tolist()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from jaxrl.errors import ConfigError
 from jaxrl.speech.ids import Vocabulary
-from jaxrl.speech.policy.library import PHONES, SPEEDS
+from jaxrl.speech.policy.library import PHONES
 from jaxrl.speech.policy.transformer import Transformer
+from jaxrl.speech.sound.throats import check_throats
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,7 @@ class PolicyConfig:
             none.
         rehearsed: utterances beside them, what tools answer and short texts under tags, see `jobs.rehearsal`; 0 for
             none.
-        throats: other throats in which each utterance of training is listened to, 6 at most: its wave played faster or
-            slower, which moves pitch and formants together (Ko et al., 2015, "Audio augmentation for speech
-            recognition").
+        throats: other throats in which each utterance of training is listened to, 6 at most: see `throats.py`.
         second_steps: updates of a second course, which begins with what the first has learnt, and in which all tasks
             have their share; 0 for none.
         second_rate: peak of the learning rate in it.
@@ -68,8 +66,7 @@ class PolicyConfig:
     seed: int = 0
 
     def __post_init__(self):
-        if not 0 <= self.throats <= len(SPEEDS):
-            raise ConfigError(f"policy.throats must be 0 to {len(SPEEDS)}, got {self.throats}")
+        check_throats("policy.throats", self.throats)
 
 
 def make_network(config: PolicyConfig, vocabulary: Vocabulary) -> Transformer:

@@ -30,8 +30,8 @@ class Said(NamedTuple):
 
     @property
     def text(self) -> str:
-        """What is written in it."""
-        return "".join(part for part in self.turn.content if isinstance(part, str)).strip()
+        """What is written in it, see `asking.written`."""
+        return asking.written(self.turn)
 
     @property
     def speech(self) -> Speech | None:

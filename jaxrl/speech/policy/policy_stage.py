@@ -23,7 +23,7 @@ from jaxrl.speech.manifest import Item, read_manifest
 from jaxrl.speech.policy.assistant import VOICES_FILE, Assistant
 from jaxrl.speech.policy.at_hand import POLICY, STUDENT, TRAINING, load_policy, student_config, vocabulary_of
 from jaxrl.speech.policy.dialogues import TASKS, draw_dialogue
-from jaxrl.speech.policy.library import BEGINNINGS, SPEEDS, Library
+from jaxrl.speech.policy.library import BEGINNINGS, Library
 from jaxrl.speech.policy.policy_config import PolicyConfig
 from jaxrl.speech.policy.policy_report import report, spoken, unseen_texts
 from jaxrl.speech.policy.row_packing import fill
@@ -35,7 +35,8 @@ from jaxrl.speech.sound import features as features_file
 from jaxrl.speech.sound.features import BLOCK_SAMPLES, log_mel, to_blocks
 from jaxrl.speech.sound.gallery import Shown, write_curve, write_gallery
 from jaxrl.speech.sound.judges import Recogniser
-from jaxrl.speech.sound.waves import RATE, from_int16, resample, write_wave
+from jaxrl.speech.sound.throats import faster, speeds_of
+from jaxrl.speech.sound.waves import from_int16, write_wave
 from jaxrl.speech.sound.world import pitch_track
 from jaxrl.speech.tokenizer.codec_training import Tokenizer
 
@@ -168,15 +169,12 @@ def throat_codes(folder: Path, scale: Scale, items: Sequence[Item]) -> list[dict
         return []
 
     counts = [scale.policy.throats if item.split == "train" else 0 for item in items]
-    speeds = [
-        [SPEEDS[(number + one * len(SPEEDS) // count) % len(SPEEDS)] for one in range(count)]
-        for number, count in enumerate(counts)
-    ]
+    speeds = [speeds_of(number, count) for number, count in enumerate(counts)]
 
-    def faster(number: int, wave: np.ndarray) -> list[np.ndarray]:
-        return [resample(wave, round(RATE * speed)) for speed in speeds[number]]
+    def in_throats(number: int, wave: np.ndarray) -> list[np.ndarray]:
+        return [faster(wave, speed) for speed in speeds[number]]
 
-    found = _coded_again(folder, scale, THROATS, counts, faster)
+    found = _coded_again(folder, scale, THROATS, counts, in_throats)
     return [dict(zip(own, codes, strict=True)) for own, codes in zip(speeds, found, strict=True)]
 
 

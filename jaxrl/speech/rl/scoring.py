@@ -31,6 +31,7 @@ from jaxrl.speech.rl.asks import Ask
 from jaxrl.speech.rl.listener import Heard, Listener
 from jaxrl.speech.rl.timbre import Timbres
 from jaxrl.speech.sound.measures import Measured, relative
+from jaxrl.speech.tags import only_tags
 from jaxrl.speech.tools import run_tool
 
 WEIGHTS: Mapping[str, float] = {
@@ -171,6 +172,6 @@ class Scorer:
 
 
 def _as_asked(said: Said, called: bool) -> bool:
-    """Nothing but one call, or nothing but one piece of speech."""
-    kinds = [type(part) for part in said.turn.content]
+    """Nothing but one call, or nothing but one piece of speech, before which tags may stand."""
+    kinds = [type(part) for part in said.turn.content if not (isinstance(part, str) and only_tags(part))]
     return kinds == [Call if called else Speech]

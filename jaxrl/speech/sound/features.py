@@ -116,10 +116,10 @@ def of_wave(wave: np.ndarray, phones: Sequence[tuple[str, float]] = (), names: S
     )
 
 
-def join(utterances: Sequence[Features]) -> Features:
-    """Several utterances one after another."""
-    starts = np.cumsum([0, *(int(one.starts[-1]) for one in utterances)])
-    return Features(*(np.concatenate(parts) for parts in list(zip(*utterances, strict=True))[:6]), starts=starts)
+def join(some: Sequence[Features]) -> Features:
+    """All of their utterances one after another."""
+    starts = np.cumsum([0, *(length for one in some for length in np.diff(one.starts))])
+    return Features(*(np.concatenate(parts) for parts in list(zip(*some, strict=True))[:6]), starts=starts)
 
 
 def extract(

@@ -18,6 +18,7 @@ from jaxrl.speech import fitting
 from jaxrl.speech.chat import Speech
 from jaxrl.speech.interleave import LINGUISTIC_PER_BLOCK, SEMANTIC_PER_BLOCK
 from jaxrl.speech.sound.features import FRAMES, MEL_FRAMES, MELS, SEMANTIC_FRAMES, Features
+from jaxrl.speech.sound.throats import check_throats
 from jaxrl.speech.tokenizer.codec import CODE_WIDTH, Codec, Told
 from jaxrl.speech.tokenizer.quantiser import Codebook, init_codebook, learn, nearest_code, quantise, unit
 
@@ -38,6 +39,8 @@ class CodecConfig:
         batch: pieces of speech in each.
         blocks: of 120 ms, length of a piece.
         learning_rate: peak; it falls to 0 as a cosine.
+        throats: other throats in which each utterance of training is heard, 6 at most, see `throats.py`: with 1 they
+            are half of what it hears.
         seed: of everything.
     """
 
@@ -48,7 +51,11 @@ class CodecConfig:
     batch: int = 16
     blocks: int = 12
     learning_rate: float = 2e-3
+    throats: int = 0
     seed: int = 0
+
+    def __post_init__(self):
+        check_throats("tokenizer.throats", self.throats)
 
 
 class Batch(NamedTuple):

@@ -49,6 +49,11 @@ def test_a_rehearsal_has_what_tools_answer_and_roles_say_and_nothing_unseen():
         assert job.split == VOICES[job.voice].split == "train"
         assert job.kind in ("answer", "meaning") or split_of(job.text) == "train"
         assert not any((tag, job.voice) in HELD_OUT_PAIRS for tag in job.tags)
+    asked = [job for job in jobs if job.kind == "fact" and not job.tags]
+    assert {job.voice for job in asked} == {name for name, voice in VOICES.items() if voice.split == "train"}
+    assert {(job.text, job.answer) for job in asked} >= {("what gives milk", "a cow")} and all(
+        job.answer for job in asked
+    )
     tagged = [job for job in jobs if job.tags]
     short = [job for job in tagged if job.kind == "answer"]
     assert 0.3 < len(short) / len(tagged) < 0.7

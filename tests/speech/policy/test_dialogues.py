@@ -12,6 +12,7 @@ from jaxrl.speech.manifest import Item
 from jaxrl.speech.policy import asking
 from jaxrl.speech.policy.dialogues import STRANGE, TASKS, draw_dialogue
 from jaxrl.speech.policy.library import Library, phones_of
+from jaxrl.speech.sound.throats import sooner
 from jaxrl.speech.speech_error import SpeechError
 from jaxrl.speech.tools import TOOLS, run_tool
 
@@ -43,12 +44,12 @@ def test_each_code_has_the_phone_of_its_middle():
     phones = (("k", 0.05), ("a", 0.125), ("t", 0.2))
     one = Item("0", "train", "home", "cat", "", phones, "anna", (), "", 0, {}, {}, "", 0, 0)
     speech, classes = Speech((0,) * 4, (0,) * 6), {"k": 1, "a": 2, "t": 3}
-    assert phones_of(one, speech, classes) == [1, 2, 1, 2, 2, 3, 0, 3, 3, 0]
-    assert phones_of(one, speech, classes, 0.25) == [1, 2, 0, 1, 2, 2, 3, 2, 3, 3]
-    assert phones_of(one, speech, classes, speed=0.4) == [1] * 5 + [2] * 5
+    assert phones_of(phones, speech, classes) == [1, 2, 1, 2, 2, 3, 0, 3, 3, 0]
+    assert phones_of(phones, speech, classes, 0.25) == [1, 2, 0, 1, 2, 2, 3, 2, 3, 3]
+    assert phones_of(sooner(phones, 0.4), speech, classes) == [1] * 5 + [2] * 5
     later = (Speech((1,) * 4, (0,) * 6), Speech((2,) * 4, (0,) * 6), Speech((3,) * 4, (0,) * 6))
     library = Library([one], [speech], "train", [later])
-    assert set(library.phones) == {speech, *later} and library.phones[speech] == phones_of(one, speech, classes)
+    assert set(library.phones) == {speech, *later} and library.phones[speech] == phones_of(phones, speech, classes)
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -75,6 +76,7 @@ def test_tools_are_called_where_they_answer_and_what_they_say_is_what_they_said(
             calls += len(made)
             if isinstance(asked, str):
                 wanted = asking.call_for(asked.removeprefix(asking.IN_TEXT).removeprefix(asking.IN_SPEECH))
+                assert len(answer.content) == 1 or not made  # a typed question is not repeated
                 assert bool(made) == (wanted is not None and wanted.text.split()[0] in at_hand)
                 assert not made or made == [wanted]
             if made:
@@ -95,6 +97,35 @@ def test_what_nobody_can_know_is_no_reason_for_a_call():
                 assert answer.content == (asking.UNKNOWN,)
                 unknown += 1
     assert unknown > 3
+
+
+def test_a_spoken_question_is_written_down_before_it_is_answered_and_the_answer_is_what_follows():
+    rng, texts = np.random.default_rng(6), {one.speech: one.text for one in LIBRARY.questions}
+    for task in ("questions", "tools", "personas"):
+        repeated = 0
+        for _ in range(150):
+            for human, answer in pairwise(draw_dialogue(rng, LIBRARY, [task])):
+                spoken = human.role == "human" and isinstance(human.content[-1], Speech)
+                first = answer.content[0]
+                assert spoken or asking.HEARD not in str(first)
+                if spoken and isinstance(first, str):  # nothing is written where speech alone is wanted
+                    assert first.startswith(texts[human.content[-1]] + asking.HEARD)
+                    assert asking.HEARD not in asking.written(answer) and asking.written(answer) in first
+                    repeated += 1
+        assert repeated > 20, task
+
+
+def test_what_a_sentence_or_a_role_means_is_written_before_it_is_spoken():
+    rng, seen = np.random.default_rng(7), set()
+    by_speech = {one.speech: one for one in LIBRARY.tagged}
+    for _ in range(200):
+        for task in ("control", "personas"):
+            *_, human, answer = draw_dialogue(rng, LIBRARY, [task])
+            if isinstance(answer.content[-1], Speech) and not str(human.content[0]).startswith(f"{asking.SAY}("):
+                tags, speech = answer.content
+                assert tags == asking.under(by_speech[speech].tags)
+                seen.add((task, tags))
+    assert {("control", "(fast)"), ("personas", "(monotone)"), ("personas", "(slow)")} <= seen
 
 
 def test_what_calls_are_for():

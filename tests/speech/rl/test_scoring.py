@@ -116,6 +116,8 @@ def test_what_is_cut_off_or_says_nothing_scores_little(monkeypatch):
     assert formats == [1, 0, 0, 0]
     assert scores[3].total == 0 and scores[3].measured is None and scores[3].parts["content"] == 0
     assert scores[0].total - scores[1].total == pytest.approx(0.1)
+    (tagged,), (told,) = (judge.score([ask()], [answer(text, SPEECH)]) for text in ("(fast)", "fast"))
+    assert tagged.parts["format"] == 1 and told.parts["format"] == 0 and tagged.total == scores[0].total
 
 
 def test_rewards_stand_in_the_rows_of_their_tokens():
