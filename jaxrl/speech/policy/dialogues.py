@@ -147,12 +147,12 @@ class Task(NamedTuple):
 
 
 TASKS: Mapping[str, Task] = {
-    "tts": Task(tts, 0.45, 0.22),
-    "asr": Task(asr, 0.29, 0.17),
-    "questions": Task(questions, 0.08, 0.07),
-    "control": Task(control, 0.04, 0.15),
+    "tts": Task(tts, 0.45, 0.17),
+    "asr": Task(asr, 0.29, 0.15),
+    "questions": Task(questions, 0.08, 0.10),
+    "control": Task(control, 0.04, 0.21),
     "cloning": Task(cloning, 0.04, 0.09),
-    "tools": Task(tools, 0.05, 0.20),
+    "tools": Task(tools, 0.05, 0.18),
     "personas": Task(personas, 0.03, 0.08),
     "several": Task(several, 0.02, 0.02),
 }
@@ -215,7 +215,7 @@ def _tool_question(rng: np.random.Generator, library: Library) -> tuple[str | Ut
     """A question, its answer with every tool at hand, and the minutes of the dialogue's clock. A quarter are such that
     no tool answers, of which some nobody can: what nothing was ever said of is no reason for a call."""
     clock, kind = int(rng.integers(24 * 60)), rng.random()
-    if kind < 0.22:
+    if kind < 0.32:
         return _one(rng, asking.CLOCK_QUESTIONS), f"it is {clock_words(clock)}", clock
     if kind < 0.44:
         word = _one(rng, list(MEANINGS)) if rng.random() < 0.7 else _one(rng, WORDS)

@@ -105,11 +105,10 @@ def test_a_spoken_question_is_written_down_before_it_is_answered_and_the_answer_
         repeated = 0
         for _ in range(150):
             for human, answer in pairwise(draw_dialogue(rng, LIBRARY, [task])):
-                spoken = human.role == "human" and isinstance(human.content[-1], Speech)
-                first = answer.content[0]
-                assert spoken or asking.HEARD not in str(first)
-                if spoken and isinstance(first, str):  # nothing is written where speech alone is wanted
-                    assert first.startswith(texts[human.content[-1]] + asking.HEARD)
+                asked, first = human.content[-1] if human.role == "human" else "", answer.content[0]
+                assert isinstance(asked, Speech) or asking.HEARD not in str(first)
+                if isinstance(asked, Speech) and isinstance(first, str):  # nothing is written where speech alone is wanted
+                    assert first.startswith(texts[asked] + asking.HEARD)
                     assert asking.HEARD not in asking.written(answer) and asking.written(answer) in first
                     repeated += 1
         assert repeated > 20, task
@@ -123,7 +122,7 @@ def test_what_a_sentence_or_a_role_means_is_written_before_it_is_spoken():
             *_, human, answer = draw_dialogue(rng, LIBRARY, [task])
             if isinstance(answer.content[-1], Speech) and not str(human.content[0]).startswith(f"{asking.SAY}("):
                 tags, speech = answer.content
-                assert tags == asking.under(by_speech[speech].tags)
+                assert isinstance(speech, Speech) and tags == asking.under(by_speech[speech].tags)
                 seen.add((task, tags))
     assert {("control", "(fast)"), ("personas", "(monotone)"), ("personas", "(slow)")} <= seen
 
