@@ -19,7 +19,7 @@ from jaxrl.speech import fitting
 from jaxrl.speech.chat import Speech
 from jaxrl.speech.decoder.flow import CHANNELS, FlowNetwork, integrate
 from jaxrl.speech.interleave import LINGUISTIC_PER_BLOCK
-from jaxrl.speech.sound.features import FRAMES, SEMANTIC_FRAMES, Features
+from jaxrl.speech.sound.features import ENVELOPE, FRAMES, SEMANTIC_FRAMES, Features
 from jaxrl.speech.tokenizer.codec_training import BUCKET, batches, choose, lengthened
 
 
@@ -37,6 +37,7 @@ class FlowConfig:
         temperature: of the noise that it starts from.
         jitter: deviation of the noise on the voice in training, in deviations of the channels: few voices are known by
             heart, and pitch would be taken from them and not from the codes.
+        pitch_weight: of the error of F0, beside that of each of the other 33 channels.
         kind: flow, or regression, its ablation.
         seed: of everything.
     """
@@ -49,6 +50,7 @@ class FlowConfig:
     euler: int = 6
     temperature: float = 0.6
     jitter: float = 0.5
+    pitch_weight: float = 1.0
     kind: Literal["flow", "regression"] = "flow"
     seed: int = 0
 
@@ -117,10 +119,11 @@ def update(
         noise, time = jnp.zeros_like(data), jnp.zeros_like(time)
     noisy = (1 - time[:, None, None]) * noise + time[:, None, None] * data
     frames = jnp.repeat(batch["mask"], FRAMES, axis=1)
+    weights = jnp.ones(CHANNELS).at[ENVELOPE].set(config.pitch_weight)
 
     def loss(params: Any) -> Array:
         velocity = network.apply({"params": params}, noisy, time, batch["linguistic"], batch["semantic"], voice)
-        return jnp.sum(jnp.mean((velocity - (data - noise)) ** 2, axis=-1) * frames) / jnp.sum(frames)
+        return jnp.sum(jnp.mean(weights * (velocity - (data - noise)) ** 2, axis=-1) * frames) / jnp.sum(frames)
 
     value, gradient = jax.value_and_grad(loss)(state.params)
     changes, optimiser = fitting.optimiser(config).update(gradient, state.optimiser, state.params)
