@@ -107,7 +107,9 @@ def test_a_spoken_question_is_written_down_before_it_is_answered_and_the_answer_
             for human, answer in pairwise(draw_dialogue(rng, LIBRARY, [task])):
                 asked, first = human.content[-1] if human.role == "human" else "", answer.content[0]
                 assert isinstance(asked, Speech) or asking.HEARD not in str(first)
-                if isinstance(asked, Speech) and isinstance(first, str):  # nothing is written where speech alone is wanted
+                if isinstance(asked, Speech) and isinstance(
+                    first, str
+                ):  # nothing is written where speech alone is wanted
                     assert first.startswith(texts[asked] + asking.HEARD)
                     assert asking.HEARD not in asking.written(answer) and asking.written(answer) in first
                     repeated += 1
