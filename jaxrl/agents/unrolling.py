@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import jax
 
@@ -20,6 +20,26 @@ class Network(Protocol):
     def init(self, rngs: Key, observation: PyTree) -> PyTree: ...
     def apply(self, variables: PyTree, observation: PyTree, *memory: PyTree) -> Any: ...
     def initial_memory(self, num_envs: int) -> Memory: ...
+
+
+class Given(NamedTuple):
+    """A network that begins with parameters it is given."""
+
+    network: Network
+    params: Params
+
+    def init(self, rngs: Key, observation: PyTree) -> PyTree:
+        """The parameters, whatever the key."""
+        del rngs, observation
+        return {"params": self.params}
+
+    def apply(self, variables: PyTree, observation: PyTree, *memory: PyTree) -> Any:
+        """As the network's."""
+        return self.network.apply(variables, observation, *memory)
+
+    def initial_memory(self, num_envs: int) -> Memory:
+        """As the network's."""
+        return self.network.initial_memory(num_envs)
 
 
 def apply_network(network: Network, params: Params, observation: PyTree, first: jax.Array, memory: Memory) -> Any:

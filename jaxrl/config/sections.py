@@ -221,6 +221,8 @@ class ExperimentConfig:
         env_steps: length of the run in agent decisions; Atari frames are 4 times that.
         max_minutes: end training, saved and evaluated, after so many minutes even if env_steps are not done; 0 for no
             limit. A resumed run has as many again.
+        init_from: begin with the parameters of a trained agent instead of fresh ones: a run folder, a file of
+            `jaxrl export`, or zoo:NAME.
         env: settings of the environment that env.name chooses.
         network: settings of the family of networks that network.name chooses.
         agent: settings of the algorithm that agent.name chooses.
@@ -237,6 +239,7 @@ class ExperimentConfig:
     seed: Annotated[int, Between(0, MAX_SEED)] = 0
     env_steps: Annotated[int, AtLeast(1)] = 1_000_000
     max_minutes: Annotated[float, AtLeast(0)] = 0.0
+    init_from: str = ""
     env: Any = field(default_factory=lambda: registry.default("env"))
     network: Any = field(default_factory=lambda: registry.default("network"))
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)

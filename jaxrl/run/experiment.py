@@ -10,7 +10,7 @@ import jax
 from jaxrl.agents.pbt import with_pbt
 from jaxrl.agents.population import populate, report_hypers
 from jaxrl.agents.replay_buffer import ReplayConfig, with_replay
-from jaxrl.agents.unrolling import Network
+from jaxrl.agents.unrolling import Given, Network
 from jaxrl.config import registry
 from jaxrl.config.member_values import check_names, make_members
 from jaxrl.config.plan import Plan, make_plan
@@ -22,7 +22,7 @@ from jaxrl.envs.seeding import EVALUATION, TRAINING
 from jaxrl.errors import ConfigError
 from jaxrl.record.versions import usable_cores
 from jaxrl.runtime.actor import Actor, make_act
-from jaxrl.types import Agent, Device, EnvSpec, Key, Screen
+from jaxrl.types import Agent, Device, EnvSpec, Key, Params, Screen
 
 # What a run's root key is folded with.
 INIT_KEY, ACTOR_KEY, EVALUATION_KEY = 0, 1, 2
@@ -44,8 +44,11 @@ class Experiment(NamedTuple):
         return jax.random.fold_in(jax.random.key(self.config.seed), purpose)
 
 
-def build(config: ExperimentConfig) -> Experiment:
+def build(config: ExperimentConfig, params: Params | None = None) -> Experiment:
     """Check everything that can be checked before something starts.
+
+    Args:
+        params: with which every agent begins, instead of fresh ones.
 
     Raises:
         ConfigError, EnvError: one sentence that names the setting.
@@ -54,6 +57,8 @@ def build(config: ExperimentConfig) -> Experiment:
     env = registry.make("env", config.env)
     spec = env.spec
     network = registry.make("network", config.network, spec)
+    if params is not None:
+        network = Given(network, params)
     agent = registry.make("agent", config.agent, network, spec, plan.num_updates)
     if config.runtime.frames == "stacked" or not agent.takes_frames:
         spec = spec._replace(frame_stack=1)

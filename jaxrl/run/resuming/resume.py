@@ -22,6 +22,7 @@ from jaxrl.run.experiment import INIT_KEY, Experiment
 from jaxrl.run.resuming.longer import check_rate, rate_sentence
 from jaxrl.run.resuming.same_experiment import Resumed, changes
 from jaxrl.run.runtimes import make_runtime
+from jaxrl.run.warm_start import warm
 from jaxrl.runtime.seam import Runtime
 
 
@@ -36,7 +37,7 @@ def start(experiment: Experiment, resumed: Resumed | None, *, resuming: bool) ->
         CheckpointError: there is no checkpoint, all are damaged, or it does not fit the config.
     """
     if not resuming:
-        return make_runtime(experiment), {}
+        return make_runtime(warm(experiment)), {}
     if jax.process_count() > 1:
         return _join(experiment, resumed)
     assert resumed is not None
