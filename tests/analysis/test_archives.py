@@ -136,7 +136,7 @@ def test_a_cache_that_cannot_be_written_and_an_archive_that_cannot_be_read(archi
             find_runs(str(archive))
 
 
-SIZES = {"h200": 2, "pong": 6, "pong_settled": 1, "pong_ppo": 6, "free_logits": 10, "small_games": 12, "study": 62}
+SIZES = {"h200": 2, "pong": 6, "pong_settled": 1, "pong_ppo": 14, "free_logits": 10, "small_games": 12, "study": 62}
 
 
 @pytest.mark.parametrize("name", SIZES)
