@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple, Protocol
 
 import jax
+import jax.numpy as jnp
 
 from jaxrl import ops
 from jaxrl.types import Frames, Key, Memory, Params, PyTree, Trajectory, map_trajectory
@@ -29,9 +30,9 @@ class Given(NamedTuple):
     params: Params
 
     def init(self, rngs: Key, observation: PyTree) -> PyTree:
-        """The parameters, whatever the key."""
+        """The parameters, whatever the key; copies, because an update reuses the memory of what it was given."""
         del rngs, observation
-        return {"params": self.params}
+        return {"params": jax.tree.map(jnp.copy, self.params)}
 
     def apply(self, variables: PyTree, observation: PyTree, *memory: PyTree) -> Any:
         """As the network's."""

@@ -75,8 +75,7 @@ def best_responses(
     frozen = (agent.publish if sampled else agent.publish_greedy)(trained.state)
     for seed in range(seeds):
         alone = dataclasses.replace(config, seed=seed, env_steps=budget, selfplay=alone_against(config.selfplay))
-        runtime = make_selfplay(build(alone))
-        # A copy, because an update reuses the memory of what it was given.
-        seat(runtime, frozen, jax.tree.map(lambda x: x.copy(), trained.state.params) if warm else None)
+        runtime = make_selfplay(build(alone, trained.state.params if warm else None))
+        seat(runtime, frozen)
         for response in responses(runtime, budget, STRETCHES):
             yield seed, response
