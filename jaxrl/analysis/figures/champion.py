@@ -64,7 +64,8 @@ def value_figure(records: Path) -> Figure:
     place = np.array(turns) + _within(turns)
     axes.plot(place, values, color=COLOURS[0], marker="o", markersize=3)
     axes.axhline(0, color=GREY, linewidth=1)
-    axes.set_ylim(-1.05, 1.05)
+    reach = 1.05 * max(1.0, *np.abs(values))  # a sure win is 1, and a regressed value may lie beyond
+    axes.set_ylim(-reach, reach)
     axes.set_xlabel("turn, of both seats", color=GREY)
     return figure
 
