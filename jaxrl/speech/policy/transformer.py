@@ -11,28 +11,20 @@ from typing import TypeAlias
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
-from jax import Array
+from jax import Array, lax
+
+from jaxrl.speech.policy.attention import attend, attend_before, rotate
 
 # Keys and values of each layer, [B, T, heads, width / heads] each; a row's own cache is its slice [b].
 Cache: TypeAlias = tuple[tuple[Array, Array], ...]
-NEVER = -1e9  # a logit of what cannot be
 
 
-def rotate(vectors: Array, positions: Array) -> Array:
-    """Rotary positions: `vectors` [B, T, heads, D] turned by angles of `positions` [B, T] (or [T])."""
-    half = vectors.shape[-1] // 2
-    rates = 10_000.0 ** (-jnp.arange(half) / half)
-    angles = positions[..., None, None] * rates
-    first, second = vectors[..., :half], vectors[..., half:]
-    cosine, sine = jnp.cos(angles), jnp.sin(angles)
-    return jnp.concatenate([first * cosine - second * sine, first * sine + second * cosine], axis=-1)
-
-
-def attend(query: Array, key: Array, value: Array, allowed: Array) -> Array:
-    """Attention of [B, Q, heads, D] over [B, T, heads, D] where `allowed` [B or 1, Q, T]; returns [B, Q, heads, D]."""
-    scores = jnp.einsum("bqhd,bthd->bhqt", query, key) / query.shape[-1] ** 0.5
-    weights = jax.nn.softmax(jnp.where(allowed[:, None], scores, NEVER), axis=-1)
-    return jnp.einsum("bhqt,bthd->bqhd", weights, value)
+def left_out(hidden: Array, key: Array, share: float) -> Array:
+    """Dropout of a share of `hidden`, in steps of 1/256: bytes decide, of which a number by chance has four."""
+    words = jax.random.bits(key, (-(-hidden.size // 4),), jnp.uint32)
+    drawn = lax.bitcast_convert_type(words, jnp.uint8).reshape(-1)[: hidden.size].reshape(hidden.shape)
+    dropped = round(256 * share)
+    return jnp.where(drawn >= dropped, hidden * (256 / (256 - dropped)), 0.0)
 
 
 class Block(nn.Module):
@@ -50,29 +42,36 @@ class Block(nn.Module):
 
     @nn.compact
     def __call__(
-        self, hidden: Array, positions: Array, allowed: Array, kept: tuple[Array, Array] | None, training: bool
+        self, hidden: Array, positions: Array, seen: Array, kept: tuple[Array, Array] | None, training: bool
     ) -> tuple[Array, tuple[Array, Array]]:
         """The hidden states, and keys and values: of these positions, or with `kept`, `kept` with them written in.
 
         Args:
             hidden: [B, T, width]; T is 1 with `kept`.
             positions: [B, T] or [T]; with `kept` also the places in it.
-            allowed: who sees whom, [B or 1, T, T], or [B, 1, places of the cache].
+            seen: segments, [B, T], in which a token sees those before it; with `kept` the places that it sees,
+                [B, 1, places].
             kept: keys and values before this token.
             training: with dropout, whose key is the stream `dropout`.
         """
         width = hidden.shape[-1]
         small = nn.initializers.variance_scaling(0.5 / self.layers, "fan_in", "truncated_normal")
-        drop = nn.Dropout(self.dropout, deterministic=not training)
+
+        def drop(added: Array) -> Array:
+            return left_out(added, self.make_rng("dropout"), self.dropout) if training and self.dropout else added
+
         joined = nn.DenseGeneral((3, self.heads, width // self.heads), use_bias=False)(nn.RMSNorm()(hidden))
-        query, key, value = (joined[..., i, :, :] for i in range(3))
+        # The gradient of a split is one array joined; that of slices would be three, padded and added.
+        query, key, value = (part.squeeze(2) for part in lax.split(joined, (1, 1, 1), axis=2))
         query, key = rotate(query, positions), rotate(key, positions)
-        if kept is not None:
+        if kept is None:
+            mixed = attend_before(query, key, value, seen)
+        else:
             rows = jnp.arange(len(hidden))
             key, value = (
                 old.at[rows, positions[:, 0]].set(new[:, 0]) for old, new in zip(kept, (key, value), strict=True)
             )
-        mixed = attend(query, key, value, allowed)
+            mixed = attend(query, key, value, seen)
         hidden += drop(nn.DenseGeneral(width, axis=(-2, -1), use_bias=False, kernel_init=small)(mixed))
         inner = nn.gelu(nn.Dense(4 * width, use_bias=False)(nn.RMSNorm()(hidden)))
         return hidden + drop(nn.Dense(width, use_bias=False, kernel_init=small)(inner)), (key, value)
@@ -150,12 +149,9 @@ class Transformer(nn.Module):
         return ((zeros, zeros),) * self.layers
 
     def _run(self, tokens: Array, segments: Array | None, training: bool) -> tuple[Array, Cache]:
-        length = tokens.shape[1]
-        allowed = jnp.tril(jnp.ones((length, length), bool))[None]
-        if segments is not None:
-            allowed &= segments[:, :, None] == segments[:, None, :]
+        segments = jnp.zeros_like(tokens) if segments is None else jnp.asarray(segments)
         hidden, cache = self.embed(tokens), []
         for block in self.blocks:
-            hidden, kept = block(hidden, jnp.arange(length), allowed, None, training)
+            hidden, kept = block(hidden, jnp.arange(tokens.shape[1]), segments, None, training)
             cache.append(kept)
         return self.norm(hidden), tuple(cache)

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxrl.speech.policy.transformer import Transformer, rotate
+from jaxrl.speech.policy.attention import BLOCK, attend, attend_before, rotate
+from jaxrl.speech.policy.transformer import Transformer, left_out
 
 NETWORK: Any = Transformer(40, width=16, layers=2, heads=2)
 TOKENS = jnp.asarray(np.random.default_rng(0).integers(40, size=(3, 12)))
@@ -55,3 +56,29 @@ def test_rotation_keeps_lengths_and_depends_on_distance():
 
     assert abs(product(3, 7) - product(103, 107)) < 1e-4 < abs(product(3, 7) - product(3, 8))
     np.testing.assert_allclose(np.linalg.norm(rotate(query, jnp.array([[9]]))), np.linalg.norm(query), rtol=1e-5)
+
+
+def test_attention_in_blocks_is_attention_and_so_is_its_gradient():
+    rng, length = np.random.default_rng(2), BLOCK + 37
+    inputs = jnp.asarray(rng.normal(size=(3, 2, length, 2, 8)), jnp.float32)
+    segments = jnp.asarray(np.sort(rng.integers(3, size=(2, length)), axis=1))
+    allowed = jnp.tril(jnp.ones((length, length), bool)) & (segments[:, :, None] == segments[:, None, :])
+    weights = jnp.asarray(rng.normal(size=inputs.shape[1:]), jnp.float32)
+
+    def whole(inputs: jax.Array) -> jax.Array:
+        return jnp.sum(weights * attend(inputs[0], inputs[1], inputs[2], allowed))
+
+    def in_blocks(inputs: jax.Array) -> jax.Array:
+        return jnp.sum(weights * attend_before(inputs[0], inputs[1], inputs[2], segments))
+
+    np.testing.assert_allclose(in_blocks(inputs), whole(inputs), rtol=1e-4)
+    np.testing.assert_allclose(jax.grad(in_blocks)(inputs), jax.grad(whole)(inputs), atol=1e-5)
+
+
+def test_dropout_leaves_out_its_share_and_keeps_the_mean():
+    ones = jnp.ones((7, 301, 33))  # no multiple of four
+    dropped = left_out(ones, jax.random.key(0), 0.1)
+    assert abs(float((dropped == 0).mean()) - 26 / 256) < 0.005
+    assert abs(float(dropped.mean()) - 1) < 0.005
+    assert len(np.unique(dropped)) == 2
+    assert not np.array_equal(dropped, left_out(ones, jax.random.key(1), 0.1))
