@@ -64,18 +64,28 @@ def produce(
     paths = [folder / "shards" / f"{name}-{index:04d}-{len(part)}.npz" for index, part in enumerate(shards)]
     found = {index: read_shard(path) for index, path in enumerate(paths) if path.exists()}
     todo = [index for index in range(len(shards)) if index not in found]
+    known = {_said(one.job): one for part in found.values() for one in part}
+    fresh = {_said(job): job for index in todo for job in shards[index] if _said(job) not in known}
     done = sum(map(len, found.values()))
     advance(done, len(jobs))
-    with multiprocessing.get_context("spawn").Pool(min(workers, max(len(todo), 1)), _start_worker, (more,)) as pool:
+    with multiprocessing.get_context("spawn").Pool(min(workers, max(len(fresh), 1)), _start_worker, (more,)) as pool:
+        coming = pool.imap(_make_apart, fresh.values())
         for index in todo:
             made = []
-            for one in pool.imap(_make_apart, shards[index]):
-                made.append(one)
+            for job in shards[index]:
+                if _said(job) not in known:
+                    known[_said(job)] = next(coming)
+                made.append(known[_said(job)]._replace(job=job))
                 advance(done + len(made), len(jobs))
             write_shard(paths[index], made)
             found[index] = made
             done += len(made)
     return _assemble(folder, [one for index in range(len(shards)) for one in found[index]], utterances, seed)
+
+
+def _said(job: Job) -> tuple:
+    """What an utterance depends on: jobs that are alike in it are made once."""
+    return job.text, job.voice, job.tags
 
 
 def _assemble(folder: Path, made: Sequence[Made], utterances: int, seed: int) -> dict:

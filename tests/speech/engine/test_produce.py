@@ -36,6 +36,19 @@ def test_same_config_same_hash_also_after_an_interruption(tmp_path, monkeypatch)
         engine.produce(tmp_path / "b", 5, 1, 1, lambda *_: None)
 
 
+def test_alike_jobs_are_made_once_and_stay_apart(tmp_path, monkeypatch):
+    job, other = (job for job in engine.plan(2, 1) if job.kind != "answer")
+    jobs = [job, other, job._replace(id="again")]
+    monkeypatch.setattr(engine, "plan", lambda *_: jobs)
+    monkeypatch.setattr(engine, "SHARD", 2)
+    told: list[tuple[int, int]] = []
+    assert engine.produce(tmp_path, 2, 1, 1, lambda *now: told.append(now))["jobs"] == 3
+    assert told == [(done, 3) for done in range(4)]
+    first, *_, again = read_manifest(tmp_path / engine.MANIFEST)
+    assert (first.id, again.id) == (job.id, "again") and first.measured == again.measured
+    assert (engine.wave_of(tmp_path, first) == engine.wave_of(tmp_path, again)).all()
+
+
 def test_an_utterance_that_cannot_be_made_is_named(monkeypatch):
     def broken(*_):
         raise ValueError("no breath")
