@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.ctypeslib import as_array
 
 from jaxrl.speech import extra
 from jaxrl.speech.sound.waves import RATE, resample
@@ -68,7 +69,7 @@ class _Library:
 
     def _hear(self, wave: Any, count: int, events: Any) -> int:
         if wave and count > 0:
-            self.pieces.append(np.ctypeslib.as_array(wave, (count,)).copy())
+            self.pieces.append(as_array(wave, (count,)).copy())
         index = 0
         while events[index].type:
             if events[index].type == _PHONE:
@@ -80,6 +81,11 @@ class _Library:
 @cache
 def _library() -> _Library:
     return _Library()
+
+
+def start() -> None:
+    """Load the library and its data, without a word; `speak` does so itself where it was not done before."""
+    _library()
 
 
 def speak(text: str, variant: str, accent: str = "", speed: int = 165, pitch: int = 50, spread: int = 50) -> Spoken:

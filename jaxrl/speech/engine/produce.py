@@ -20,12 +20,15 @@ import numpy as np
 
 from jaxrl.record.files import replace_json, replacing
 from jaxrl.speech import extra
+from jaxrl.speech.engine import espeak
 from jaxrl.speech.engine.accept import domain_judge, objection
 from jaxrl.speech.engine.jobs import Job, plan, rehearsal
 from jaxrl.speech.engine.reading import read
 from jaxrl.speech.engine.shards import Made, fingerprint, read_shard, write_shard
 from jaxrl.speech.manifest import Item, write_manifest
 from jaxrl.speech.sound.judges import Recogniser, error_rate, word_errors
+from jaxrl.speech.sound.measures import measure
+from jaxrl.speech.sound.waves import RATE, resample
 from jaxrl.speech.speech_error import SpeechError
 from jaxrl.speech.tags import style_of
 from jaxrl.speech.tools import MEANINGS
@@ -158,7 +161,8 @@ _recogniser: list[Recogniser] = []
 
 def _start_worker(more: Sequence[str]) -> None:
     """Load what every job needs; nothing is ever spoken or heard in this process itself."""
-    extra.load("pyworld")
+    espeak.start()
+    measure(resample(np.random.default_rng(0).normal(size=RATE), 2 * RATE))  # numpy imports parts at their first call
     _recogniser.append(domain_judge(more))
 
 

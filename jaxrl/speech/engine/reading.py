@@ -99,7 +99,7 @@ def _adjust(
     rate_off, pitch_off, spread_off = _off(heard, target, style)
     moved = abs(pitch_off) > 2 * PITCH_ERROR or abs(spread_off) > 0.5
     if moved or style.whisper:
-        parts = world.analyse(spoken.samples)
+        parts = world.analyse(spoken.samples, aperiodicity=not style.whisper)
         if moved:
             factor = style.spread / max(heard.spread, 0.1) if style.spread is not None else 1.0
             parts = world.scale_pitch(parts, target["f0"], factor)

@@ -34,22 +34,22 @@ def frame_levels(samples: np.ndarray, hop: int = 160, width: int = 400) -> np.nd
     return 10 * np.log10(np.mean(np.square(windows, dtype=np.float64), axis=1) + 1e-10)
 
 
-def active(samples: np.ndarray) -> np.ndarray:
-    """Which 10 ms frames hold sound: within 30 dB of the loud ones, bool [frames]."""
-    levels = frame_levels(samples)
+def active(levels: np.ndarray) -> np.ndarray:
+    """Which frames of `frame_levels` hold sound: within 30 dB of the loud ones, bool [frames]."""
     return levels > max(np.percentile(levels, 95) - 30.0, -70.0)
 
 
 def active_span(samples: np.ndarray) -> tuple[int, int]:
     """First sample of sound and the one after the last; (0, 0) for silence."""
-    where = np.flatnonzero(active(samples))
+    where = np.flatnonzero(active(frame_levels(samples)))
     return (int(where[0]) * 160, min(int(where[-1] + 1) * 160, len(samples))) if where.size else (0, 0)
 
 
 def active_level(samples: np.ndarray) -> float:
     """Level in dB of what is not silence; -100 for silence."""
-    sounding = active(samples)
-    return float(10 * np.log10(np.mean(10 ** (frame_levels(samples)[sounding] / 10)))) if sounding.any() else -100.0
+    levels = frame_levels(samples)
+    sounding = active(levels)
+    return float(10 * np.log10(np.mean(10 ** (levels[sounding] / 10)))) if sounding.any() else -100.0
 
 
 def to_level(samples: np.ndarray, level: float) -> np.ndarray:
