@@ -11,7 +11,7 @@ from jaxrl.speech.chat import Call, Speech, Turn
 from jaxrl.speech.engine.facts import FACTS
 from jaxrl.speech.engine.scripts import clock_words, draw_of, vocabulary
 from jaxrl.speech.engine.voices import ASSISTANT
-from jaxrl.speech.phrasings import phrasings
+from jaxrl.speech.phrasings import phrasing
 from jaxrl.speech.policy import asking
 from jaxrl.speech.policy.library import Library, Utterance
 from jaxrl.speech.speech_error import SpeechError
@@ -49,7 +49,7 @@ def control(rng: np.random.Generator, library: Library) -> list[Turn]:
     one = _one(rng, library.tagged)
     if not all(tag in TAGS for tag in one.tags):  # notes and beats have no sentences
         return [*asking.to_say(one.text, one.tags, one.voice), Turn("assistant", (_said(rng, one),))]
-    sentences = [_one(rng, phrasings(tag)) for tag in one.tags]
+    sentences = [phrasing(rng, tag) for tag in one.tags]
     asked = asking.to_say_so(one.text, sentences, one.voice)
     return [*asked, Turn("assistant", (asking.under(one.tags), _said(rng, one)))]
 

@@ -16,7 +16,7 @@ from jaxrl.speech.engine.scripts import draw_of
 from jaxrl.speech.engine.voices import ASSISTANT, VOICES
 from jaxrl.speech.ids import Vocabulary
 from jaxrl.speech.manifest import Item
-from jaxrl.speech.phrasings import phrasings
+from jaxrl.speech.phrasings import phrasing
 from jaxrl.speech.policy import asking
 from jaxrl.speech.sound.measures import Measured
 from jaxrl.speech.speech_error import SpeechError
@@ -147,8 +147,7 @@ class Asks:
         item = self._items[int(rng.integers(len(self._items)))]
         sentences: list[str] = []
         if item.tags and rng.random() < IN_SENTENCES:
-            told = [phrasings(tag) for tag in item.tags]
-            sentences = [some[int(rng.integers(len(some)))] for some in told]
+            sentences = [phrasing(rng, tag) for tag in item.tags]
         ask = to_speak(item, self._vocabulary, self._room, sentences) or to_speak(item, self._vocabulary, self._room)
         assert ask is not None  # the second form was seen to fit
         return ask
