@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from jaxrl.cli import sound
 from jaxrl.cli.catalogue import table
 from jaxrl.cli.parser import Parser, count, positive_float, positive_int
 
@@ -60,6 +61,8 @@ def export(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     if options.file.suffix not in (".npz", ".onnx"):
         parser.error(f"FILE must end in .npz or .onnx, not {options.file.name!r}")
+    if (Path(options.run) / "scale.json").is_file():  # of `jaxrl speech`
+        return sound.export(Path(options.run), options.file)
     from jaxrl.run.export import export, export_onnx
     from jaxrl.run.zoo.card import card_text
 

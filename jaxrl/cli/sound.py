@@ -70,6 +70,17 @@ def suite(run: Path, policy: str | None, json_file: Path | None) -> int:
     return 0
 
 
+def export(run: Path, file: Path) -> int:
+    """`jaxrl export RUN FILE.npz` of a folder of `jaxrl speech`."""
+    from jaxrl.record.files import check_writable
+    from jaxrl.speech.talker import pack
+
+    check_writable(file)
+    pack(run, file)
+    print(f"written to {file}, {file.stat().st_size / 1e6:.2f} MB; jaxrl speak, listen and chat take it for RUN")
+    return 0
+
+
 def speak(arguments: Sequence[str]) -> int:
     parser = Parser(
         "speak", "Text, with tags at its head, as a wave: jaxrl speak RUN '(fast) turn the lamp on' --out a.wav"
@@ -110,7 +121,9 @@ def chat(arguments: Sequence[str]) -> int:
         "chat", "Talk: a line is a question, `say: WORDS`, tags and words, or the path of a .wav; tools are run."
     )
     _add_policy(parser)
-    parser.add_argument("--waves", type=Path, metavar="FOLDER", help="where spoken answers go; default: RUN/chat")
+    parser.add_argument(
+        "--waves", type=Path, metavar="FOLDER", help="where spoken answers go; default: RUN/chat, or runs/NAME/chat"
+    )
     parser.add_argument("--voice", metavar="NAME", help="of the assistant")
     parser.add_argument("--persona", metavar="NAME", help="whom the assistant is to be: a robot, a child, ...")
     parser.add_argument("--no-tools", action="store_true", help="the assistant has none at hand")
@@ -121,7 +134,8 @@ def chat(arguments: Sequence[str]) -> int:
 
     setting = Setting(options.voice, options.persona, not options.no_tools)
     conversation = Conversation(_assistant(options), setting)
-    waves, status, number = options.waves or options.run / "chat", 0, 0
+    run = Path(options.run)
+    waves, status, number = options.waves or (run if run.is_dir() else Path("runs") / run.stem) / "chat", 0, 0
     while (line := _line()) is not None:
         if not line.strip():
             continue
@@ -154,7 +168,8 @@ def _line() -> str | None:
 
 def _add_policy(parser: Parser) -> None:
     """Which policy, as all of them can choose."""
-    parser.add_argument("run", type=Path, metavar="RUN", help="a folder of jaxrl speech with a policy")
+    where = "a folder of jaxrl speech with a policy, a file that export made of one, or one that comes along: small"
+    parser.add_argument("run", metavar="RUN", help=where)
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of what is sampled; default: 0")
     parser.add_argument("--student", action="store_true", help="the student in place of its teacher")
 
@@ -162,5 +177,6 @@ def _add_policy(parser: Parser) -> None:
 def _assistant(options: Any) -> Any:
     from jaxrl.speech.policy.assistant import Assistant
     from jaxrl.speech.policy.at_hand import STUDENT, TRAINING
+    from jaxrl.speech.talker import at
 
-    return Assistant(options.run, options.seed, STUDENT if options.student else TRAINING)
+    return Assistant(at(options.run), options.seed, STUDENT if options.student else TRAINING)

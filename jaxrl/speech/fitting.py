@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,7 +15,7 @@ import optax
 
 from jaxrl.record import store
 from jaxrl.record.files import replace_text
-from jaxrl.record.leaves import MismatchError, flatten, unflatten
+from jaxrl.record.leaves import Leaf, MismatchError, flatten, unflatten
 from jaxrl.speech.speech_error import SpeechError
 
 State = TypeVar("State")
@@ -97,8 +98,33 @@ def load(folder: Path, like: State) -> tuple[int, State]:
     Raises:
         SpeechError: it is missing, damaged, or of other settings.
     """
-    try:
+    with _told(folder):
+        steps, leaves = read(folder)
+        return steps, unflatten(like, leaves)
+
+
+def load_trained(folder: Path, like: Any) -> Any:
+    """The state saved in `folder`, whose `optimiser`, which only training needs, is left out; built like `like`, and
+    raises like `load`."""
+    with _told(folder):
+        return unflatten(like._replace(optimiser=()), trained(read(folder)[1]))
+
+
+def read(folder: Path) -> tuple[int, list[Leaf]]:
+    """Steps done and the leaves saved in `folder`; raises like `load`."""
+    with _told(folder):
         counters, leaves = store.read(folder)
-        return int(counters["step"]), unflatten(like, leaves)
+        return int(counters["step"]), leaves
+
+
+def trained(leaves: Iterable[Leaf]) -> list[Leaf]:
+    """The leaves of a state that are not its optimiser's."""
+    return [leaf for leaf in leaves if not leaf.path.startswith("optimiser/")]
+
+
+@contextmanager
+def _told(folder: Path) -> Iterator[None]:
+    try:
+        yield
     except (store.DamagedError, MismatchError, KeyError) as error:
         raise SpeechError(f"{folder} cannot be used ({error}); remove {folder.parent} and train it again") from None

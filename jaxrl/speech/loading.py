@@ -13,26 +13,30 @@ from jaxrl.speech import fitting
 from jaxrl.speech.chat import Speech
 from jaxrl.speech.decoder.flow import CHANNELS
 from jaxrl.speech.decoder.flow_training import FlowDecoder, init_flow
+from jaxrl.speech.interleave import LINGUISTIC_PER_BLOCK
 from jaxrl.speech.scale import Scale
-from jaxrl.speech.sound import features as features_file
+from jaxrl.speech.sound.features import ENVELOPE, FRAMES
 from jaxrl.speech.speech_error import SpeechError
 from jaxrl.speech.tokenizer.codec_training import Tokenizer, init_codec
 
 FEATURES, CODES = "features.npz", "codes.npz"
+PHONES = "params/decoder/Dense_0/bias"  # of the tokenizer: as many for each frame as there are phones
 
 
 def load_tokenizer(folder: Path, scale: Scale) -> Tokenizer:
     """The trained tokenizer of a folder."""
-    features, names = features_file.load(folder / "tokenizer" / FEATURES)
-    like = init_codec(scale.tokenizer, len(names), features.envelope)
-    return Tokenizer(fitting.load(folder / "tokenizer" / "state", like)[1], scale.tokenizer, len(names))
+    own, config = folder / "tokenizer" / "state", scale.tokenizer
+    shapes = {leaf.path: leaf.array.shape for leaf in fitting.read(own)[1] if leaf.array is not None}
+    phones = shapes.get(PHONES, (0,))[0] * LINGUISTIC_PER_BLOCK // FRAMES
+    like = jax.eval_shape(lambda: init_codec(config, phones, np.zeros((1, ENVELOPE), np.float32)))
+    return Tokenizer(fitting.load_trained(own, like), config, phones)
 
 
 def load_decoder(folder: Path, scale: Scale) -> FlowDecoder:
     """The trained decoder of a folder."""
     sizes, config = (scale.tokenizer.linguistic, scale.tokenizer.semantic), scale.decoder
     like = jax.eval_shape(lambda: init_flow(config, sizes, np.zeros((1, CHANNELS), np.float32)))
-    return FlowDecoder(fitting.load(folder / "decoder" / config.kind / "state", like)[1], config, sizes)
+    return FlowDecoder(fitting.load_trained(folder / "decoder" / config.kind / "state", like), config, sizes)
 
 
 def write_codes(path: Path, speech: Sequence[Speech]) -> None:

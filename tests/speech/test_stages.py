@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from unittest.mock import Mock
 
+import jax
 import numpy as np
 import pytest
 
@@ -14,6 +15,7 @@ from jaxrl.cli.commands import main
 from jaxrl.speech.decoder.flow_training import FlowConfig
 from jaxrl.speech.loading import CODES, load_tokenizer, read_codes
 from jaxrl.speech.manifest import read_manifest
+from jaxrl.speech.policy.assistant import Assistant
 from jaxrl.speech.policy.policy_config import PolicyConfig
 from jaxrl.speech.policy.policy_stage import all_utterances, throat_codes
 from jaxrl.speech.rl import rl_stage
@@ -26,6 +28,7 @@ from jaxrl.speech.speech_error import SpeechError
 from jaxrl.speech.stages import run
 from jaxrl.speech.suite import suite_stage
 from jaxrl.speech.suite.suite_config import SuiteConfig
+from jaxrl.speech.talker import at, pack
 from jaxrl.speech.tokenizer.codec_training import CodecConfig
 
 SMALL = Scale(
@@ -162,6 +165,28 @@ def test_what_cannot_be_is_one_sentence(talking, capsys, monkeypatch):
     assert main(["speak", folder, "hello", *out]) == 1
     assert "pyworld cannot be imported" in capsys.readouterr().err
     assert not (talking / "never.wav").exists()
+
+
+def test_an_assistant_in_one_file_has_the_same_codes_and_nearly_the_same_weights(talking, tmp_path, capsys):
+    file = tmp_path / "talker.npz"
+    assert main(["export", str(talking), str(file)]) == 0
+    assert "jaxrl speak, listen and chat take it" in capsys.readouterr().out
+    one, other = Assistant(talking), Assistant(at(str(file)))
+    wave = np.sin(np.arange(16000) / 20) * 0.1
+    assert len(one.codes(wave).linguistic) == len(other.codes(wave).linguistic) > 10
+    np.testing.assert_array_equal(one.tokenizer.state.linguistic.codes, other.tokenizer.state.linguistic.codes)
+    for mine, packed in zip(jax.tree.leaves(one.policy.params), jax.tree.leaves(other.policy.params), strict=True):
+        bound = np.abs(mine).max(axis=tuple(range(mine.ndim - 1)), keepdims=True) / 254
+        assert (np.abs(mine - packed) <= (bound * 1.01 if mine.ndim > 1 else 0)).all()
+    assert other.voices.keys() == one.voices.keys()
+    assert file.stat().st_size < 0.5 * sum(path.stat().st_size for path in talking.glob("*/*/state/arrays.npz"))
+    again = tmp_path / "again.npz"
+    pack(talking, again)
+    assert again.read_bytes() == file.read_bytes()
+    file.write_bytes(file.read_bytes()[:1000])
+    for word, said in ((str(file), "is no assistant that `jaxrl export` wrote"), ("smal", "no file smal")):
+        assert main(["speak", word, "hello", "--out", str(tmp_path / "never.wav")]) == 1
+        assert said in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -1,0 +1,120 @@
+"""A trained assistant as one file: of a folder of `jaxrl speech` what speaking and listening read, a few megabytes.
+
+    scale.json, policy/voices.json          as in the folder
+    PART/leaves.json, PART/NUMBER.npy       the states of tokenizer, decoder and policy, without their optimisers
+
+Matrices have 8 bits a weight and a scale for each of their last axis, everything else is as it was. It is a zip without
+pickle; the same folder gives the same bytes. Unpacked it is a folder again, from which nothing can be trained on.
+"""
+
+from __future__ import annotations
+
+import atexit
+import io
+import json
+import shutil
+import tempfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from jaxrl.errors import nearest
+from jaxrl.record import store
+from jaxrl.record.files import replacing
+from jaxrl.record.leaves import Leaf
+from jaxrl.speech import fitting
+from jaxrl.speech.policy.assistant import VOICES_FILE
+from jaxrl.speech.policy.at_hand import POLICY, SCALE, TRAINING, scale_of
+from jaxrl.speech.speech_error import SpeechError
+
+TALKERS = Path(__file__).parent / "talkers"  # that come with the package
+SUFFIX, LEAVES = ".npz", "leaves.json"
+EPOCH = (1980, 1, 1, 0, 0, 0)
+LEVELS = 127
+
+
+def talkers() -> dict[str, Path]:
+    """Those that come with the package, by name."""
+    return {path.stem: path for path in sorted(TALKERS.glob(f"*{SUFFIX}"))}
+
+
+def at(word: str) -> Path:
+    """The folder that `word` names: a folder of `jaxrl speech`, a packed file, or a talker of the package.
+
+    Raises:
+        SpeechError: it names nothing, or a file that cannot be used.
+    """
+    path = Path(word).expanduser()
+    if path.is_dir():
+        return path
+    file = path if path.is_file() else talkers().get(word)
+    if file is None:
+        near = f"; {nearest(word, talkers())} comes with the package" if talkers() else ""
+        raise SpeechError(f"there is no folder of `jaxrl speech` and no file {word}{near}")
+    folder = Path(tempfile.mkdtemp(prefix="jaxrl-talker-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    unpack(file, folder)
+    return folder
+
+
+def pack(run: Path, file: Path) -> None:
+    """Write the assistant of a folder; raises `SpeechError` where it has no policy yet."""
+    texts = {SCALE: run / SCALE, f"{POLICY}/{VOICES_FILE}": run / POLICY / VOICES_FILE}
+    states = {part: fitting.trained(fitting.read(run / part)[1]) for part in _parts(run)}
+    with replacing(file) as scratch, zipfile.ZipFile(scratch, "w") as packed:
+        for name, path in texts.items():
+            _add(packed, name, path.read_bytes())
+        for part, leaves in states.items():
+            _add(packed, f"{part}/{LEAVES}", json.dumps([[leaf.path, leaf.kind] for leaf in leaves]).encode())
+            for number, leaf in enumerate(leaves):
+                for suffix, array in _in_bytes(leaf).items():
+                    held = io.BytesIO()
+                    np.save(held, array, allow_pickle=False)
+                    _add(packed, f"{part}/{number}{suffix}.npy", held.getvalue())
+
+
+def unpack(file: Path, folder: Path) -> None:
+    """Make the folder of an assistant that `pack` wrote; raises `SpeechError` where it wrote no such file."""
+    try:
+        with zipfile.ZipFile(file) as packed:
+            for name in (SCALE, f"{POLICY}/{VOICES_FILE}"):
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                (folder / name).write_bytes(packed.read(name))
+            for part in _parts(folder):
+                told = json.loads(packed.read(f"{part}/{LEAVES}"))
+                leaves = [_leaf(packed, f"{part}/{number}", *one) for number, one in enumerate(told)]
+                (folder / part).mkdir(parents=True)
+                store.write(folder / part, 0, leaves, {"step": 0})
+    except (zipfile.BadZipFile, KeyError, ValueError) as error:
+        raise SpeechError(f"{file} is no assistant that `jaxrl export` wrote, or is damaged: {error}") from error
+
+
+def _parts(run: Path) -> list[str]:
+    return ["tokenizer/state", f"decoder/{scale_of(run).decoder.kind}/state", f"{POLICY}/{TRAINING}/state"]
+
+
+def _in_bytes(leaf: Leaf) -> dict[str, np.ndarray]:
+    """A leaf as arrays, by what stands behind its number."""
+    if leaf.array is None:
+        return {}
+    if not leaf.path.startswith("params/") or leaf.array.ndim < 2:
+        return {"": leaf.array}
+    most = np.abs(leaf.array).max(axis=tuple(range(leaf.array.ndim - 1)))
+    scale = np.maximum(most, np.finfo(np.float32).tiny) / LEVELS
+    return {"": np.rint(leaf.array / scale).astype(np.int8), ".scale": scale.astype(np.float32)}
+
+
+def _leaf(packed: zipfile.ZipFile, name: str, path: str, kind: str) -> Leaf:
+    def array(name: str) -> np.ndarray:
+        return np.load(io.BytesIO(packed.read(name)), allow_pickle=False)
+
+    if kind == "none":
+        return Leaf(path, kind, None)
+    if f"{name}.scale.npy" in packed.namelist():
+        return Leaf(path, kind, array(f"{name}.npy") * array(f"{name}.scale.npy"))
+    return Leaf(path, kind, array(f"{name}.npy"))
+
+
+def _add(packed: zipfile.ZipFile, name: str, content: bytes) -> None:
+    packed.writestr(zipfile.ZipInfo(name, EPOCH), content, zipfile.ZIP_DEFLATED)
