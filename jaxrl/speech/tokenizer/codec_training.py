@@ -215,16 +215,19 @@ class Tokenizer:
     def __init__(self, state: CodecState, config: CodecConfig, phones: int):
         self.state, self.config = state, config
         codec: Any = make_codec(config, phones)
-        self._encode = jax.jit(lambda mel: codec.apply({"params": state.params}, mel, method="encode"))
+
+        def encode(mel: Array) -> tuple[Array, ...]:
+            parts = codec.apply({"params": state.params}, mel, method="encode")
+            return tuple(nearest_code(book, unit(part[0])) for book, part in zip(self.books, parts, strict=True))
+
+        self._encode = jax.jit(encode)
         self._decode = jax.jit(lambda two, three: codec.apply({"params": state.params}, two, three, method="decode"))
 
     def encode(self, mel: np.ndarray) -> Speech:
         """Codes of log-mel [12 n, 80]."""
         blocks = len(mel) // MEL_FRAMES
         padded = _bucket(mel, blocks, MEL_FRAMES)
-        two, three = self._encode(padded[None])
-        numbers = (nearest_code(book, unit(of[0])) for book, of in zip(self.books, (two, three), strict=True))
-        linguistic, semantic = (np.asarray(one).tolist() for one in numbers)
+        linguistic, semantic = (np.asarray(one).tolist() for one in self._encode(padded[None]))
         return Speech(tuple(linguistic[: 2 * blocks]), tuple(semantic[: 3 * blocks]))
 
     def decode(self, speech: Speech) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
