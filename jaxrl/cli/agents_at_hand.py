@@ -52,7 +52,9 @@ def export(arguments: Sequence[str]) -> int:
         "Write a run's newest checkpoint to one file: weights, config and card without pickle, or the network as ONNX.",
     )
     add = parser.add_argument
-    add("run", metavar="RUN", help="a run folder, or `latest`; for FILE.onnx also an exported file or zoo:NAME")
+    add(
+        "run", metavar="RUN", help="a run folder, one of jaxrl speech, or `latest`; for FILE.onnx also an exported file"
+    )
     add("file", metavar="FILE", type=Path, help="pong.npz, which evaluate and watch take anywhere, or pong.onnx")
     add("--member", type=int, metavar="I", help="of a population, as a run of its own")
     add("--episodes", type=count, metavar="N", help="play N for the card's score, 0 for none; default: as `evaluate`")
@@ -62,6 +64,14 @@ def export(arguments: Sequence[str]) -> int:
     if options.file.suffix not in (".npz", ".onnx"):
         parser.error(f"FILE must end in .npz or .onnx, not {options.file.name!r}")
     if (Path(options.run) / "scale.json").is_file():  # of `jaxrl speech`
+        given = [
+            f"--{name}"
+            for name in ("member", "episodes", "licence", "note")
+            if getattr(options, name) not in (None, "")
+        ]
+        if given or options.file.suffix == ".onnx":
+            what = given[0] if given else options.file.name
+            parser.error(f"a folder of `jaxrl speech` is written whole, to FILE.npz and without a card; not {what}")
         return sound.export(Path(options.run), options.file)
     from jaxrl.run.export import export, export_onnx
     from jaxrl.run.zoo.card import card_text

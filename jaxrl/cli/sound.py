@@ -168,7 +168,7 @@ def _line() -> str | None:
 
 def _add_policy(parser: Parser) -> None:
     """Which policy, as all of them can choose."""
-    where = "a folder of jaxrl speech with a policy, a file that export made of one, or one that comes along: small"
+    where = "a folder of jaxrl speech with a policy, or a file that `jaxrl export` made of it"
     parser.add_argument("run", metavar="RUN", help=where)
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of what is sampled; default: 0")
     parser.add_argument("--student", action="store_true", help="the student in place of its teacher")

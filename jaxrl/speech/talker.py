@@ -19,7 +19,6 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxrl.errors import nearest
 from jaxrl.record import store
 from jaxrl.record.files import replacing
 from jaxrl.record.leaves import Leaf
@@ -28,33 +27,23 @@ from jaxrl.speech.policy.assistant import VOICES_FILE
 from jaxrl.speech.policy.at_hand import POLICY, SCALE, TRAINING, scale_of
 from jaxrl.speech.speech_error import SpeechError
 
-TALKERS = Path(__file__).parent / "talkers"  # that come with the package
-SUFFIX, LEAVES = ".npz", "leaves.json"
+LEAVES = "leaves.json"
 EPOCH = (1980, 1, 1, 0, 0, 0)
 LEVELS = 127
 
 
-def talkers() -> dict[str, Path]:
-    """Those that come with the package, by name."""
-    return {path.stem: path for path in sorted(TALKERS.glob(f"*{SUFFIX}"))}
-
-
 def at(word: str) -> Path:
-    """The folder that `word` names: a folder of `jaxrl speech`, a packed file, or a talker of the package.
+    """The folder that `word` names: a folder of `jaxrl speech`, or of a packed file, for as long as this process lives.
 
     Raises:
-        SpeechError: it names nothing, or a file that cannot be used.
+        SpeechError: it is a file that cannot be used.
     """
     path = Path(word).expanduser()
-    if path.is_dir():
+    if not path.is_file():
         return path
-    file = path if path.is_file() else talkers().get(word)
-    if file is None:
-        near = f"; {nearest(word, talkers())} comes with the package" if talkers() else ""
-        raise SpeechError(f"there is no folder of `jaxrl speech` and no file {word}{near}")
     folder = Path(tempfile.mkdtemp(prefix="jaxrl-talker-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    unpack(file, folder)
+    unpack(path, folder)
     return folder
 
 
