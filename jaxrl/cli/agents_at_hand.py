@@ -63,7 +63,8 @@ def export(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     if options.file.suffix not in (".npz", ".onnx"):
         parser.error(f"FILE must end in .npz or .onnx, not {options.file.name!r}")
-    if (Path(options.run) / "scale.json").is_file():  # of `jaxrl speech`
+    folder = Path(options.run).expanduser()
+    if (folder / "scale.json").is_file():  # of `jaxrl speech`
         given = [
             f"--{name}"
             for name in ("member", "episodes", "licence", "note")
@@ -71,8 +72,10 @@ def export(arguments: Sequence[str]) -> int:
         ]
         if given or options.file.suffix == ".onnx":
             what = given[0] if given else options.file.name
-            parser.error(f"a folder of `jaxrl speech` is written whole, to FILE.npz and without a card; not {what}")
-        return sound.export(Path(options.run), options.file)
+            parser.error(
+                f"of a folder of `jaxrl speech` the teacher is written, to FILE.npz and without a card; not {what}"
+            )
+        return sound.export(folder, options.file)
     from jaxrl.run.export import export, export_onnx
     from jaxrl.run.zoo.card import card_text
 

@@ -134,7 +134,7 @@ def chat(arguments: Sequence[str]) -> int:
 
     setting = Setting(options.voice, options.persona, not options.no_tools)
     conversation = Conversation(_assistant(options), setting)
-    run = Path(options.run)
+    run = Path(options.run).expanduser()
     waves, status, number = options.waves or (run if run.is_dir() else Path("runs") / run.stem) / "chat", 0, 0
     while (line := _line()) is not None:
         if not line.strip():
@@ -179,4 +179,6 @@ def _assistant(options: Any) -> Any:
     from jaxrl.speech.policy.at_hand import STUDENT, TRAINING
     from jaxrl.speech.talker import at
 
+    if options.student and Path(options.run).expanduser().is_file():
+        raise ConfigError(f"{options.run} holds the teacher alone; give the folder of `jaxrl speech` for --student")
     return Assistant(at(options.run), options.seed, STUDENT if options.student else TRAINING)

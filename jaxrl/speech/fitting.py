@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -103,11 +103,16 @@ def load(folder: Path, like: State) -> tuple[int, State]:
         return steps, unflatten(like, leaves)
 
 
-def load_trained(folder: Path, like: Any) -> Any:
-    """The state saved in `folder`, whose `optimiser`, which only training needs, is left out; built like `like`, and
-    raises like `load`."""
+def load_trained(folder: Path, like: Callable[[Sequence[Leaf]], Any]) -> Any:
+    """The state saved in `folder`, whose `optimiser`, which only training needs, is left out; raises like `load`.
+
+    Args:
+        folder: of the state.
+        like: what it is built like, of the leaves that were found.
+    """
     with _told(folder):
-        return unflatten(like._replace(optimiser=()), trained(read(folder)[1]))
+        leaves = trained(read(folder)[1])
+        return unflatten(like(leaves)._replace(optimiser=()), leaves)
 
 
 def read(folder: Path) -> tuple[int, list[Leaf]]:

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from jaxrl.record.files import replacing
+from jaxrl.record.leaves import Leaf, flatten
 from jaxrl.speech import fitting
 from jaxrl.speech.chat import Speech
 from jaxrl.speech.decoder.flow import CHANNELS
@@ -17,7 +18,7 @@ from jaxrl.speech.interleave import LINGUISTIC_PER_BLOCK
 from jaxrl.speech.scale import Scale
 from jaxrl.speech.sound.features import ENVELOPE, FRAMES
 from jaxrl.speech.speech_error import SpeechError
-from jaxrl.speech.tokenizer.codec_training import Tokenizer, init_codec
+from jaxrl.speech.tokenizer.codec_training import CodecState, Tokenizer, init_codec
 
 FEATURES, CODES = "features.npz", "codes.npz"
 PHONES = "params/decoder/Dense_0/bias"  # of the tokenizer: as many for each frame as there are phones
@@ -25,18 +26,28 @@ PHONES = "params/decoder/Dense_0/bias"  # of the tokenizer: as many for each fra
 
 def load_tokenizer(folder: Path, scale: Scale) -> Tokenizer:
     """The trained tokenizer of a folder."""
-    own, config = folder / "tokenizer" / "state", scale.tokenizer
-    shapes = {leaf.path: leaf.array.shape for leaf in fitting.read(own)[1] if leaf.array is not None}
-    phones = shapes.get(PHONES, (0,))[0] * LINGUISTIC_PER_BLOCK // FRAMES
-    like = jax.eval_shape(lambda: init_codec(config, phones, np.zeros((1, ENVELOPE), np.float32)))
-    return Tokenizer(fitting.load_trained(own, like), config, phones)
+    config = scale.tokenizer
+    envelope = np.zeros((1, ENVELOPE), np.float32)
+
+    def like(leaves: Sequence[Leaf]) -> CodecState:
+        return jax.eval_shape(lambda: init_codec(config, phones_of(leaves), envelope))
+
+    state = fitting.load_trained(folder / "tokenizer" / "state", like)
+    return Tokenizer(state, config, phones_of(flatten(state)))
+
+
+def phones_of(leaves: Sequence[Leaf]) -> int:
+    """The number of phones that a tokenizer of these leaves tells apart; raises `KeyError` where it is no tokenizer."""
+    sizes = {leaf.path: leaf.array.size for leaf in leaves if leaf.array is not None}
+    return sizes[PHONES] * LINGUISTIC_PER_BLOCK // FRAMES
 
 
 def load_decoder(folder: Path, scale: Scale) -> FlowDecoder:
     """The trained decoder of a folder."""
     sizes, config = (scale.tokenizer.linguistic, scale.tokenizer.semantic), scale.decoder
     like = jax.eval_shape(lambda: init_flow(config, sizes, np.zeros((1, CHANNELS), np.float32)))
-    return FlowDecoder(fitting.load_trained(folder / "decoder" / config.kind / "state", like), config, sizes)
+    state = fitting.load_trained(folder / "decoder" / config.kind / "state", lambda _: like)
+    return FlowDecoder(state, config, sizes)
 
 
 def write_codes(path: Path, speech: Sequence[Speech]) -> None:

@@ -28,6 +28,7 @@ from jaxrl.speech.policy.at_hand import POLICY, SCALE, TRAINING, scale_of
 from jaxrl.speech.speech_error import SpeechError
 
 LEAVES = "leaves.json"
+TEXTS = (SCALE, f"{POLICY}/{VOICES_FILE}")
 EPOCH = (1980, 1, 1, 0, 0, 0)
 LEVELS = 127
 
@@ -48,12 +49,17 @@ def at(word: str) -> Path:
 
 
 def pack(run: Path, file: Path) -> None:
-    """Write the assistant of a folder; raises `SpeechError` where it has no policy yet."""
-    texts = {SCALE: run / SCALE, f"{POLICY}/{VOICES_FILE}": run / POLICY / VOICES_FILE}
+    """Write the assistant of a folder, its teacher alone; raises `SpeechError` where it has no policy yet."""
     states = {part: fitting.trained(fitting.read(run / part)[1]) for part in _parts(run)}
+    try:
+        texts = {name: (run / name).read_bytes() for name in TEXTS}
+    except OSError as error:
+        raise SpeechError(
+            f"{error.filename} cannot be read; run `jaxrl speech --until policy`, which makes it"
+        ) from None
     with replacing(file) as scratch, zipfile.ZipFile(scratch, "w") as packed:
-        for name, path in texts.items():
-            _add(packed, name, path.read_bytes())
+        for name, content in texts.items():
+            _add(packed, name, content)
         for part, leaves in states.items():
             _add(packed, f"{part}/{LEAVES}", json.dumps([[leaf.path, leaf.kind] for leaf in leaves]).encode())
             for number, leaf in enumerate(leaves):
@@ -66,8 +72,8 @@ def pack(run: Path, file: Path) -> None:
 def unpack(file: Path, folder: Path) -> None:
     """Make the folder of an assistant that `pack` wrote; raises `SpeechError` where it wrote no such file."""
     try:
-        with zipfile.ZipFile(file) as packed:
-            for name in (SCALE, f"{POLICY}/{VOICES_FILE}"):
+        with file.open("rb") as opened, zipfile.ZipFile(opened) as packed:
+            for name in TEXTS:
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 (folder / name).write_bytes(packed.read(name))
             for part in _parts(folder):
@@ -75,7 +81,11 @@ def unpack(file: Path, folder: Path) -> None:
                 leaves = [_leaf(packed, f"{part}/{number}", *one) for number, one in enumerate(told)]
                 (folder / part).mkdir(parents=True)
                 store.write(folder / part, 0, leaves, {"step": 0})
-    except (zipfile.BadZipFile, KeyError, ValueError) as error:
+    except OSError as error:
+        raise SpeechError(
+            f"{file} cannot be unpacked into {folder}: {error}; set TMPDIR to a folder with room"
+        ) from error
+    except Exception as error:  # zipfile, zlib, NumPy and JSON raise many kinds
         raise SpeechError(f"{file} is no assistant that `jaxrl export` wrote, or is damaged: {error}") from error
 
 
@@ -89,6 +99,8 @@ def _in_bytes(leaf: Leaf) -> dict[str, np.ndarray]:
         return {}
     if not leaf.path.startswith("params/") or leaf.array.ndim < 2:
         return {"": leaf.array}
+    if not np.isfinite(leaf.array).all():
+        raise SpeechError(f"{leaf.path} holds numbers that are not finite, so the training diverged; train it again")
     most = np.abs(leaf.array).max(axis=tuple(range(leaf.array.ndim - 1)))
     scale = np.maximum(most, np.finfo(np.float32).tiny) / LEVELS
     return {"": np.rint(leaf.array / scale).astype(np.int8), ".scale": scale.astype(np.float32)}

@@ -28,7 +28,7 @@ from jaxrl.speech.speech_error import SpeechError
 from jaxrl.speech.stages import run
 from jaxrl.speech.suite import suite_stage
 from jaxrl.speech.suite.suite_config import SuiteConfig
-from jaxrl.speech.talker import at, pack
+from jaxrl.speech.talker import at, pack, unpack
 from jaxrl.speech.tokenizer.codec_training import CodecConfig
 
 SMALL = Scale(
@@ -167,7 +167,7 @@ def test_what_cannot_be_is_one_sentence(talking, capsys, monkeypatch):
     assert not (talking / "never.wav").exists()
 
 
-def test_an_assistant_in_one_file_has_the_same_codes_and_nearly_the_same_weights(talking, tmp_path, capsys):
+def test_an_assistant_in_one_file_has_the_same_codebooks_and_nearly_the_same_weights(talking, tmp_path, capsys):
     file = tmp_path / "talker.npz"
     assert main(["export", str(talking), str(file)]) == 0
     assert "jaxrl speak, listen and chat take it" in capsys.readouterr().out
@@ -181,11 +181,18 @@ def test_an_assistant_in_one_file_has_the_same_codes_and_nearly_the_same_weights
     assert other.voices.keys() == one.voices.keys()
     assert file.stat().st_size < 0.5 * sum(path.stat().st_size for path in talking.glob("*/*/state/arrays.npz"))
     assert main(["export", str(talking), str(file), "--note", "mine"]) == 2
-    assert "is written whole, to FILE.npz and without a card; not --note" in capsys.readouterr().err
+    assert "the teacher is written, to FILE.npz and without a card; not --note" in capsys.readouterr().err
     again = tmp_path / "again.npz"
     pack(talking, again)
     assert again.read_bytes() == file.read_bytes()
-    file.write_bytes(file.read_bytes()[:1000])
+    assert main(["speak", str(file), "hello", "--student", "--out", str(tmp_path / "never.wav")]) == 1
+    assert "holds the teacher alone" in capsys.readouterr().err
+    whole = file.read_bytes()
+    for damaged in (whole[:1000], whole[:20_000] + bytes(5000) + whole[25_000:]):
+        file.write_bytes(damaged)
+        with pytest.raises(SpeechError, match="wrote, or is damaged"):
+            unpack(file, tmp_path / f"from {len(damaged)} bytes")
+    file.write_bytes(whole[:1000])
     assert main(["speak", str(file), "hello", "--out", str(tmp_path / "never.wav")]) == 1
     assert "is no assistant that `jaxrl export` wrote" in capsys.readouterr().err
 

@@ -13,6 +13,7 @@ import pickle
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,7 @@ def produce(
     """
     for package in extra.PACKAGES:
         extra.load(package)
+    espeak.start()  # where it cannot, that is said here
     jobs = (rehearsal if rehearsed else plan)(utterances, seed)
     more = tuple(MEANINGS.values()) if rehearsed else ()
     shards = [jobs[start : start + SHARD] for start in range(0, len(jobs), SHARD)]
@@ -68,7 +70,9 @@ def produce(
     found = {index: read_shard(path) for index, path in enumerate(paths) if path.exists()}
     todo = [index for index in range(len(shards)) if index not in found]
     known = {_said(one.job): one for part in found.values() for one in part}
-    fresh = {_said(job): job for index in todo for job in shards[index] if _said(job) not in known}
+    fresh: dict[tuple, Job] = {}
+    for job in (job for index in todo for job in shards[index] if _said(job) not in known):
+        fresh.setdefault(_said(job), job)
     done = sum(map(len, found.values()))
     advance(done, len(jobs))
     with multiprocessing.get_context("spawn").Pool(min(workers, max(len(fresh), 1)), _start_worker, (more,)) as pool:
@@ -156,14 +160,20 @@ def _share(part: Sequence[Any], whole: Sequence[Any]) -> float:
 
 # Workers
 
-_recogniser: list[Recogniser] = []
+_more: list[str] = []
 
 
 def _start_worker(more: Sequence[str]) -> None:
-    """Load what every job needs; nothing is ever spoken or heard in this process itself."""
+    _more.extend(more)
+
+
+@cache
+def _recogniser() -> Recogniser:
+    """The judge, with all else that a job needs loaded; nothing is ever spoken or heard in this process itself. It is
+    asked for by the first job and not as a worker starts, where a pool would try again for ever."""
     espeak.start()
     measure(resample(np.random.default_rng(0).normal(size=RATE), 2 * RATE))  # numpy imports parts at their first call
-    _recogniser.append(domain_judge(more))
+    return domain_judge(_more)
 
 
 def make(job: Job, recogniser: Recogniser) -> Made:
@@ -175,13 +185,14 @@ def make(job: Job, recogniser: Recogniser) -> Made:
 
 def _make_apart(job: Job) -> Made:
     """`make` in a forked child, from the same state for every job: synthesiser and recogniser remember."""
+    recogniser = _recogniser()
     reader, writer = os.pipe()
     child = os.fork()
     if not child:
         try:
             os.close(reader)
             try:
-                answer: Made | str = make(job, _recogniser[0])
+                answer: Made | str = make(job, recogniser)
             except Exception:
                 answer = traceback.format_exc(limit=3)
             with os.fdopen(writer, "wb") as pipe:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from jaxrl.errors import ConfigError
 from jaxrl.speech.ids import Vocabulary
 from jaxrl.speech.policy.library import PHONES
 from jaxrl.speech.policy.transformer import Transformer
@@ -67,6 +68,8 @@ class PolicyConfig:
 
     def __post_init__(self):
         check_throats("policy.throats", self.throats)
+        if self.dropout and not 1 / 256 <= self.dropout <= 0.9:
+            raise ConfigError(f"policy.dropout must be 0, or from 1/256, its unit, to 0.9, got {self.dropout}")
 
 
 def make_network(config: PolicyConfig, vocabulary: Vocabulary) -> Transformer:
