@@ -9,9 +9,9 @@ import numpy as np
 
 from jaxrl.speech.chat import Call, Speech, Turn
 from jaxrl.speech.engine.facts import FACTS
+from jaxrl.speech.engine.phrasings import phrasing
 from jaxrl.speech.engine.scripts import clock_words, draw_of, vocabulary
 from jaxrl.speech.engine.voices import ASSISTANT
-from jaxrl.speech.phrasings import phrasing
 from jaxrl.speech.policy import asking
 from jaxrl.speech.policy.library import Library, Utterance
 from jaxrl.speech.speech_error import SpeechError

@@ -14,8 +14,7 @@ from jax import Array
 from jaxrl.speech import ids
 from jaxrl.speech.ids import Vocabulary
 from jaxrl.speech.interleave import ENDED, legal_table, next_phase_table
-from jaxrl.speech.policy.attention import NEVER
-from jaxrl.speech.policy.transformer import Transformer
+from jaxrl.speech.policy.transformer import NEVER, Transformer
 
 COLDEST = 1e-4  # a temperature of 0 is this one: the likeliest token
 RECENT, OFTEN = 10, 1  # the rule of repetition: the last token is out once it came more often than this among so many

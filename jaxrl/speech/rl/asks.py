@@ -12,11 +12,11 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxrl.speech.chat import encode_prompt
+from jaxrl.speech.engine.phrasings import phrasing
 from jaxrl.speech.engine.scripts import draw_of
 from jaxrl.speech.engine.voices import ASSISTANT, VOICES
 from jaxrl.speech.ids import Vocabulary
 from jaxrl.speech.manifest import Item
-from jaxrl.speech.phrasings import phrasing
 from jaxrl.speech.policy import asking
 from jaxrl.speech.sound.measures import Measured
 from jaxrl.speech.speech_error import SpeechError

@@ -7,8 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxrl.speech.policy.attention import BLOCK, attend, attend_before, rotate
-from jaxrl.speech.policy.transformer import Transformer, left_out
+from jaxrl.speech.policy.transformer import BLOCK, Transformer, attend, attend_before, left_out, rotate
 
 NETWORK: Any = Transformer(40, width=16, layers=2, heads=2)
 TOKENS = jnp.asarray(np.random.default_rng(0).integers(40, size=(3, 12)))

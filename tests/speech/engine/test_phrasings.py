@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from jaxrl.speech.phrasings import IDIOMS, WAYS, framed, idioms, phrasing
+from jaxrl.speech.engine.phrasings import IDIOMS, WAYS, framed, idioms, phrasing
 from jaxrl.speech.tags import TAGS
 
 
