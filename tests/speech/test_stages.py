@@ -185,7 +185,7 @@ def test_an_assistant_in_one_file_has_the_same_codebooks_and_nearly_the_same_wei
     again = tmp_path / "again.npz"
     pack(talking, again)
     assert again.read_bytes() == file.read_bytes()
-    assert main(["speak", str(file), "hello", "--student", "--out", str(tmp_path / "never.wav")]) == 1
+    assert main(["speak", str(file), "hello", "--student", "--out", str(tmp_path / "never.wav")]) == 2
     assert "holds the teacher alone" in capsys.readouterr().err
     whole = file.read_bytes()
     for damaged in (whole[:1000], whole[:20_000] + bytes(5000) + whole[25_000:]):
