@@ -52,9 +52,8 @@ def export(arguments: Sequence[str]) -> int:
         "Write a run's newest checkpoint to one file: weights, config and card without pickle, or the network as ONNX.",
     )
     add = parser.add_argument
-    add(
-        "run", metavar="RUN", help="a run folder, one of jaxrl speech, or `latest`; for FILE.onnx also an exported file"
-    )
+    where = "a run folder, one of jaxrl speech, or `latest`; for FILE.onnx also an exported file or zoo:NAME"
+    add("run", metavar="RUN", help=where)
     add("file", metavar="FILE", type=Path, help="pong.npz, which evaluate and watch take anywhere, or pong.onnx")
     add("--member", type=int, metavar="I", help="of a population, as a run of its own")
     add("--episodes", type=count, metavar="N", help="play N for the card's score, 0 for none; default: as `evaluate`")

@@ -134,7 +134,7 @@ def chat(arguments: Sequence[str]) -> int:
 
     setting = Setting(options.voice, options.persona, not options.no_tools)
     conversation = Conversation(_assistant(options), setting)
-    run = Path(options.run).expanduser()
+    run = options.run
     waves, status, number = options.waves or (run if run.is_dir() else Path("runs") / run.stem) / "chat", 0, 0
     while (line := _line()) is not None:
         if not line.strip():
@@ -169,7 +169,7 @@ def _line() -> str | None:
 def _add_policy(parser: Parser) -> None:
     """Which policy, as all of them can choose."""
     where = "a folder of jaxrl speech with a policy, or a file that `jaxrl export` made of it"
-    parser.add_argument("run", metavar="RUN", help=where)
+    parser.add_argument("run", type=lambda word: Path(word).expanduser(), metavar="RUN", help=where)
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of what is sampled; default: 0")
     parser.add_argument("--student", action="store_true", help="the student in place of its teacher")
 
@@ -179,6 +179,6 @@ def _assistant(options: Any) -> Any:
     from jaxrl.speech.policy.at_hand import STUDENT, TRAINING
     from jaxrl.speech.talker import at
 
-    if options.student and Path(options.run).expanduser().is_file():
+    if options.student and options.run.is_file():
         raise ConfigError(f"{options.run} holds the teacher alone; give the folder of `jaxrl speech` for --student")
     return Assistant(at(options.run), options.seed, STUDENT if options.student else TRAINING)

@@ -10,8 +10,10 @@ it is read, and no longer written.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ from jaxrl.record.leaves import Leaf
 
 MANIFEST, ARRAYS = "manifest.json", "arrays.npz"
 _FORMAT = 2
+EPOCH = (1980, 1, 1, 0, 0, 0)  # of members of a zip: the same content gives the same bytes
 
 
 class DamagedError(Exception):
@@ -111,3 +114,15 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def add(file: zipfile.ZipFile, name: str, content: bytes) -> None:
+    """Add bytes under a name to a zip, which has the same bytes on every day."""
+    file.writestr(zipfile.ZipInfo(name, EPOCH), content, zipfile.ZIP_DEFLATED)
+
+
+def add_array(file: zipfile.ZipFile, name: str, array: np.ndarray) -> None:
+    """Add an array as `NAME.npy`, which `numpy.load` reads, without pickle."""
+    held = io.BytesIO()
+    np.save(held, array, allow_pickle=False)
+    add(file, f"{name}.npy", held.getvalue())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -99,32 +99,26 @@ def load(folder: Path, like: State) -> tuple[int, State]:
         SpeechError: it is missing, damaged, or of other settings.
     """
     with _told(folder):
-        steps, leaves = read(folder)
-        return steps, unflatten(like, leaves)
-
-
-def load_trained(folder: Path, like: Callable[[Sequence[Leaf]], Any]) -> Any:
-    """The state saved in `folder`, whose `optimiser`, which only training needs, is left out; raises like `load`.
-
-    Args:
-        folder: of the state.
-        like: what it is built like, of the leaves that were found.
-    """
-    with _told(folder):
-        leaves = trained(read(folder)[1])
-        return unflatten(like(leaves)._replace(optimiser=()), leaves)
-
-
-def read(folder: Path) -> tuple[int, list[Leaf]]:
-    """Steps done and the leaves saved in `folder`; raises like `load`."""
-    with _told(folder):
         counters, leaves = store.read(folder)
-        return int(counters["step"]), leaves
+        return int(counters["step"]), unflatten(like, leaves)
 
 
-def trained(leaves: Iterable[Leaf]) -> list[Leaf]:
-    """The leaves of a state that are not its optimiser's."""
-    return [leaf for leaf in leaves if not leaf.path.startswith("optimiser/")]
+def load_trained(folder: Path, like: Any) -> Any:
+    """The state saved in `folder`, built like `like`, without its `optimiser`, which only training needs; raises like
+    `load`."""
+    return build_trained(folder, like, read_trained(folder))
+
+
+def read_trained(folder: Path) -> list[Leaf]:
+    """The leaves of the state saved in `folder` that are not its optimiser's; raises like `load`."""
+    with _told(folder):
+        return [leaf for leaf in store.read(folder)[1] if not leaf.path.startswith("optimiser/")]
+
+
+def build_trained(folder: Path, like: Any, leaves: Sequence[Leaf]) -> Any:
+    """The state of leaves that were read from `folder`; raises like `load`."""
+    with _told(folder):
+        return unflatten(like._replace(optimiser=()), leaves)
 
 
 @contextmanager

@@ -9,7 +9,6 @@ import jax
 import numpy as np
 
 from jaxrl.record.files import replacing
-from jaxrl.record.leaves import Leaf, flatten
 from jaxrl.speech import fitting
 from jaxrl.speech.chat import Speech
 from jaxrl.speech.decoder.flow import CHANNELS
@@ -18,7 +17,7 @@ from jaxrl.speech.interleave import LINGUISTIC_PER_BLOCK
 from jaxrl.speech.scale import Scale
 from jaxrl.speech.sound.features import ENVELOPE, FRAMES
 from jaxrl.speech.speech_error import SpeechError
-from jaxrl.speech.tokenizer.codec_training import CodecState, Tokenizer, init_codec
+from jaxrl.speech.tokenizer.codec_training import Tokenizer, init_codec
 
 FEATURES, CODES = "features.npz", "codes.npz"
 PHONES = "params/decoder/Dense_0/bias"  # of the tokenizer: as many for each frame as there are phones
@@ -26,27 +25,21 @@ PHONES = "params/decoder/Dense_0/bias"  # of the tokenizer: as many for each fra
 
 def load_tokenizer(folder: Path, scale: Scale) -> Tokenizer:
     """The trained tokenizer of a folder."""
-    config = scale.tokenizer
-    envelope = np.zeros((1, ENVELOPE), np.float32)
-
-    def like(leaves: Sequence[Leaf]) -> CodecState:
-        return jax.eval_shape(lambda: init_codec(config, phones_of(leaves), envelope))
-
-    state = fitting.load_trained(folder / "tokenizer" / "state", like)
-    return Tokenizer(state, config, phones_of(flatten(state)))
-
-
-def phones_of(leaves: Sequence[Leaf]) -> int:
-    """The number of phones that a tokenizer of these leaves tells apart; raises `KeyError` where it is no tokenizer."""
+    own, config = folder / "tokenizer" / "state", scale.tokenizer
+    leaves = fitting.read_trained(own)
     sizes = {leaf.path: leaf.array.size for leaf in leaves if leaf.array is not None}
-    return sizes[PHONES] * LINGUISTIC_PER_BLOCK // FRAMES
+    if PHONES not in sizes:
+        raise SpeechError(f"{own} cannot be used (it is no tokenizer's); remove {own.parent} and train it again")
+    phones = sizes[PHONES] * LINGUISTIC_PER_BLOCK // FRAMES
+    like = jax.eval_shape(lambda: init_codec(config, phones, np.zeros((1, ENVELOPE), np.float32)))
+    return Tokenizer(fitting.build_trained(own, like, leaves), config, phones)
 
 
 def load_decoder(folder: Path, scale: Scale) -> FlowDecoder:
     """The trained decoder of a folder."""
     sizes, config = (scale.tokenizer.linguistic, scale.tokenizer.semantic), scale.decoder
     like = jax.eval_shape(lambda: init_flow(config, sizes, np.zeros((1, CHANNELS), np.float32)))
-    state = fitting.load_trained(folder / "decoder" / config.kind / "state", lambda _: like)
+    state = fitting.load_trained(folder / "decoder" / config.kind / "state", like)
     return FlowDecoder(state, config, sizes)
 
 

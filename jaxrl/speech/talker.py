@@ -22,6 +22,7 @@ import numpy as np
 from jaxrl.record import store
 from jaxrl.record.files import replacing
 from jaxrl.record.leaves import Leaf
+from jaxrl.record.store import add, add_array
 from jaxrl.speech import fitting
 from jaxrl.speech.policy.assistant import VOICES_FILE
 from jaxrl.speech.policy.at_hand import POLICY, SCALE, TRAINING, scale_of
@@ -29,17 +30,15 @@ from jaxrl.speech.speech_error import SpeechError
 
 LEAVES = "leaves.json"
 TEXTS = (SCALE, f"{POLICY}/{VOICES_FILE}")
-EPOCH = (1980, 1, 1, 0, 0, 0)
 LEVELS = 127
 
 
-def at(word: str) -> Path:
-    """The folder that `word` names: a folder of `jaxrl speech`, or of a packed file, for as long as this process lives.
+def at(path: Path) -> Path:
+    """The folder at `path`, or where it is a packed file, one of it for as long as this process lives.
 
     Raises:
         SpeechError: it is a file that cannot be used.
     """
-    path = Path(word).expanduser()
     if not path.is_file():
         return path
     folder = Path(tempfile.mkdtemp(prefix="jaxrl-talker-"))
@@ -50,7 +49,7 @@ def at(word: str) -> Path:
 
 def pack(run: Path, file: Path) -> None:
     """Write the assistant of a folder, its teacher alone; raises `SpeechError` where it has no policy yet."""
-    states = {part: fitting.trained(fitting.read(run / part)[1]) for part in _parts(run)}
+    states = {part: fitting.read_trained(run / part) for part in _parts(run)}
     try:
         texts = {name: (run / name).read_bytes() for name in TEXTS}
     except OSError as error:
@@ -59,14 +58,12 @@ def pack(run: Path, file: Path) -> None:
         ) from None
     with replacing(file) as scratch, zipfile.ZipFile(scratch, "w") as packed:
         for name, content in texts.items():
-            _add(packed, name, content)
+            add(packed, name, content)
         for part, leaves in states.items():
-            _add(packed, f"{part}/{LEAVES}", json.dumps([[leaf.path, leaf.kind] for leaf in leaves]).encode())
+            add(packed, f"{part}/{LEAVES}", json.dumps([[leaf.path, leaf.kind] for leaf in leaves]).encode())
             for number, leaf in enumerate(leaves):
                 for suffix, array in _in_bytes(leaf).items():
-                    held = io.BytesIO()
-                    np.save(held, array, allow_pickle=False)
-                    _add(packed, f"{part}/{number}{suffix}.npy", held.getvalue())
+                    add_array(packed, f"{part}/{number}{suffix}", array)
 
 
 def unpack(file: Path, folder: Path) -> None:
@@ -115,7 +112,3 @@ def _leaf(packed: zipfile.ZipFile, name: str, path: str, kind: str) -> Leaf:
     if f"{name}.scale.npy" in packed.namelist():
         return Leaf(path, kind, array(f"{name}.npy") * array(f"{name}.scale.npy"))
     return Leaf(path, kind, array(f"{name}.npy"))
-
-
-def _add(packed: zipfile.ZipFile, name: str, content: bytes) -> None:
-    packed.writestr(zipfile.ZipInfo(name, EPOCH), content, zipfile.ZIP_DEFLATED)

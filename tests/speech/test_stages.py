@@ -171,7 +171,7 @@ def test_an_assistant_in_one_file_has_the_same_codebooks_and_nearly_the_same_wei
     file = tmp_path / "talker.npz"
     assert main(["export", str(talking), str(file)]) == 0
     assert "jaxrl speak, listen and chat take it" in capsys.readouterr().out
-    one, other = Assistant(talking), Assistant(at(str(file)))
+    one, other = Assistant(talking), Assistant(at(file))
     wave = np.sin(np.arange(16000) / 20) * 0.1
     assert len(one.codes(wave).linguistic) == len(other.codes(wave).linguistic) > 10
     np.testing.assert_array_equal(one.tokenizer.state.linguistic.codes, other.tokenizer.state.linguistic.codes)

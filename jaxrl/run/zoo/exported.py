@@ -10,7 +10,6 @@ It is a zip that `numpy.load` reads without jaxrl. Training cannot go on from it
 
 from __future__ import annotations
 
-import io
 import json
 import zipfile
 from pathlib import Path
@@ -20,12 +19,11 @@ import numpy as np
 
 from jaxrl.record import leaves
 from jaxrl.record.files import replacing
-from jaxrl.record.store import read_leaf
+from jaxrl.record.store import add, add_array, read_leaf
 from jaxrl.run.zoo.card import CARD, CONFIG, Card, ExportError, card_text, read_card, read_member
 from jaxrl.types import TrainState
 
 LEAVES = "leaves.json"
-EPOCH = (1980, 1, 1, 0, 0, 0)  # the same agent gives the same bytes
 
 
 class Exported(NamedTuple):
@@ -63,11 +61,9 @@ def write_exported(path: Path, config: str, card: Card, state: TrainState) -> No
     with replacing(path) as scratch, zipfile.ZipFile(scratch, "w") as file:
         for leaf in saved:
             if leaf.array is not None:
-                packed = io.BytesIO()
-                np.save(packed, leaf.array, allow_pickle=False)
-                _add(file, f"{leaf.path}.npy", packed.getvalue())
+                add_array(file, leaf.path, leaf.array)
         for name, text in texts.items():
-            _add(file, name, text.encode())
+            add(file, name, text.encode())
 
 
 def read_exported(path: Path) -> Exported:
@@ -78,7 +74,3 @@ def read_exported(path: Path) -> Exported:
             return Exported(path, config, card, [read_leaf(entry, arrays) for entry in described])
     except Exception as error:  # zipfile and NumPy raise many kinds
         raise ExportError(f"{path} is damaged: {str(error).splitlines()[:1]}") from error
-
-
-def _add(file: zipfile.ZipFile, name: str, content: bytes) -> None:
-    file.writestr(zipfile.ZipInfo(name, EPOCH), content, zipfile.ZIP_DEFLATED)

@@ -14,15 +14,7 @@ import numpy as np
 
 from jaxrl.speech.tags import TAGS
 
-FRAMES = (
-    "say it {}",
-    "read it {}",
-    "speak {}",
-    "talk {}",
-    "say this {}",
-    "read this {}",
-    "let me hear it {}",
-)
+FRAMES = ("say it {}", "read it {}", "speak {}", "talk {}", "say this {}", "read this {}", "let me hear it {}")
 OPENINGS = ("", "please ", "now ", "could you ", "you should ")
 # How something is said: what fits behind `say it`.
 WAYS: Mapping[str, tuple[str, ...]] = {

@@ -96,7 +96,7 @@ def load_policy(run: Path, part: str = TRAINING) -> Policy:
     if part == STUDENT:
         config = student_config(config)
     like = jax.eval_shape(lambda: init_policy(config, vocabulary))
-    state = fitting.load_trained(run / POLICY / part / "state", lambda _: like)
+    state = fitting.load_trained(run / POLICY / part / "state", like)
     return Policy(make_network(config, vocabulary), state.params, vocabulary, config)
 
 

@@ -6,6 +6,7 @@ are relative, so that dialogues may be packed one behind another into a row.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TypeAlias
 
 import jax
@@ -57,11 +58,8 @@ def attend_before(query: Array, key: Array, value: Array, segments: Array) -> Ar
         ]
         return jnp.concatenate(blocks)
 
-    return lax.platform_dependent(
-        (query, key, value, segments),
-        cpu=lambda rows: lax.map(of_row, rows),
-        default=lambda rows: jax.vmap(of_row)(rows),
-    )
+    rows = (query, key, value, segments)
+    return lax.platform_dependent(rows, cpu=partial(lax.map, of_row), default=jax.vmap(of_row))
 
 
 def left_out(hidden: Array, key: Array, share: float) -> Array:
