@@ -50,10 +50,14 @@ def fit(
     if (folder / "state").exists():
         done, state = load(folder / "state", state)
         lines = (folder / CURVE).read_text(encoding="utf-8").splitlines()[: done // every]
-    key = jax.random.key(seed)
+    host = jax.local_devices(backend="cpu")[0]  # where a key waits for no update before it, and is NumPy's at once
+    with jax.default_device(host):
+        key = jax.random.key(seed)
     for step in range(done, steps):
         advance(step, steps)
-        state, metrics = update(state, jax.random.fold_in(key, step))
+        with jax.default_device(host):
+            own = jax.random.fold_in(key, step)
+        state, metrics = update(state, own)
         if (step + 1) % every == 0 or step + 1 == steps:
             told = {name: float(value) for name, value in {**metrics, **check(state)}.items()}
             lines.append(json.dumps({"step": step + 1} | told))

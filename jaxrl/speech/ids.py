@@ -30,6 +30,7 @@ FIRST_TAG, FIRST_CHARACTER = len(SPECIALS), len(SPECIALS) + len(TAG_TOKENS)
 
 _ID_OF = {piece: index for index, piece in enumerate(PLAIN)}
 _CODE = re.compile(r"<([ls]):(\d+)>")
+_WRITTEN = re.compile("|".join([*map(re.escape, TAG_TOKENS), "."]), re.S)
 _PIECE = re.compile("|".join([_CODE.pattern, *(re.escape(p) for p in sorted(PLAIN, key=len, reverse=True)), "."]), re.S)
 
 
@@ -97,9 +98,4 @@ def plain_id(piece: str) -> int:
 
 def encode_text(text: str) -> list[int]:
     """Ids of characters and tags only: what a person typed cannot smuggle in a special or a code."""
-    ids, at = [], 0
-    while at < len(text):
-        tag = next((tag for tag in TAG_TOKENS if text.startswith(tag, at)), text[at])
-        ids.append(plain_id(tag))
-        at += len(tag)
-    return ids
+    return [plain_id(piece) for piece in _WRITTEN.findall(text)]

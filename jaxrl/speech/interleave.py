@@ -7,6 +7,7 @@ phases knows exactly which logits were masked.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -42,8 +43,10 @@ def _tables() -> tuple[np.ndarray, np.ndarray]:
 
 
 AFTER, SAID = _tables()
+_AFTER = AFTER.tolist()  # for one token after another
 
 
+@cache
 def token_classes(vocabulary: Vocabulary) -> np.ndarray:
     """Class of every id, int32 [A]."""
     classes = np.full(vocabulary.size, RESERVED, np.int32)
@@ -53,6 +56,7 @@ def token_classes(vocabulary: Vocabulary) -> np.ndarray:
     classes[ids.FIRST_CHARACTER : vocabulary.first_linguistic] = CHARACTER
     classes[vocabulary.first_linguistic : vocabulary.first_semantic] = LINGUISTIC
     classes[vocabulary.first_semantic :] = SEMANTIC
+    classes.flags.writeable = False
     return classes
 
 
@@ -72,11 +76,13 @@ def phases(stream: Any, vocabulary: Vocabulary, start: int = ENDED) -> np.ndarra
     Raises:
         SpeechError: a token that may not stand where it stands; the message names it and its place.
     """
-    table, found = next_phase_table(vocabulary), [start]
-    for place, token in enumerate(np.asarray(stream).tolist()):
-        piece = vocabulary.piece(token)
-        found.append(int(table[found[-1], token]))
+    found, tokens = [start], np.asarray(stream, np.int32)
+    for token in tokens[(tokens < 0) | (tokens >= vocabulary.size)]:
+        vocabulary.piece(int(token))  # which says that there is none
+    for place, kind in enumerate(token_classes(vocabulary)[tokens].tolist()):
+        found.append(_AFTER[found[-1]][kind])
         if found[-1] < 0:
+            piece = vocabulary.piece(int(tokens[place]))
             raise SpeechError(f"token {place} of the stream, {piece}, cannot stand there; the stream is malformed")
     return np.asarray(found, np.int32)
 

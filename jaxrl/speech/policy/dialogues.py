@@ -222,16 +222,14 @@ def _tool_question(rng: np.random.Generator, library: Library) -> tuple[str | Ut
         told = run_tool(Call(f"define {word}"), clock)
         question = _one(rng, asking.MEANING_QUESTIONS).format(word)
         return question, asking.UNKNOWN if told.startswith("error") else told, clock
-    sums = [one for one in library.questions if one.kind == "arithmetic"]
-    others = [one for one in library.questions if one.kind != "arithmetic"]
     if kind < 0.75:
-        if sums and kind > 0.58:
-            one = _one(rng, sums)
+        if library.sums and kind > 0.58:
+            one = _one(rng, library.sums)
             return one, one.answer, clock
         script = draw_of(rng, "train", "arithmetic")
         return script.text, script.answer, clock
-    if others and kind > 0.87:
-        one = _one(rng, others)
+    if library.not_sums and kind > 0.87:
+        one = _one(rng, library.not_sums)
         return one, one.answer, clock
     if kind > 0.82:
         return _one(rng, BEYOND).format(_one(rng, STRANGE)), asking.UNKNOWN, clock

@@ -60,6 +60,8 @@ class Library:
         self.all: list[Utterance] = []
         self.tagged: list[Utterance] = []
         self.questions: list[Utterance] = []
+        self.sums: list[Utterance] = []
+        self.not_sums: list[Utterance] = []  # the other questions
         self.plain: dict[str, list[Utterance]] = defaultdict(list)  # by voice, without tags
         self.under: dict[tuple[str, str], list[Utterance]] = defaultdict(list)  # by voice and tag, one tag only
         self.replies: dict[str, list[Speech]] = defaultdict(list)  # in the assistant's voice, by text
@@ -85,6 +87,7 @@ class Library:
         self.all.append(one)
         if one.answer:
             self.questions.append(one)
+            (self.sums if one.kind == "arithmetic" else self.not_sums).append(one)
         if one.tags:
             self.tagged.append(one)
             if len(one.tags) == 1:
