@@ -17,6 +17,7 @@ from jaxrl.config.conversion import Loader
 from jaxrl.config.shipped import find_config, shipped
 from jaxrl.errors import ConfigError
 
+TALKER = Path(__file__).parents[1] / "run" / "zoo" / "talker.npz"
 STAGES = ("engine", "tokenizer", "decoder", "policy", "rl", "suite")
 
 
@@ -166,10 +167,16 @@ def _line() -> str | None:
     return line.rstrip("\n") if line else None
 
 
+def _run(word: str) -> Path:
+    """A folder or a file; `talker`, where nothing has that name, is the file that comes with the package."""
+    path = Path(word).expanduser()
+    return TALKER if word == TALKER.stem and not path.exists() else path
+
+
 def _add_policy(parser: Parser) -> None:
     """Which policy, as all of them can choose."""
-    where = "a folder of jaxrl speech with a policy, or a file that `jaxrl export` made of it"
-    parser.add_argument("run", type=lambda word: Path(word).expanduser(), metavar="RUN", help=where)
+    where = "a folder of jaxrl speech with a policy, a file that `jaxrl export` made of one, or `talker`"
+    parser.add_argument("run", type=_run, metavar="RUN", help=f"{where}, which comes with the package")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of what is sampled; default: 0")
     parser.add_argument("--student", action="store_true", help="the student in place of its teacher")
 

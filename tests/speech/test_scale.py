@@ -38,5 +38,5 @@ def test_mistakes_name_the_setting(tmp_path, text, said):
 
 
 def test_an_unknown_scale_lists_what_there_is():
-    with pytest.raises(ConfigError, match=r"huge.yaml; the scales are small, tiny"):
+    with pytest.raises(ConfigError, match=r"huge.yaml; the scales are large, small, tiny"):
         read_scale(CONFIGS / "huge.yaml")
