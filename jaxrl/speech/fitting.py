@@ -6,10 +6,12 @@ import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 
@@ -50,14 +52,9 @@ def fit(
     if (folder / "state").exists():
         done, state = load(folder / "state", state)
         lines = (folder / CURVE).read_text(encoding="utf-8").splitlines()[: done // every]
-    host = jax.local_devices(backend="cpu")[0]  # where a key waits for no update before it, and is NumPy's at once
-    with jax.default_device(host):
-        key = jax.random.key(seed)
-    for step in range(done, steps):
+    for step, key in zip(range(done, steps), _keys(seed, done, steps), strict=True):
         advance(step, steps)
-        with jax.default_device(host):
-            own = jax.random.fold_in(key, step)
-        state, metrics = update(state, own)
+        state, metrics = update(state, jax.random.wrap_key_data(key))
         if (step + 1) % every == 0 or step + 1 == steps:
             told = {name: float(value) for name, value in {**metrics, **check(state)}.items()}
             lines.append(json.dumps({"step": step + 1} | told))
@@ -66,6 +63,13 @@ def fit(
             save(folder / "state", step + 1, state)
     advance(steps, steps)
     return state
+
+
+def _keys(seed: int, first: int, last: int) -> np.ndarray:
+    """The data of the keys of steps, on the host beforehand: an accelerator makes one after all updates before it, and
+    who draws a batch by it would wait for them."""
+    own = jax.vmap(partial(jax.random.fold_in, jax.random.key(seed)))(jnp.arange(first, last))
+    return np.asarray(jax.random.key_data(own))
 
 
 def generator(key: jax.Array) -> np.random.Generator:
