@@ -53,6 +53,7 @@ class Conversation:
         self._assistant, self._voice = assistant, setting.voice or ASSISTANT
         assistant.voice_named(self._voice)
         self._system = asking.system(self._voice, tuple(TOOLS) if setting.tools else (), persona)
+        self._reading = asking.system(self._voice, persona=persona)
         self._turns: list[Turn] = []
 
     def turn(self, line: str, clock: int) -> Reply:
@@ -66,19 +67,20 @@ class Conversation:
             SpeechError: the line cannot be used; the message says why.
         """
         asked = self._heard(line.strip())
-        kept, notes = self._fitting(asked)
-        found = self._assistant.answer([*self._system, *kept, asked], clock)
+        reads = _reads(line.strip())  # what is read out belongs to no dialogue: no training has both in one
+        kept, notes = ([], []) if reads else self._fitting(asked)
+        found = self._assistant.answer([*(self._reading if reads else self._system), *kept, asked], clock)
         for call, result in zip(found.turns, found.turns[1:], strict=False):
             notes += [f"{part.text} -> {result.content[0]}" for part in call.content if isinstance(part, Call)]
         spoken = found.speech if found.speech and found.speech.linguistic else None
         wave = self._assistant.wave(spoken, self._voice) if spoken else None
-        self._turns = [*kept, asked, *found.turns]
+        self._turns = self._turns if reads else [*kept, asked, *found.turns]
         return Reply(found.text, wave, notes)
 
     def _heard(self, line: str) -> Turn:
         if line.endswith(".wav"):
             return Turn("human", (self._assistant.codes(read_wave(Path(line))),))
-        if line.startswith("(") or line.startswith(asking.SAY.strip()):
+        if _reads(line):
             tagged = parse_tagged(line.removeprefix(asking.SAY.strip()))
             return asking.to_say(spoken_form(tagged.text), tagged.names)[-1]
         return Turn("human", (spoken_form(line),))
@@ -96,3 +98,8 @@ class Conversation:
                     kept.pop(0)
                 dropped += 1
         return kept, [f"{dropped} of the oldest questions no longer fit and are left out"] if dropped else []
+
+
+def _reads(line: str) -> bool:
+    """Whether a line is `say: words`, or tags and words."""
+    return line.startswith(("(", asking.SAY.strip()))

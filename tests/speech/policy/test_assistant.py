@@ -65,11 +65,21 @@ def test_endless_calls_and_bad_lines_are_one_sentence_and_change_nothing():
             conversation.turn(line, 0)
     conversation.turn("(fast)(high) hi", 0)
     assert made.heard[-1] == [
-        Turn("system", ("voice anna. tools calc clock define. you are a robot",)),
+        Turn("system", ("voice anna. you are a robot",)),
         Turn("human", ("say: (fast)(high)hi",)),
     ]
     with pytest.raises(SpeechError, match="there is no voice 'zoe'; the voices are carl, anna"):
         Conversation(made, Setting("zoe"))
+
+
+def test_what_is_read_out_belongs_to_no_dialogue():
+    made = Scripted(*map(assistant, ("one", "two", "three")))
+    conversation = Conversation(made, Setting())
+    for line in ("what", "say: hi", "why"):
+        conversation.turn(line, 0)
+    first, read, last = made.heard
+    assert read == [Turn("human", ("say: hi",))]
+    assert last == [*first, assistant("one"), Turn("human", ("why",))]
 
 
 def test_the_oldest_turns_make_room_and_it_is_said():
