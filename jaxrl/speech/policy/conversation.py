@@ -60,7 +60,7 @@ class Conversation:
         """The answer to one line; where it raises, the conversation is as it was before.
 
         Args:
-            line: a question, `say: words`, tags and words, or the path of a `.wav`.
+            line: a question, `say: words` or `speak up: words`, tags and words, or the path of a `.wav`.
             clock: minutes since midnight.
 
         Raises:
@@ -80,7 +80,7 @@ class Conversation:
     def _heard(self, line: str) -> Turn:
         if line.endswith(".wav"):
             return Turn("human", (self._assistant.codes(read_wave(Path(line))),))
-        if _reads(line):
+        if line.startswith(("(", asking.SAY.strip())):
             tagged = parse_tagged(line.removeprefix(asking.SAY.strip()))
             return asking.to_say(spoken_form(tagged.text), tagged.names)[-1]
         return Turn("human", (spoken_form(line),))
@@ -101,5 +101,6 @@ class Conversation:
 
 
 def _reads(line: str) -> bool:
-    """Whether a line is `say: words`, or tags and words."""
-    return line.startswith(("(", asking.SAY.strip()))
+    """Whether something is to be read out: `say: words`, tags and words, or how in a sentence, `speak up: words`."""
+    answers = line.endswith(".wav") or line.startswith((asking.IN_TEXT.strip(), asking.IN_SPEECH.strip()))
+    return line.startswith("(") or (":" in line and not answers)

@@ -73,13 +73,15 @@ def test_endless_calls_and_bad_lines_are_one_sentence_and_change_nothing():
 
 
 def test_what_is_read_out_belongs_to_no_dialogue():
-    made = Scripted(*map(assistant, ("one", "two", "three")))
+    made = Scripted(*map(assistant, ("one", "two", "three", "four", "five")))
     conversation = Conversation(made, Setting())
-    for line in ("what", "say: hi", "why"):
+    for line in ("what", "say: hi", "speak up: hi", "answer in text: why", "how"):
         conversation.turn(line, 0)
-    first, read, last = made.heard
+    first, read, loud, why, how = made.heard
     assert read == [Turn("human", ("say: hi",))]
-    assert last == [*first, assistant("one"), Turn("human", ("why",))]
+    assert loud == [Turn("human", ("speak up: hi",))]
+    assert why == [*first, assistant("one"), Turn("human", ("answer in text: why",))]
+    assert how == [*why, assistant("four"), Turn("human", ("how",))]
 
 
 def test_the_oldest_turns_make_room_and_it_is_said():
