@@ -120,7 +120,7 @@ def listen(arguments: Sequence[str]) -> int:
 def chat(arguments: Sequence[str]) -> int:
     parser = Parser(
         "chat",
-        "Talk: a line is a question, `say: WORDS` or `speak up: WORDS`, tags and words, or the path of a .wav; tools are run.",
+        "Talk: a line is a question, `say: WORDS`, `speak up: WORDS`, tags and words, or a .wav; tools are run.",
     )
     _add_policy(parser)
     parser.add_argument(
