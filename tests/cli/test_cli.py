@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from importlib import import_module
@@ -432,6 +433,6 @@ def test_version_and_no_command(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_closed_pipe_is_no_error() -> None:
-    shell = f"{sys.executable} -m jaxrl train --help | head -1"
+    shell = f"{shlex.quote(sys.executable)} -m jaxrl train --help | head -1"
     done = subprocess.run(shell, shell=True, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.stdout.startswith("usage: ") and done.stderr == ""
