@@ -66,15 +66,17 @@ class Conversation:
         Raises:
             SpeechError: the line cannot be used; the message says why.
         """
-        asked = self._heard(line.strip())
-        reads = _reads(line.strip())  # what is read out belongs to no dialogue: no training has both in one
+        line = line.strip()
+        asked, reads = self._heard(line), _reads(line)
+        # What is read out belongs to no dialogue: no training has both in one.
         kept, notes = ([], []) if reads else self._fitting(asked)
         found = self._assistant.answer([*(self._reading if reads else self._system), *kept, asked], clock)
         for call, result in zip(found.turns, found.turns[1:], strict=False):
             notes += [f"{part.text} -> {result.content[0]}" for part in call.content if isinstance(part, Call)]
         spoken = found.speech if found.speech and found.speech.linguistic else None
         wave = self._assistant.wave(spoken, self._voice) if spoken else None
-        self._turns = self._turns if reads else [*kept, asked, *found.turns]
+        if not reads:
+            self._turns = [*kept, asked, *found.turns]
         return Reply(found.text, wave, notes)
 
     def _heard(self, line: str) -> Turn:
