@@ -16,7 +16,7 @@ env_steps: 6000
 env: {name: kuhn}
 network: {name: mlp, hidden_sizes: [8]}
 agent: {name: impala, reward_transform: identity, hypers: {learning_rate: 0.02}}
-runtime: {kind: selfplay, envs_per_pool: 32, unroll_length: 8}
+runtime: {kind: selfplay, envs_per_pool: 35, unroll_length: 8}
 selfplay: {num_slots: 2, scripts: {calling: 0.25}}
 record: {wandb: "off"}
 evaluation: {episodes: 0}
