@@ -30,6 +30,7 @@ def climb(trained: Trained, games: int | None, greedy: bool) -> dict[str, Any]:
     off counts as half.
     """
     number, experiment = games or GAMES, trained.experiment
+    number += number % 2  # as many of either seat
     result: dict[str, Any] = {
         "protocol": "",
         "policy": "greedy" if greedy else "sampled",
