@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxrl.cli.parser import Parser, positive_float, positive_int
+from jaxrl.cli.parser import Parser, positive_float, positive_int, seed
 from jaxrl.config.shipped import find_config
 from jaxrl.errors import ConfigError, nearest
 
@@ -33,7 +33,7 @@ def play(arguments: Sequence[str]) -> int:
     _add_sampled(parser)
     add = parser.add_argument
     add("--games", type=positive_int, metavar="N", help="in mirrored pairs; default: 2000, against a COMMAND 200")
-    add("--seed", type=int, default=0)
+    add("--seed", type=seed, default=0)
     add("--batch", type=positive_int, metavar="N", help="games played together; default: 512")
     add("--against", metavar="COMMAND", help="in place of B: starts a bot that speaks the contest's protocol")
     add("--time_factor", type=positive_float, metavar="F", help="stretches the contest's time limits for a COMMAND")
@@ -77,7 +77,7 @@ def bot(arguments: Sequence[str]) -> int:
     parser.add_argument("player", metavar="PLAYER", help=PLAYERS, type=_player)
     parser.add_argument("--version", choices=["1.5", "1.2"], default="1.5", help="of the referee")
     _add_sampled(parser)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=seed, default=0)
     options = parser.parse_args(arguments)
     from jaxrl.locm.policy.without_jax import stand_in
     from jaxrl.run.zoo.card import exported_file
@@ -100,7 +100,7 @@ def view(arguments: Sequence[str]) -> int:
     parser.add_argument("second", metavar="B", help=PLAYERS, type=_player)
     _add_rules(parser)
     _add_sampled(parser)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=seed, default=0)
     options = parser.parse_args(arguments)
     rules = _read_rules(options)
     from jaxrl.locm.narrate import narrate

@@ -88,6 +88,15 @@ def count(text: str, least: int = 0) -> int:
     return int(text)
 
 
+def seed(text: str) -> int:
+    """A whole number that no other one stands for: a key of JAX keeps 32 bits."""
+    from jaxrl.config.sections import MAX_SEED
+
+    if not text.isdecimal() or len(text) > 10 or int(text) > MAX_SEED:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 0 to {MAX_SEED}, not {text[:40]!r}")
+    return int(text)
+
+
 def positive_float(text: str) -> float:
     """A number above 0."""
     try:

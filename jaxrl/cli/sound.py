@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from jaxrl.cli.parser import Parser, positive_int
+from jaxrl.cli.parser import Parser, positive_int, seed
 from jaxrl.config.conversion import Loader
 from jaxrl.config.shipped import find_config, shipped
 from jaxrl.errors import ConfigError
@@ -178,7 +178,7 @@ def _add_policy(parser: Parser) -> None:
     """Which policy, as all of them can choose."""
     where = "a folder of jaxrl speech with a policy, a file that `jaxrl export` made of one, or `talker`"
     parser.add_argument("run", type=_run, metavar="RUN", help=f"{where}, which comes with the package")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of what is sampled; default: 0")
+    parser.add_argument("--seed", type=seed, default=0, metavar="N", help="of what is sampled; default: 0")
     parser.add_argument("--student", action="store_true", help="the student in place of its teacher")
 
 

@@ -89,7 +89,7 @@ def convert(value: Any, hint: Any) -> Any:
     elif kind is Mapping and isinstance(value, Mapping):
         return {convert(key, inside[0]): convert(one, inside[1]) for key, one in value.items()}
     elif kind is Mapping and isinstance(value, list):
-        return dict(map(_old_entry, value))
+        return convert(dict(map(_old_entry, value)), hint)
     elif kind in (bool, str) and isinstance(value, kind):
         return value
     elif kind in (int, float) and isinstance(value, int | float) and not isinstance(value, bool):

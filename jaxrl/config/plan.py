@@ -32,7 +32,7 @@ def make_plan(config: ExperimentConfig, num_hosts: int = 1) -> Plan:
     check_ranges(config)
     if runtime.kind == "selfplay":
         return _plan_selfplay(config, num_hosts)
-    _check_sequences(config, num_hosts)
+    _check_sequences(config, num_hosts, "runtime.unroll_length", runtime.unroll_length)
     _check_devices(runtime)
     _check_anakin(config, num_hosts)
     envs_per_actor = runtime.pools_per_actor * runtime.envs_per_pool
@@ -76,7 +76,11 @@ def _plan_selfplay(config: ExperimentConfig, num_hosts: int) -> Plan:
             f"{table.num_columns} learning seats of {games // devices} games on a device do not divide into "
             f"{_minibatches(config)} minibatches (agent.num_minibatches); change runtime.envs_per_pool"
         )
-    _check_sequences(config, num_hosts)
+    if config.selfplay.evaluate_every and not config.selfplay.evaluate:
+        raise ConfigError(
+            "selfplay.evaluate_every needs players in selfplay.evaluate, such as [random]; name them, or set it to 0"
+        )
+    _check_sequences(config, num_hosts, "the rows of a seat (selfplay.unroll_rows)", rows)
     _check_exploration(config)
     samples = rows * table.num_columns * devices
     return Plan(games, table.num_columns * devices, samples, math.ceil(config.env_steps / samples))
@@ -109,13 +113,12 @@ def _check_anakin(config: ExperimentConfig, num_hosts: int) -> None:
         )
 
 
-def _check_sequences(config: ExperimentConfig, num_hosts: int) -> None:
-    """Burn-in and replay, of the agents that have them."""
+def _check_sequences(config: ExperimentConfig, num_hosts: int, setting: str, rows: int) -> None:
+    """Burn-in and replay, of the agents that have them; `setting` says how many rows an unroll has."""
     burn_in, replay = getattr(config.agent, "burn_in", 0), getattr(config.agent, "replay", None)
-    if burn_in >= config.runtime.unroll_length:
+    if burn_in >= rows:
         raise ConfigError(
-            f"agent.burn_in must be below runtime.unroll_length {config.runtime.unroll_length}, so that rows are left "
-            f"to learn from, got {burn_in}"
+            f"agent.burn_in must be below {setting} {rows}, so that rows are left to learn from, got {burn_in}"
         )
     if burn_in and getattr(config.network, "core", "") == "none":
         raise ConfigError(

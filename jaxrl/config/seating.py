@@ -60,6 +60,8 @@ def make_table(config: SelfPlayConfig, num_games: int) -> Table:
     Raises:
         ConfigError: shares of games that no slots of an even number of games can have.
     """
+    if (shares := sum(config.scripts.values())) > 1 + 1e-9:  # three times a third may be a little more
+        raise ConfigError(f"selfplay.scripts must add up to at most 1, got {shares:g}")
     scripts = tuple((name, 2 * round(num_games * share / 2)) for name, share in config.scripts.items())
     for (name, number), share in zip(scripts, config.scripts.values(), strict=True):
         if number < 2:
@@ -69,20 +71,32 @@ def make_table(config: SelfPlayConfig, num_games: int) -> Table:
             )
     left = num_games - sum(number for _, number in scripts)
     if left < 0:
-        raise ConfigError(f"selfplay.scripts must add up to at most 1, got {sum(config.scripts.values()):g}")
+        raise ConfigError(
+            f"selfplay.scripts gives its players {num_games - left} of {num_games} games (runtime.envs_per_pool), as "
+            "each plays an even number of them; change one of them"
+        )
     against_pool = round(left * (1 - config.opponents.self_play))
-    if against_pool == 0 or config.num_slots == 0:
+    if left == 0 or config.opponents.self_play == 1 or config.num_slots == 0:
         return Table(left, 0, 0, scripts)
     size = 2 * round(against_pool / config.num_slots / 2)
     if size == 0 or size * config.num_slots > left:
         raise ConfigError(
             f"{left} games (runtime.envs_per_pool without those of scripts) with selfplay.opponents.self_play "
             f"{config.opponents.self_play:g} cannot be shared out to {config.num_slots} slots of at least two games "
-            "each; lower selfplay.num_slots, or raise runtime.envs_per_pool"
+            "each; lower selfplay.num_slots (0 for no pool), or change runtime.envs_per_pool"
         )
     return Table(left - size * config.num_slots, config.num_slots, size, scripts)
 
 
 def unroll_rows(config: SelfPlayConfig, unroll_length: int) -> int:
-    """T: room for one seat's actions among `unroll_length` of both."""
+    """T: room for one seat's actions among `unroll_length` of both; one more row may be carried over from before.
+
+    Raises:
+        ConfigError: room for more rows than there can be.
+    """
+    if config.unroll_rows > unroll_length + 1:
+        raise ConfigError(
+            f"selfplay.unroll_rows must be at most runtime.unroll_length and one, {unroll_length + 1}, got "
+            f"{config.unroll_rows}"
+        )
     return config.unroll_rows or max(1, -(-9 * unroll_length // 16))

@@ -64,7 +64,7 @@ class OpponentConfig:
         distribution: of members: `uniform`; `squared`, weight (1 - win rate)^2; or `softmin` of the mean result.
         softmin_temperature: of `softmin`; small is the member that the policy does worst against.
         threshold: a copy is frozen when the mean result against every member, from -1 to 1, was above this.
-        patience: or when so many learning periods have ended without one.
+        patience: or when more than so many learning periods have ended without one.
         capacity: members kept; a full pool gives up the one that the policy did best against.
     """
 
@@ -72,7 +72,7 @@ class OpponentConfig:
     distribution: Annotated[Literal["uniform", "squared", "softmin"], TWO] = "softmin"
     softmin_temperature: Annotated[float, AtLeast(TINY), ReadIf("selfplay.opponents.distribution", "softmin")] = 0.1
     threshold: Annotated[float, TWO] = 0.7
-    patience: Annotated[int, AtLeast(0), TWO] = 6
+    patience: Annotated[int, Between(0, MAX_CAP), TWO] = 6
     capacity: Annotated[int, AtLeast(1), TWO] = 32
 
 
@@ -93,9 +93,9 @@ class SelfPlayConfig:
         opponents: see below.
     """
 
-    period: Annotated[int, AtLeast(1), TWO] = 50
+    period: Annotated[int, Between(1, MAX_CAP), TWO] = 50
     num_slots: Annotated[int, AtLeast(0), TWO] = 4
-    seat_every: Annotated[int, AtLeast(1), TWO] = 10
+    seat_every: Annotated[int, Between(1, MAX_CAP), TWO] = 10
     unroll_rows: Annotated[int, AtLeast(0), TWO] = 0
     scripts: Annotated[Mapping[str, Annotated[float, Between(0, 1)]], TWO] = field(default_factory=dict, hash=False)
     evaluate_every: Annotated[int, AtLeast(0), TWO] = 0

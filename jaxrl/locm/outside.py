@@ -11,11 +11,11 @@ import selectors
 import shlex
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import IO
 
 import jax
 import numpy as np
@@ -31,6 +31,8 @@ from jaxrl.locm.wire import Message, message_lines
 
 SILENCE = 5.0  # seconds beyond the limit after which a late bot counts as silent
 LONGEST_LINE = 1 << 16
+WHOLE_PIPE = 1 << 20  # as large as a bot can make one
+LAST_WORDS = 2000  # bytes kept of standard error
 TOLD_PAIRS = 5  # of games, between two words about how far a match is
 END_WAIT = 5.0  # seconds for a killed process to be gone
 
@@ -50,23 +52,25 @@ class Outside:
         """Start the command; raises Gone if there is no such program."""
         self.command, self.pending = command, b""
         self.times: list[float] = []  # of its answers, in seconds
-        self.complaints = tempfile.TemporaryFile()  # noqa: SIM115
+        self.complaints = b""  # the last bytes of its standard error
         try:
             self.process = subprocess.Popen(
-                shlex.split(command),
+                shlex.split(command) or [""],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=self.complaints,
+                stderr=subprocess.PIPE,
                 start_new_session=True,
                 bufsize=0,
             )
-        except (OSError, ValueError, IndexError) as error:
-            self.complaints.close()
+        except (OSError, ValueError) as error:
             raise Gone(f"the bot {command!r} cannot be started: {error}") from error
-        assert self.process.stdin is not None and self.process.stdout is not None
-        self.input, self.output = self.process.stdin.fileno(), self.process.stdout.fileno()
-        for descriptor in (self.input, self.output):
+        self.input, self.output, self.errors = (stream.fileno() for stream in self.streams())
+        for descriptor in (self.input, self.output, self.errors):
             os.set_blocking(descriptor, False)
+
+    def streams(self) -> list[IO[bytes]]:
+        """Its input, its output and its standard error."""
+        return [stream for stream in (self.process.stdin, self.process.stdout, self.process.stderr) if stream]
 
     def __enter__(self) -> "Outside":
         return self
@@ -77,8 +81,7 @@ class Outside:
             os.killpg(self.process.pid, signal.SIGKILL)
         with suppress(subprocess.TimeoutExpired):  # then it is in the kernel's hands
             self.process.wait(END_WAIT)
-        for stream in (self.process.stdin, self.process.stdout, self.complaints):
-            assert stream is not None
+        for stream in self.streams():
             stream.close()
 
     def ask(self, lines: Sequence[str], limit: float) -> str:
@@ -109,8 +112,7 @@ class Outside:
         """Throw away what has been printed so far."""
         self.pending = b""
         with suppress(BlockingIOError):
-            while os.read(self.output, LONGEST_LINE):
-                pass
+            os.read(self.output, WHOLE_PIPE)  # once, as it may print faster than this reads
 
     def send(self, data: bytes, end: float) -> None:
         """Write a message, however slowly the bot reads."""
@@ -124,12 +126,28 @@ class Outside:
                 raise Gone(f"the bot {self.command!r} has ended{self.last_words()}") from error
 
     def wait(self, descriptor: int, event: int, end: float) -> None:
-        """Wait until a pipe is ready; raises Gone at the time `end`."""
+        """Wait until a pipe is ready, and listen to standard error meanwhile; raises Silent at the time `end`."""
         with selectors.DefaultSelector() as selector:
             selector.register(descriptor, event)
-            if not selector.select(max(0.0, end - time.monotonic())):
-                after = "at its first message" if not self.times else f"after {len(self.times)} answers"
-                raise Silent(f"the bot {self.command!r} is silent {after}")
+            selector.register(self.errors, selectors.EVENT_READ)
+            while True:
+                left = end - time.monotonic()
+                ready = [key.fd for key, _ in selector.select(max(0.0, left))]
+                if descriptor in ready:
+                    return
+                if left <= 0:
+                    after = "at its first message" if not self.times else f"after {len(self.times)} answers"
+                    raise Silent(f"the bot {self.command!r} is silent {after}")
+                if self.errors in ready and not self.hear():
+                    selector.unregister(self.errors)
+
+    def hear(self) -> bool:
+        """Take in what is on standard error, and keep the last of it; False at its end."""
+        with suppress(BlockingIOError):
+            piece = os.read(self.errors, WHOLE_PIPE)
+            self.complaints = (self.complaints + piece)[-LAST_WORDS:]
+            return bool(piece)
+        return True
 
     def last_words(self) -> str:
         """Its exit status, if it has one already, and the last line of its standard error."""
@@ -137,9 +155,8 @@ class Outside:
             status = f" with status {self.process.wait(1.0)}"
         except subprocess.TimeoutExpired:
             status = ", or has closed its output"
-        size = self.complaints.seek(0, os.SEEK_END)
-        self.complaints.seek(max(0, size - 2000))
-        words = self.complaints.read().decode(errors="replace").strip().splitlines()
+        self.hear()
+        words = self.complaints.decode(errors="replace").strip().splitlines()
         return f"{status}: {words[-1][:200]}" if words else status
 
 

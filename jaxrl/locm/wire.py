@@ -15,7 +15,7 @@ from jaxrl.envs.locm.state import DECK_SIZE, HAND_SLOTS, Version
 IN_HAND, ON_BOARD, ON_ENEMY_BOARD = 0, 1, -1
 FACE, NOWHERE, NO_ID = -1, -1, -1
 VERBS = ("SUMMON", "ATTACK", "USE")
-NUMBER = re.compile(r"[+-]?[0-9]+\Z", re.ASCII)
+NUMBER = re.compile(r"[+-]?[0-9]{1,99}\Z", re.ASCII)  # Python reads no number of thousands of digits
 JAVA_BLANKS = "".join(map(chr, range(33)))  # what Java's trim() takes off
 MAX_CARDS, MAX_EVENTS = 200, 1000
 
@@ -179,7 +179,7 @@ def read_card(line: str, version: Version) -> Shown:
 def java_integer(word: str) -> int:
     """A number as Java's `parseInt` takes it; MalformedLine otherwise."""
     if not NUMBER.match(word) or not -(2**31) <= int(word) < 2**31:
-        raise MalformedLine(f"{word!r} is not a number")
+        raise MalformedLine(f"{word[:40]!r} is not a number")
     return int(word)
 
 

@@ -30,6 +30,7 @@ def climb(trained: Trained, games: int | None, greedy: bool) -> dict[str, Any]:
     off counts as half.
     """
     number, experiment = games or GAMES, trained.experiment
+    number += number % 2  # as many of either seat
     result: dict[str, Any] = {
         "protocol": "",
         "policy": "greedy" if greedy else "sampled",
@@ -72,9 +73,13 @@ def best_responses(
     config, agent = trained.experiment.config, trained.experiment.agent
     if config.runtime.kind != "selfplay":
         raise ConfigError(f"exploit is for runs with runtime.kind selfplay, and {trained.name} is none")
+    # All games are against the frozen policy: as many as have two seats and divide into devices and minibatches.
+    whole = math.lcm(2, getattr(config.agent, "num_minibatches", 1)) * len(config.runtime.learner_devices)
+    games = dataclasses.replace(config.runtime, envs_per_pool=-(-config.runtime.envs_per_pool // whole) * whole)
     frozen = (agent.publish if sampled else agent.publish_greedy)(trained.state)
     for seed in range(seeds):
-        alone = dataclasses.replace(config, seed=seed, env_steps=budget, selfplay=alone_against(config.selfplay))
+        opponent = alone_against(config.selfplay)
+        alone = dataclasses.replace(config, seed=seed, env_steps=budget, runtime=games, selfplay=opponent)
         runtime = make_selfplay(build(alone, trained.state.params if warm else None))
         seat(runtime, frozen)
         for response in responses(runtime, budget, STRETCHES):

@@ -7,7 +7,7 @@ period a copy of the policy may join the pool:
     for each learning period:
         each game: against the current policy with probability p, else against a member of the pool, drawn by f
         learn from it; note the result against each member
-        if every member is beaten, or after `patience` periods: a copy of the policy joins the pool
+        if every member is beaten, or was not in more than `patience` periods: a copy of the policy joins the pool
 
 This is fictitious play in the form of arXiv 2303.04096. Everything that the run is goes in and comes out. On several
 devices each has a table of games of its own and its part of every batch; parameters and the pool are on all of them.

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from jaxrl.cli import game
+from jaxrl.cli import exploitation, game
 from jaxrl.cli.contenders import make_chooser, make_player, read_periods, read_weights
 from jaxrl.errors import ConfigError, UserError
 from jaxrl.locm.players import PLAYERS
@@ -65,6 +65,13 @@ def test_the_policies_of_a_pool_come_with_the_rules_of_their_games(tmp_path):
     cards.unlink()
     with pytest.raises(ConfigError, match=r"^env\.card_list .* cannot be read"):
         read_periods(run)
+
+
+def test_where_a_figure_goes_is_tried_before_anything_is_measured(tmp_path):
+    (tmp_path / "file").touch()
+    for name, words in (("a.doc", "name must end in"), ("file/a.png", "cannot write")):
+        with pytest.raises(UserError, match=words):
+            exploitation.exploit(["zoo:locm", "--out", str(tmp_path / name)])
 
 
 @pytest.mark.slow

@@ -100,6 +100,16 @@ def test_output_without_end_is_no_line():
         bot.ask(["30 0 0 0"], 60)
 
 
+def test_a_flood_is_neither_kept_nor_waited_for(monkeypatch):
+    monkeypatch.setattr(outside, "SILENCE", 1.0)
+    with Outside("sh -c 'yes no mana >&2'") as bot, pytest.raises(Gone, match="silent"):
+        bot.ask(["30 0 0 0"], 1)
+    assert len(bot.complaints) == outside.LAST_WORDS and b"no mana" in bot.complaints
+    with Outside("sleep 600") as bot, Path("/dev/zero").open("rb") as zeros:
+        bot.output = zeros.fileno()  # what prints as fast as it is read
+        bot.drop_output()
+
+
 def test_the_command_line(capsys):
     bot = command("well")
     assert main(["play", "locm", "random", "--against", bot, "--games", "2", "--time_factor", str(SLOW)]) == 0
@@ -116,6 +126,9 @@ def test_the_command_line(capsys):
         (["random", "--against", "x", "--batch", "4"], "one by one"),
         (["random", "--against", "x", "--version", "1.2"], "list of cards"),
         (["random", "--against", "/no/such/bot"], "cannot be started"),
+        (["random", "--against", ""], "cannot be started: [Errno"),
+        (["random", "random", "--seed", "-1"], "whole number from 0 to 4294967295"),
+        (["random", "random", "--seed", "4294967296"], "whole number from 0 to 4294967295"),
     ],
 )
 def test_what_cannot_be_played_is_refused_in_words(words, sentence, capsys):

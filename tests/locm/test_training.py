@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from jaxrl.config.parsing import read_config
+from jaxrl.config.plan import make_plan
 from jaxrl.errors import ConfigError
 from jaxrl.record.checkpoints import Checkpoints
 from jaxrl.run.experiment import build
@@ -65,3 +66,9 @@ def test_version_12_names_what_it_lacks(tmp_path):
     catch = read_config("configs/catch.yaml", [])
     with pytest.raises(ConfigError, match=r"^network\.name cards sees the card game only, and env\.name shows"):
         build(dataclasses.replace(catch, network=mlp.network))
+
+
+@pytest.mark.parametrize("setting", ["embedding", "width", "layers", "core_size"])
+def test_a_network_of_no_size_is_refused(setting):
+    with pytest.raises(ConfigError, match=rf"^network\.{setting} must be at least [01], got -1"):
+        make_plan(read_config("configs/locm/osfp.yaml", [f"--network.{setting}", "-1"]))

@@ -42,7 +42,7 @@ def test_a_battle_line(line, orders):
     "line",
     [
         *("summon 3 0", "SUMMON 3", "SUMMON  3 0", "SUMMON\t3 0", "ATTACK 3,4", "SUMMON 3 1.0", "USE 1x 2"),
-        *("PASS;JUMP 1 2", "SUMMON 3 99999999999", "CHOOSE 3", "SUMMON \u0663 0"),
+        *("PASS;JUMP 1 2", "SUMMON 3 99999999999", "CHOOSE 3", "SUMMON \u0663 0", f"SUMMON {'9' * 5000} 0"),
     ],
 )
 def test_a_malformed_line_fails_whole(line):
@@ -73,7 +73,14 @@ def test_a_pick():
 
 def test_what_is_no_message_says_why():
     lines = recorded_games("1.5")[0].exchanges[3].lines
-    for number, text in ((0, "30 2 24"), (1, "a b c d"), (2, "5"), (3, "-1"), (len(lines) - 1, "1 2 3")):
+    for number, text in (
+        (0, "30 2 24"),
+        (1, "a b c d"),
+        (2, "5"),
+        (2, f"{'9' * 5000} 0"),
+        (3, "-1"),
+        (len(lines) - 1, "1 2 3"),
+    ):
         spoilt = [*lines[:number], text, *lines[number + 1 :]]
         with pytest.raises(MalformedMessage, match=r"expected|count|not a card"):
             read_message(iter(spoilt).__next__, V15)

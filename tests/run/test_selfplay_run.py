@@ -101,6 +101,12 @@ def test_what_it_cannot_do_is_one_sentence(tmp_path):
         (["--population.size", "2"], r"population\.size .* must be one"),
         (["--agent.replay.capacity", "2"], r"agent\.replay\.capacity .* must be 0"),
         (["--agent.num_minibatches", "7"], "learning seats .* do not divide into 7 minibatches"),
+        (["--agent.burn_in", "6"], r"burn_in must be below the rows of a seat \(selfplay\.unroll_rows\) 5"),
+        (["--selfplay.unroll_rows", "10"], r"unroll_rows must be at most runtime\.unroll_length and one, 9, got 10"),
+        (["--selfplay.evaluate_every", "1", "--selfplay.evaluate", "[]"], r"needs players in selfplay\.evaluate"),
+        *((["--selfplay." + name, "9e9"], f"{name} must be at least") for name in ("period", "seat_every")),
+        (["--selfplay.opponents.patience", "9e9"], "patience must be at least 0 and at most"),
+        (["--selfplay.scripts", "[calling]"], r"selfplay\.scripts must be a mapping"),
     ):
         with pytest.raises(ConfigError, match=message):
             make_plan(config_in(tmp_path, *words))

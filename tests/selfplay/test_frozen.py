@@ -28,6 +28,8 @@ def test_tables():
     assert share_out(40, 4, 0.6) == Table(24, 4, 4)
     assert share_out(40, 4, 1.0) == Table(40, 0, 0)
     assert share_out(40, 4, 0.0) == Table(0, 4, 10)
+    assert share_out(40, 0, 0.0) == Table(40, 0, 0)
+    assert share_out(30, 4, 0.6, **dict.fromkeys("abc", 1 / 3)).self_play == 0
     table = share_out(50, 4, 0.6, clever=0.12, dull=0.08)
     assert table == Table(24, 4, 4, (("clever", 6), ("dull", 4))) and table.num_games == 50
     assert table.num_columns == 2 * 24 + 16 + 10
@@ -35,6 +37,9 @@ def test_tables():
         ((8, 8, 0.6), "cannot be shared out to 8 slots"),
         ((8, 0, 1.0, 0.1), "less than two of 8 games"),
         ((8, 0, 1.0, 0.5, 0.8), "add up to at most 1, got 1.3"),
+        ((4, 0, 1.0, 0.6, 0.6), "add up to at most 1, got 1.2"),
+        ((6, 0, 1.0, 0.5, 0.5), "gives its players 8 of 6 games"),
+        ((20, 2, 0.98), "cannot be shared out to 2 slots"),
     ):
         with pytest.raises(ConfigError, match=message):
             share_out(*settings[:3], **{f"s{k}": share for k, share in enumerate(settings[3:])})

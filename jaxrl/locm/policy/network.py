@@ -16,12 +16,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from jaxrl.config.ranges import AtLeast
 from jaxrl.envs.locm.actions import ATTACK_TARGETS, USE_TARGETS
 from jaxrl.envs.locm.env import NUM_ACTIONS
 from jaxrl.envs.locm.state import DECK_SIZE, HAND_SLOTS, LANE_SLOTS, LANES, SIDES, V15
@@ -54,10 +55,10 @@ class Config:
         outcomes: the battle sees what attacks and items would do (`jaxrl.locm.policy.outcomes`).
     """
 
-    embedding: int = 16
-    width: int = 64
-    layers: int = 2
-    core_size: int = 64
+    embedding: Annotated[int, AtLeast(1)] = 16
+    width: Annotated[int, AtLeast(1)] = 64
+    layers: Annotated[int, AtLeast(0)] = 2
+    core_size: Annotated[int, AtLeast(0)] = 64
     pick_head: Literal["product", "dense"] = "product"
     shared_embedding: bool = True
     shared_summary: bool = True
