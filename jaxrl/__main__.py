@@ -10,13 +10,13 @@ if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
 def main() -> int:
     """Run the command line; returns the exit status."""
     from jaxrl.cli.commands import main
-    from jaxrl.cli.ending import keep_interrupts
+    from jaxrl.cli.ending import keep_interrupts, leave
 
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         keep_interrupts()
     try:
-        return main()
+        return leave(main())
     finally:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # and so it does when all is done
 

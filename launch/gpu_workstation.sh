@@ -21,7 +21,7 @@ export XLA_PYTHON_CLIENT_PREALLOCATE=${XLA_PYTHON_CLIENT_PREALLOCATE:-true}
 
 # Compiled programs that took longer than half a second are kept, here for all sweeps; the launcher alone would keep
 # them for one. Runs that start at the same time all compile.
-export JAX_COMPILATION_CACHE_DIR=${JAX_COMPILATION_CACHE_DIR:-$HOME/.cache/jaxrl/xla}
+export JAX_COMPILATION_CACHE_DIR=${JAX_COMPILATION_CACHE_DIR:-${HOME:-/tmp}/.cache/jaxrl/xla}
 
 # xla_gpu_enable_latency_hiding_scheduler: overlaps copies and collectives with arithmetic; matters with several learner
 # devices, harmless with one.

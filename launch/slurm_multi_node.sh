@@ -20,6 +20,7 @@
 set -uo pipefail                   # not -e: what follows srun decides by its status
 
 [ $# -ge 1 ] || { echo "slurm_multi_node: error: name a config" >&2; exit 2; }
+[ -n "${SLURM_JOB_ID:-}" ] || { echo "slurm_multi_node: error: this is no job; start it with sbatch, as above" >&2; exit 2; }
 
 # How often the job may come back before it stays away: one that is broken would fail for ever. SLURM counts time
 # limits, preemptions and lost hosts alike, so 51 times 4 hours are the longest training.

@@ -93,10 +93,9 @@ def make_server(run: RunDir, port: int = 0) -> ThreadingHTTPServer:
     """A server of the page, not yet serving; port 0 takes a free one, and one that is taken raises `ConfigError`."""
     try:
         return ThreadingHTTPServer((HOST, port), partial(Page, run))
-    except OSError as error:
-        raise ConfigError(
-            f"--port {port} cannot be served: {error.strerror}; leave it out to take a free one"
-        ) from None
+    except (OSError, OverflowError) as error:  # the latter where no port has such a number
+        why = error.strerror if isinstance(error, OSError) else "ports are 0 to 65535"
+        raise ConfigError(f"--port {port} cannot be served: {why}; leave it out to take a free one") from None
 
 
 def watch_training(run: RunDir, port: int = 0, say: Callable[[str], None] = print) -> None:

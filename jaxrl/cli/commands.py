@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -24,6 +25,8 @@ class Command(NamedTuple):
     failure: int = 1  # status after a `UserError`; of many runs 1 says that one of them failed
     computes: bool = True  # here or in processes that it starts
 
+
+CANNOT_BE_OPENED = (errno.ENAMETOOLONG, errno.EACCES)  # whatever it is: `Path.is_file` raises these
 
 COMMANDS = {
     "train": Command(one_run.train, "CONFIG [--resume [RUN]] [--KEY VALUE ...]", "train an agent"),
@@ -66,8 +69,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status, said = error.status or COMMANDS[name].failure, str(error)
     except KeyboardInterrupt:
         status = 130
-    except OSError:
-        if not (lost := lost_output(suspected=True)):
+    except OSError as error:
+        if error.errno in CANNOT_BE_OPENED:
+            said = f"cannot open {str(error.filename)[:200]}: {error.strerror}; name another, or change its rights"
+            status = COMMANDS[name].failure
+        elif not (lost := lost_output(suspected=True)):
             raise
     except Exception as error:
         if not (said := platform_fault(error)):

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jaxrl.cli.output import lasting_output
-from jaxrl.cli.parser import Parser
+from jaxrl.cli.parser import Parser, count, positive_float, positive_int
 
 
 def sweep(arguments: Sequence[str]) -> int:
@@ -18,7 +18,12 @@ def sweep(arguments: Sequence[str]) -> int:
     add = parser.add_argument
     add("files", metavar="FILE", nargs="+", type=Path, help="sweep files, or names of `jaxrl list sweeps`")
     add("--out", type=Path, metavar="FOLDER", help="the sweep's folder; default: sweeps/<name of the first file>")
-    add("--count", type=int, metavar="N", help="at most N runs of each file; `method: random` needs it or run_cap")
+    add(
+        "--count",
+        type=positive_int,
+        metavar="N",
+        help="at most N runs of each file; `method: random` needs it or run_cap",
+    )
     add("--draw-seed", type=int, default=0, metavar="N", help="of random draws; default: 0")
     add(
         "--population",
@@ -58,7 +63,7 @@ def reproduce(arguments: Sequence[str]) -> int:
     add("--yes", action="store_true", help="do not ask before a large study")
     add("--list", action="store_true", help="list the runs with what they reached, start nothing")
     add("--report-only", action="store_true", help="write the report of what has finished, and run nothing")
-    add("--frames-per-second", type=float, metavar="F", help="of one run, for the plan")
+    add("--frames-per-second", type=positive_float, metavar="F", help="of one run, for the plan")
     _add_execution(parser)
     parser.set_defaults(cores_per_run=1)  # these recipes use a second core badly, and a study has runs enough
     options = parser.parse_args(arguments)
@@ -80,17 +85,30 @@ def _add_execution(parser: Parser) -> None:
     """Where and how runs are run."""
     add = parser.add_argument
     add("--on", choices=["local", "slurm"], default="local", help="this machine, or a SLURM job array")
-    add("--jobs", type=int, metavar="N", help="at most N runs at a time; default: as many as fit, 256 under SLURM")
+    add(
+        "--jobs",
+        type=positive_int,
+        metavar="N",
+        help="at most N runs at a time; default: as many as fit, 256 under SLURM",
+    )
     add("--retry-failed", action="store_true", help="also run again what failed before")
     here = parser.add_argument_group("--on local")
-    here.add_argument("--cores-per-run", type=int, default=2, metavar="N", help="without a GPU; default: %(default)s")
-    here.add_argument("--runs-per-gpu", type=int, default=1, metavar="N", help="that share its memory; default: 1")
-    here.add_argument("--max-restarts", type=int, default=20, metavar="N", help="of a run that was killed; default: 20")
+    here.add_argument(
+        "--cores-per-run", type=positive_int, default=2, metavar="N", help="without a GPU; default: %(default)s"
+    )
+    here.add_argument(
+        "--runs-per-gpu", type=positive_int, default=1, metavar="N", help="that share its memory; default: 1"
+    )
+    here.add_argument(
+        "--max-restarts", type=count, default=20, metavar="N", help="of a run that was killed; default: 20"
+    )
     there = parser.add_argument_group("--on slurm")
-    there.add_argument("--time", type=int, default=240, metavar="MINUTES", help="limit of a job; it is requeued at it")
-    there.add_argument("--cpus", type=int, default=4, metavar="N", help="cores of a job; default: 4")
-    there.add_argument("--gpus", type=int, default=0, metavar="N", help="GPUs of a job; default: 0")
+    there.add_argument(
+        "--time", type=positive_int, default=240, metavar="MINUTES", help="limit of a job; it is requeued at it"
+    )
+    there.add_argument("--cpus", type=positive_int, default=4, metavar="N", help="cores of a job; default: 4")
+    there.add_argument("--gpus", type=count, default=0, metavar="N", help="GPUs of a job; default: 0")
     there.add_argument("--partition", metavar="NAME", help="default: the cluster's")
-    there.add_argument("--signal-before", type=int, default=120, metavar="SECONDS", help="to save before the limit")
+    there.add_argument("--signal-before", type=count, default=120, metavar="SECONDS", help="to save before the limit")
     there.add_argument("--sbatch", action="append", default=[], metavar="NAME=VALUE", help="anything else for sbatch")
     there.add_argument("--detach", action="store_true", help="submit and return; run again to watch")

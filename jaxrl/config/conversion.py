@@ -24,6 +24,10 @@ SCALARS = {
 }
 
 
+# What is raised for a text that is no YAML, the last four by tags (`!!bool x`, `!!int []`) and endless nesting.
+UNREADABLE = (ValueError, yaml.YAMLError, LookupError, AttributeError, TypeError, RecursionError)
+
+
 class Loader(yaml.SafeLoader):
     """YAML with the scalars above, and no key twice."""
 
@@ -65,7 +69,7 @@ def convert_text(text: str, hint: Any) -> Any:
         return text
     try:
         return convert(yaml.load(text, Loader), hint)
-    except (ValueError, LookupError, AttributeError, yaml.YAMLError):  # two of them from `!!bool x` and `!!timestamp x`
+    except UNREADABLE:
         return convert(text, hint)
 
 

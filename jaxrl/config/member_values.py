@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from itertools import product
@@ -17,6 +18,7 @@ from jaxrl.config.ranges import FINITE, Between, check_range, ranges
 from jaxrl.config.sections import MAX_SEED, PopulationConfig
 from jaxrl.errors import ConfigError, nearest
 
+MAX_COUNT = 100_000  # of one hyper-parameter; more are a slip of the pen
 SEED = "seed"  # what population.members may list beside hyper-parameters
 
 
@@ -56,13 +58,14 @@ def make_table(vary: Mapping[str, Any], size: int, hypers: Any) -> dict[str, np.
         ConfigError: a name or a value cannot be used, or the combinations do not divide the population.
     """
     lists = _read_lists("population.vary", vary, hypers)
-    grid = list(product(*lists.values()))
-    if size % len(grid):
+    combinations = math.prod(map(len, lists.values()))
+    if size % combinations:
         raise ConfigError(
-            f"population.vary has {len(grid)} combinations, which do not divide population.size {size}; "
-            f"change the size to a multiple of {len(grid)}"
+            f"population.vary has {combinations} combinations, which do not divide population.size {size}; "
+            f"change the size to a multiple of {combinations}"
         )
-    return _float32(dict(zip(lists, zip(*(grid * (size // len(grid))), strict=True), strict=True)))
+    grid = list(product(*lists.values())) * (size // combinations)
+    return _float32(dict(zip(lists, zip(*grid, strict=True), strict=True)))
 
 
 def check_names(setting: str, names: Iterable[str], hypers: Any, beside: tuple[str, ...] = ()) -> None:
@@ -98,10 +101,13 @@ def _read_list(setting: str, given: Any, kind: Any, limits: Between) -> list[flo
             forms = "a list such as [1e-4, 3e-4], or, even in the logarithm, {low: 1e-4, high: 1e-2, count: 3}"
             if isinstance(given, Mapping):
                 low, high, count = convert([given.get(end) for end in ("low", "high", "count")], tuple[float, ...])
+                check_range(f"{setting}: count", convert(count, int), Between(1, MAX_COUNT))
                 values = np.geomspace(low, high, convert(count, int)).tolist()
         values = convert(values, kind)
         if not values or (isinstance(given, Mapping) and len(given) > 3):
             raise ValueError
+    except ConfigError:
+        raise
     except ValueError:
         raise ConfigError(f"{setting} must be {forms}, not {write_flow(given)}") from None
     for value in values:

@@ -21,7 +21,7 @@ import yaml
 
 from jaxrl.config import older, registry, shipped
 from jaxrl.config.conditions import Names, marker, unread
-from jaxrl.config.conversion import Dumper, Loader, choices, convert, convert_text, expected, write_flow
+from jaxrl.config.conversion import UNREADABLE, Dumper, Loader, choices, convert, convert_text, expected, write_flow
 from jaxrl.config.ranges import FINITE, range_in
 from jaxrl.config.sections import ExperimentConfig
 from jaxrl.errors import ConfigError
@@ -175,7 +175,7 @@ def _file_settings(path: Path, text: str | None = None, of_sweeps: bool = False)
         loader = Loader(path.read_text(encoding="utf-8") if text is None else text)
         node = loader.get_single_node()
         if isinstance(node, yaml.MappingNode):
-            return list(_node_settings(loader, node, "", path))
+            return list(_node_settings(loader, node, "", path, {}))
     except FileNotFoundError:
         raise shipped.missing(path, of_sweeps) from None
     except yaml.MarkedYAMLError as error:
@@ -183,19 +183,26 @@ def _file_settings(path: Path, text: str | None = None, of_sweeps: bool = False)
         raise ConfigError(f"{path}{line}: this is not YAML: {error.problem or error.context}") from None
     except ConfigError:
         raise
-    except (OSError, ValueError, yaml.YAMLError) as error:  # a folder, bytes that are no text, an impossible date
-        raise ConfigError(f"{path} cannot be read: {str(error).splitlines()[0]}") from None
+    except (OSError, *UNREADABLE) as error:  # a folder, bytes that are no text, an impossible date
+        raise ConfigError(f"{path} cannot be read: {' '.join(str(error).split())}") from None
     kind = "an empty file" if node is None else "a list" if isinstance(node, yaml.SequenceNode) else "one value"
     said = ("sweep", "method, command and parameters") if of_sweeps else ("config", "settings, such as `seed: 0`")
     raise ConfigError(f"{path}: a {said[0]} is a mapping of {said[1]}, not {kind}")
 
 
-def _node_settings(loader: Loader, node: yaml.MappingNode, prefix: str, path: Path) -> Iterator[Setting]:
+def _node_settings(
+    loader: Loader, node: yaml.MappingNode, prefix: str, path: Path, seen: dict[str, str]
+) -> Iterator[Setting]:
+    """Args:
+    seen: the prefix under which each name stood before: `a: {b: 1}` and `a.b: 2` are the same name twice.
+    """
     loader.flatten_mapping(node)  # resolves `<<: *anchor`
     for key, value in node.value:
         name, where = f"{prefix}{key.value}", f"{path} line {key.start_mark.line + 1}"
+        if seen.setdefault(name, prefix) != prefix:
+            raise ConfigError(f"{where}: {name} is set twice, by its whole name and in a section; take one out")
         if isinstance(value, yaml.MappingNode):
-            yield from _node_settings(loader, value, f"{name}.", path)
+            yield from _node_settings(loader, value, f"{name}.", path, seen)
         yield Setting(name, loader.construct_object(value, deep=True), where)  # a section, or a mapping as a value
 
 

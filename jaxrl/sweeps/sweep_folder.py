@@ -83,15 +83,15 @@ class SweepFolder:
         path = self.path / "manifest.json"
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
+            if content["format"] != FORMAT:
+                raise SweepError(
+                    f"{path} has format {content['format']}, this version reads {FORMAT}; choose another --out"
+                )
+            return [_run(row) for row in content["runs"]]
         except OSError:
             raise SweepError(f"there is no sweep in {self.path}; start one with `jaxrl sweep FILE`") from None
-        except ValueError:
+        except (ValueError, TypeError, LookupError, AttributeError):
             raise SweepError(f"{path} is damaged; remove it and start the sweep again, finished runs stay") from None
-        if content.get("format") != FORMAT:
-            raise SweepError(
-                f"{path} has format {content.get('format')}, this version reads {FORMAT}; choose another --out"
-            )
-        return [_run(row) for row in content["runs"]]
 
     def state(self, run_id: str) -> State:
         """The state of one run; waiting where nothing was written yet."""

@@ -91,10 +91,10 @@ def test_nobody_else_gets_in_and_nothing_is_loaded_from_elsewhere(get):
     assert get.address.startswith("http://127.0.0.1:")
 
 
-def test_a_port_that_is_taken(run, get):
-    port = int(get.address.rstrip("/").rpartition(":")[2])
-    with pytest.raises(ConfigError, match=f"--port {port} cannot be served"):
-        watch_training(run, port)
+def test_a_port_that_is_taken_or_none(run, get):
+    for port in (int(get.address.rstrip("/").rpartition(":")[2]), -1, 99999):
+        with pytest.raises(ConfigError, match=f"--port {port} cannot be served"):
+            watch_training(run, port)
 
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

@@ -118,9 +118,10 @@ def test_the_table_of_runs(project):
 
 def test_a_damaged_config_is_one_sentence(project):
     (run,) = find_runs(str(project / "runs" / "a-*"))
-    (run / "config.yaml").write_text("a: [", encoding="utf-8")
-    with pytest.raises(RunDataError, match=r"config\.yaml"):
-        read_settings(run)
+    for damaged in (b"a: [", b"\xff\xfe", b"a: !!int []", b"[" * 2000):
+        (run / "config.yaml").write_bytes(damaged)
+        with pytest.raises(RunDataError, match=r"config\.yaml"):
+            read_settings(run)
 
 
 def test_games_that_share_a_name_are_told_apart(tmp_path):

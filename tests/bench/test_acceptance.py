@@ -58,6 +58,16 @@ def test_what_a_check_found_before_its_time_was_over_is_in_the_report(tmp_path, 
     assert _has_ended(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "words", [["--minutes", "nan"], ["--minutes", "0"], ["--minutes", "inf"], ["--out", "/dev/null"]]
+)
+def test_what_cannot_work_is_said_before_anything_starts(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        supervise.main(words)
+    assert ended.value.code == 2
+    assert f"error: {words[0]} " in capsys.readouterr().err.splitlines()[-1]
+
+
 def test_whoever_ends_the_supervisor_ends_its_check(tmp_path: Path) -> None:
     """As `timeout` does: nothing is left that keeps the accelerator busy."""
     code = (

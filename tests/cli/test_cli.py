@@ -303,6 +303,13 @@ def test_the_words_of_a_key_never_reach_argparse() -> None:
         ),
         (["sweep", "x.yaml", "--job", "2"], "sweep: there is no option --job; the nearest is --jobs"),
         (["sweep", "none.yaml"], "there is no file none.yaml"),
+        (["sweep", "catch", "--count", "-3"], "sweep: argument --count: must be a whole number of at least 1"),
+        (["sweep", "catch", "--count", "0"], "sweep: argument --count: must be a whole number of at least 1"),
+        (["sweep", "catch", "--max-restarts", "-1"], "sweep: argument --max-restarts: must be a whole"),
+        (
+            ["reproduce", "--scale", "cpu", "--frames-per-second", "nan"],
+            "reproduce: argument --frames-per-second: must",
+        ),
         (
             ["reproduce", "--scale", "cpus"],
             "reproduce: argument --scale: there is no 'cpus'; the nearest is cpu",
@@ -322,6 +329,14 @@ def test_a_wrong_command_is_one_sentence_and_status_2(
     assert captured.err.startswith(f"jaxrl: error: {expected}")
     assert len(captured.err.splitlines()) == 1 and captured.out == ""
     assert calls == []
+
+
+@pytest.mark.parametrize("command", ["evaluate", "export", "plot", "sweep", "train", "upload", "watch"])
+def test_a_name_that_cannot_be_opened_is_one_sentence(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["x" * 5000, *(["x.npz"] if command == "export" else ["--out", "x.png"] if command == "plot" else [])]
+    assert main([command, *words]) in (1, 2)
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith("jaxrl: error: ") and len(said) < 5500
 
 
 @pytest.mark.parametrize(("error", "status"), [(ConfigError("no"), 2), (UserError("no"), 1)])

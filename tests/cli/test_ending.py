@@ -2,6 +2,7 @@
 
 import gc
 import signal
+import subprocess
 import sys
 import time
 import weakref
@@ -64,3 +65,28 @@ def test_what_else_is_dropped_is_told_as_before(monkeypatch):
 
     Dying()
     assert [str(dropped.exc_value) for dropped in told] == ["here"]
+
+
+def test_an_actor_that_computes_does_not_change_the_status() -> None:
+    """A thread that Python ends inside of compiled code would abort the process."""
+    code = (
+        "import sys, threading, time\n"
+        "import jax, numpy\n"
+        "import jaxrl.cli.commands\n"
+        "from jaxrl.__main__ import main\n"
+        "inside = threading.Event()\n"
+        "def callback(x):\n"
+        "    inside.set()\n"
+        "    while True: time.sleep(0.001)\n"
+        "def act():\n"
+        "    jax.jit(lambda x: jax.pure_callback(callback, x, x))(numpy.float32(0)).block_until_ready()\n"
+        "def command():\n"
+        "    threading.Thread(target=act, name='actor-0', daemon=True).start()\n"
+        "    inside.wait(60)\n"
+        "    print('stopped')\n"
+        "    return 143\n"
+        "jaxrl.cli.commands.main = command\n"
+        "sys.exit(main())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=240)
+    assert (done.returncode, done.stdout, done.stderr) == (143, "stopped\n", "")

@@ -36,6 +36,8 @@ def test_values_are_every_combination_repeated():
         ({"entropy_cost": [math.nan, 1]}, "population.vary: entropy_cost must be at least .* got nan"),
         ({"temperature": {"low": 1e-9, "high": 1, "count": 4}}, "temperature must be at least 1e-06 .* got 1e-09"),
         ({"entropy_cost": [1, 2, 3]}, "multiple of 3"),
+        ({"entropy_cost": {"low": 1e-3, "high": 1, "count": 10**12}}, "count must be at least 1 and at most 100000"),
+        ({name: {"low": 1e-3, "high": 1, "count": 10**5} for name in ("entropy_cost", "temperature")}, "combinations"),
     ],
 )
 def test_a_wrong_list_is_one_sentence(vary, word):

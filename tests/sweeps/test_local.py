@@ -181,9 +181,18 @@ def test_the_manifest_survives_and_is_one_launchers(sweep, monkeypatch):
     (sweep.of("b")).mkdir(parents=True)
     (sweep.of("b") / "state.json").write_text('{"status": "fini')  # never written so by us, but disks fail
     assert [sweep.state(run.id).status for run in runs] == ["finished", "waiting"]
-    (sweep.path / "manifest.json").write_text("{")
-    with pytest.raises(SweepError, match=r"manifest.json is damaged; remove it"):
-        sweep.plan()
+    for damaged in (
+        "{",
+        "[]",
+        "null",
+        "{}",
+        '{"format": 1}',
+        '{"format": 1, "runs": [{}]}',
+        '{"format": 1, "runs": [3]}',
+    ):
+        (sweep.path / "manifest.json").write_text(damaged)
+        with pytest.raises(SweepError, match=r"manifest.json is damaged; remove it"):
+            sweep.plan()
 
 
 def test_finished_runs_are_not_run_again(sweep, tmp_path, capsys):

@@ -6,6 +6,7 @@ This process never starts JAX: the accelerator belongs to the check that runs.
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import signal
 import subprocess
@@ -35,13 +36,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add("--out", type=Path, metavar="FOLDER", help="default: accelerator_check/DATE")
     add("--only", choices=CHECKS, nargs="+", metavar="CHECK", help=f"some of: {', '.join(CHECKS)}")
     options = parser.parse_args(arguments)
-    minutes = options.minutes or (SMOKE_MINUTES if options.smoke else FULL_MINUTES)
-    if minutes <= 0:
-        parser.error("--minutes must be above 0")
+    default = SMOKE_MINUTES if options.smoke else FULL_MINUTES
+    minutes = default if options.minutes is None else options.minutes
+    if not 0 < minutes < math.inf:
+        parser.error(f"--minutes must be a number above 0, not {minutes:g}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that `run` ends its check too
     started = datetime.now().astimezone()
     folder = options.out or Path("accelerator_check") / started.strftime("%Y%m%d-%H%M%S")
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        parser.error(f"--out {folder} cannot be made: {error.strerror}; name another")
     outcomes: list[Outcome] = []
     begun = time.monotonic()
     names = [name for name in CHECKS if options.only is None or name in options.only]
