@@ -41,6 +41,16 @@ def test_words_as_the_domain_says_them(typed, said):
     assert spoken_form(typed) == said
 
 
+@pytest.mark.parametrize(
+    "typed", ["(fast turn on", "fast) turn on", "((fast)) turn on", "turn (fast) on", "turn on (fast)", "(fast)) on"]
+)
+def test_a_tag_that_is_not_whole_or_not_at_the_head_is_refused(typed):
+    conversation = Conversation(Scripted(), Setting())
+    for line in (typed, f"say: {typed}"):
+        with pytest.raises(SpeechError, match="brackets are only for tags"):
+            conversation.turn(line, 0)
+
+
 def test_calls_are_run_and_what_a_tool_raises_is_an_answer():
     made = Scripted(
         assistant(Call("calc 17+25")), assistant("forty two"), assistant(Call("bad")), assistant("i do not know")
