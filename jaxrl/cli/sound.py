@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import io
 import json
 import os
 import sys
@@ -12,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from jaxrl.cli.parser import Parser, positive_int
+from jaxrl.cli.parser import Parser, count, positive_int
 from jaxrl.config.conversion import Loader
 from jaxrl.config.shipped import find_config, shipped
 from jaxrl.errors import ConfigError
@@ -137,6 +139,8 @@ def chat(arguments: Sequence[str]) -> int:
     setting = Setting(options.voice, options.persona, not options.no_tools)
     conversation = Conversation(_assistant(options), setting)
     run = options.run
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="replace")  # what is no UTF-8 is refused with its line
     waves, status, number = options.waves or (run if run.is_dir() else Path("runs") / run.stem) / "chat", 0, 0
     while (line := _line()) is not None:
         if not line.strip():
@@ -162,6 +166,8 @@ def chat(arguments: Sequence[str]) -> int:
 
 def _line() -> str | None:
     """The next line that was typed; None at the end."""
+    if sys.stdin is None:  # it was closed before we began
+        return None
     if sys.stdin.isatty():
         print("> ", end="", flush=True)
     line = sys.stdin.readline()
@@ -174,11 +180,18 @@ def _run(word: str) -> Path:
     return TALKER if word == TALKER.stem and not path.exists() else path
 
 
+def _seed(text: str) -> int:
+    """A whole number that a generator can begin with."""
+    if (number := count(text)) >= 2**31:
+        raise argparse.ArgumentTypeError(f"must be below {2**31}, not {text!r}")
+    return number
+
+
 def _add_policy(parser: Parser) -> None:
     """Which policy, as all of them can choose."""
     where = "a folder of jaxrl speech with a policy, a file that `jaxrl export` made of one, or `talker`"
     parser.add_argument("run", type=_run, metavar="RUN", help=f"{where}, which comes with the package")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of what is sampled; default: 0")
+    parser.add_argument("--seed", type=_seed, default=0, metavar="N", help="of what is sampled; default: 0")
     parser.add_argument("--student", action="store_true", help="the student in place of its teacher")
 
 
