@@ -160,16 +160,20 @@ def spoken_form(text: str) -> str:
     """Words as the domain says them: lower case, numbers up to 999 in words, without punctuation at their ends.
 
     Raises:
-        SpeechError: nothing is left to be said, a bracket is not of a tag at the head, or a number is too large.
+        SpeechError: nothing is left to be said, a bracket is of no tag at the head, a number is not one up to 999.
     """
     if set("()") & set(text):
         raise SpeechError("brackets are only for tags, each whole and before all words, as in (fast)(high) hello")
     words = []
     for word in text.lower().split():
         bare = word.strip(".,?!")
-        if bare.isdecimal() and len(bare) > 3:
-            raise SpeechError(f"the number {bare} is too large to be spoken; write it in words, or one up to 999")
-        words += [number_words(int(bare))] if re.fullmatch(r"[0-9]+", bare) else [bare] if bare else []
+        number = re.fullmatch(r"[0-9]{1,3}", bare)
+        if any(map(str.isdigit, bare)) and not number:
+            raise SpeechError(
+                f"the number {bare} is too large to be spoken, or part of a word; write it in words, or one up to "
+                "999 by itself, as in 17 plus 25"
+            )
+        words += [number_words(int(bare))] if number else [bare] if bare else []
     if not words:
         raise SpeechError("there is no text to speak; write some words after the tags")
     return " ".join(words)
