@@ -49,20 +49,30 @@ def fit(
         lines_kept: lines of the curve between two savings.
     """
     done, lines = 0, []
+    if (old := _old(folder / "state")).exists() and not (folder / "state").exists():
+        old.rename(folder / "state")  # it was killed in the midst of `save`
     if (folder / "state").exists():
         done, state = load(folder / "state", state)
-        lines = (folder / CURVE).read_text(encoding="utf-8").splitlines()[: done // every]
+        lines = curve_of(folder)[: done // every]
     for step, key in zip(range(done, steps), _keys(seed, done, steps), strict=True):
         advance(step, steps)
         state, metrics = update(state, jax.random.wrap_key_data(key))
         if (step + 1) % every == 0 or step + 1 == steps:
             told = {name: float(value) for name, value in {**metrics, **check(state)}.items()}
-            lines.append(json.dumps({"step": step + 1} | told))
+            lines.append({"step": step + 1} | told)
         if (step + 1) % (every * lines_kept) == 0 or step + 1 == steps:
-            replace_text(folder / CURVE, "\n".join(lines) + "\n")
+            replace_text(folder / CURVE, "".join(json.dumps(line) + "\n" for line in lines))
             save(folder / "state", step + 1, state)
     advance(steps, steps)
     return state
+
+
+def curve_of(folder: Path) -> list[dict[str, float]]:
+    """The lines of a training's curve; raises `SpeechError` where they cannot be read."""
+    try:
+        return [json.loads(line) for line in (folder / CURVE).read_text(encoding="utf-8").splitlines()]
+    except (OSError, ValueError) as error:
+        raise SpeechError(f"{folder / CURVE} cannot be used ({error}); remove {folder} and train it again") from None
 
 
 def _keys(seed: int, first: int, last: int) -> np.ndarray:
@@ -89,7 +99,7 @@ def optimiser(config: Any) -> optax.GradientTransformation:
 
 def save(folder: Path, step: int, tree: Any) -> None:
     """Replace `folder` by `tree`, with checksums; a reader finds the old or the new."""
-    scratch, old = folder.with_name(f".{folder.name}.new"), folder.with_name(f".{folder.name}.old")
+    scratch, old = folder.with_name(f".{folder.name}.new"), _old(folder)
     for left in (scratch, old):
         shutil.rmtree(left, ignore_errors=True)
     scratch.mkdir(parents=True)
@@ -98,6 +108,11 @@ def save(folder: Path, step: int, tree: Any) -> None:
         folder.rename(old)
     scratch.rename(folder)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _old(folder: Path) -> Path:
+    """Where `save` moves what is there, until the new one has its place."""
+    return folder.with_name(f".{folder.name}.old")
 
 
 def load(folder: Path, like: State) -> tuple[int, State]:

@@ -12,9 +12,9 @@ A stream can be written as text: specials, tags and characters as they are, code
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from jaxrl.speech.speech_error import SpeechError
 from jaxrl.speech.tags import TAG_TOKENS
@@ -90,8 +90,8 @@ class Vocabulary:
 def plain_id(piece: str) -> int:
     """Id of a special, a tag or a character."""
     if piece not in _ID_OF:
-        near = get_close_matches(piece.lower(), CHARACTERS, 1, cutoff=0)
-        hint = f"; the nearest is {near[0]!r}" if near else ""
+        near = unicodedata.normalize("NFKD", piece.lower())[0]
+        hint = f"; the nearest is {near!r}" if near in CHARACTERS else ""
         raise SpeechError(f"the character {piece!r} cannot be written or spoken{hint}, and all are {CHARACTERS!r}")
     return _ID_OF[piece]
 

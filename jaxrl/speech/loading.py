@@ -59,7 +59,11 @@ def read_codes(path: Path) -> list[Speech]:
     try:
         with np.load(path, allow_pickle=False) as file:
             two, three, starts = (file[name] for name in ("linguistic", "semantic", "starts"))
-    except (OSError, ValueError, KeyError):
+    except FileNotFoundError:
         raise SpeechError(f"there are no codes in {path}; run the stage {path.parent.name} first") from None
+    except Exception as error:  # of the zip or its arrays
+        raise SpeechError(
+            f"{path} is damaged ({error}); remove it and the report.json beside it, if there is one, and run again"
+        ) from None
     spans = zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True)
     return [Speech(tuple(two[2 * a : 2 * b].tolist()), tuple(three[3 * a : 3 * b].tolist())) for a, b in spans]

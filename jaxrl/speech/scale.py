@@ -18,6 +18,7 @@ from jaxrl.speech.suite.suite_config import SuiteConfig
 from jaxrl.speech.tokenizer.codec_training import CodecConfig
 
 MAY_BE_ZERO = ("seed", "dropout", "noise", "phone_weight", "rehearsed", "throats", "second_steps", "kl_cost")
+MOST = 2**31  # what seeds and sizes are below; NaN is not
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,8 @@ def read_scale(path: Path) -> Scale:
         raise ConfigError(f"there is no file {path}; the scales are {known or 'in configs/speech'}") from None
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise ConfigError(f"{path} cannot be read: {str(error).splitlines()[0]}") from None
+    if not isinstance(sections, dict):
+        raise ConfigError(f"{path} is no scale; it must have sections, such as engine: {{utterances: 250}}")
     hints = get_type_hints(Scale)
     for section in sections:
         _known(path, section, hints)
@@ -80,8 +83,11 @@ def _section(path: Path, section: str, values: Any, of: type) -> Any:
             found[name] = convert(value, hints[name])
         except ValueError:
             raise ConfigError(f"{path}: {section}.{name} must be {expected(hints[name])}, not {value!r}") from None
-        if isinstance(found[name], int | float) and name not in MAY_BE_ZERO and found[name] <= 0:
-            raise ConfigError(f"{path}: {section}.{name} must be above 0, got {value}")
+        if isinstance(found[name], int | float) and not (
+            0 <= found[name] < MOST and (found[name] or name in MAY_BE_ZERO)
+        ):
+            least = "0 or more" if name in MAY_BE_ZERO else "above 0"
+            raise ConfigError(f"{path}: {section}.{name} must be {least}, and below 2^31, got {value}")
     return dataclasses.replace(of(), **found)
 
 

@@ -38,7 +38,7 @@ from jaxrl.speech.policy.policy_stage import policy
 from jaxrl.speech.progress_bar import shown
 from jaxrl.speech.resynthesis import Sample, evaluate, speed
 from jaxrl.speech.rl.rl_stage import rl
-from jaxrl.speech.scale import Scale
+from jaxrl.speech.scale import Scale, read_scale
 from jaxrl.speech.sound import features as features_file
 from jaxrl.speech.sound.features import Features, join, log_mel, to_blocks
 from jaxrl.speech.sound.gallery import Shown, write_gallery
@@ -46,12 +46,12 @@ from jaxrl.speech.sound.throats import faster, sooner, speeds_of
 from jaxrl.speech.sound.waves import from_int16, write_wave
 from jaxrl.speech.sound.world import pitch_track
 from jaxrl.speech.speech_error import SpeechError
-from jaxrl.speech.suite.overview import write_overview
+from jaxrl.speech.suite.overview import REPORT, read_report, write_overview
 from jaxrl.speech.suite.suite_stage import suite
 from jaxrl.speech.tokenizer.codec_training import Tokenizer, train_codec
 from jaxrl.speech.tokenizer.probe_report import probe
 
-REPORT = "report.json"
+RESULTS = ("state", "answers.json", "suite.json")  # of stages that are under way
 HEARD = 24  # utterances of the test split that the decoder is judged by
 
 
@@ -78,14 +78,26 @@ def run(folder: Path, scale: Scale, until: str, workers: int) -> dict[str, Any]:
 
 
 def _done_before(folder: Path, scale: Scale) -> dict[str, Any]:
-    """Reports of the stages that are done; raises `SpeechError` where one was made with other settings."""
-    reports = {}
+    """Reports of the stages that are done.
+
+    Raises:
+        SpeechError: a stage that has results was made with other settings, or from one that is there no more.
+    """
+    reports, gone = {}, ""
+    before = dataclasses.asdict(read_scale(folder / SCALE)) if (folder / SCALE).exists() else {}
     for name in STAGES:
-        done = folder / name / REPORT
-        if done.exists():
-            reports[name] = json.loads(done.read_text(encoding="utf-8"))
-            if reports[name]["settings"] != dataclasses.asdict(getattr(scale, name)):
-                raise SpeechError(f"{folder / name} was made with other settings; take another folder, or remove it")
+        own, settings = folder / name, before.get(name)
+        if done := (own / REPORT).exists():
+            reports[name] = read_report(own / REPORT)
+            settings = reports[name]["settings"]
+        # What was trained or examined; data, which know of what they are, are gone on with.
+        if (done or any(any(own.rglob(one)) for one in RESULTS)) and settings != dataclasses.asdict(
+            getattr(scale, name)
+        ):
+            raise SpeechError(f"{own} was made with other settings; take another folder, or remove it")
+        if gone and (done or (own.exists() and gone != "rl")):  # the suite may examine the supervised policy before
+            raise SpeechError(f"{own} was made from {folder / gone}, which is gone; put that back, or remove both")
+        gone = gone or ("" if own.exists() else name)
     return reports
 
 

@@ -193,8 +193,9 @@ def parse_tagged(text: str) -> Tagged:
         name = " ".join(match.group(1).lower().split())
         for attribute, value in tag_settings(name).items():
             if attribute in sets:
+                first = next(one for one in names if attribute in tag_settings(one))
                 raise SpeechError(
-                    f"the tag ({name}) sets {attribute}, which ({names[-1]}) before it has set; leave one out"
+                    f"the tag ({name}) sets {attribute}, which ({first}) before it has set; leave one out"
                 )
             sets[attribute] = value
         names.append(name)

@@ -32,3 +32,30 @@ def test_what_cannot_be_read_is_one_sentence(tmp_path):
     arrays.write_bytes(arrays.read_bytes()[:-3])
     with pytest.raises(SpeechError, match="damaged"):
         load(tmp_path / "state", {"x": np.zeros(2)})
+
+
+def test_killed_in_the_midst_of_saving_it_goes_on_with_what_was_saved(tmp_path):
+    done = []
+
+    def update(state, key):
+        done.append(1)
+        return state, {}
+
+    for steps in (3, 5):
+        fit(tmp_path, {"x": jnp.zeros(())}, update, steps, 0, lambda *_: None)
+        assert len(done) == steps
+        (tmp_path / "state").rename(tmp_path / ".state.old")
+
+
+def test_a_curve_that_cannot_be_read_is_one_sentence(tmp_path):
+    def train():
+        fit(tmp_path, {"x": jnp.zeros(())}, lambda state, key: (state, {}), 3, 0, lambda *_: None)
+
+    train()
+    for damaged in (b"{", b"\xff\n"):
+        (tmp_path / "curve.jsonl").write_bytes(damaged)
+        with pytest.raises(SpeechError, match=r"curve\.jsonl cannot be used"):
+            train()
+    (tmp_path / "curve.jsonl").unlink()
+    with pytest.raises(SpeechError, match=r"curve\.jsonl cannot be used"):
+        train()

@@ -37,7 +37,10 @@ def test_typed_text_holds_no_specials_but_tags():
     assert all(encode_text(f"({name})") == [ids.FIRST_TAG + i] for i, name in enumerate(TAGS))
 
 
-@pytest.mark.parametrize(("text", "said"), [("Hello", "'h'"), ("ü", "'ü'"), ("<l:5>", "codebook has 5")])
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("Hello", "'h'"), ("ü", "'ü' .*; the nearest is 'u'"), (";", "spoken, and all"), ("<l:5>", "codebook has 5")],
+)
 def test_what_is_not_in_the_table_is_one_sentence(text, said):
     with pytest.raises(SpeechError, match=said):
         Vocabulary(5, 9).encode(text)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from jaxrl.speech.engine.produce import wave_of
 from jaxrl.speech.manifest import Item, read_manifest, write_manifest
 from jaxrl.speech.speech_error import SpeechError
 
@@ -26,6 +27,17 @@ def test_damage_names_its_line(tmp_path, line):
     path.write_text(path.read_text() + line + "\n")
     with pytest.raises(SpeechError, match=r"line 2 is no utterance"):
         read_manifest(path)
+
+
+def test_waves_that_are_not_all_there_are_one_sentence(tmp_path):
+    (tmp_path / "waves.bin").write_bytes(bytes(2 * (ITEM.start + ITEM.samples)))
+    assert len(wave_of(tmp_path, ITEM)) == ITEM.samples
+    (tmp_path / "waves.bin").write_bytes(bytes(2 * ITEM.start + 8))
+    with pytest.raises(SpeechError, match="is missing or cut off"):
+        wave_of(tmp_path, ITEM)
+    (tmp_path / "waves.bin").unlink()
+    with pytest.raises(SpeechError, match="is missing or cut off"):
+        wave_of(tmp_path, ITEM)
 
 
 def test_no_manifest_is_one_sentence(tmp_path):

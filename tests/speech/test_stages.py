@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import json
+import shutil
 import sys
 from pathlib import Path
 from unittest.mock import Mock
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 from jaxrl.cli.commands import main
+from jaxrl.speech import stages
 from jaxrl.speech.decoder.flow_training import FlowConfig
 from jaxrl.speech.loading import CODES, load_tokenizer, read_codes
 from jaxrl.speech.manifest import read_manifest
@@ -86,6 +88,62 @@ def test_stages_run_once_and_resume(decoded, capsys):
     assert capsys.readouterr().out.count("done before") == 3
     with pytest.raises(SpeechError, match="made with other settings"):
         run(decoded, Scale(EngineConfig(13, 0), SMALL.tokenizer, SMALL.decoder), "engine", 2)
+
+
+@pytest.fixture
+def pretended(tmp_path, monkeypatch):
+    """Runs stages that do nothing but leave a folder with a state."""
+
+    def stage(name: str):
+        return lambda folder, scale, workers: (folder / name / "state").mkdir(parents=True, exist_ok=True) or {}
+
+    monkeypatch.setattr(stages, "STAGES", {name: stage(name) for name in stages.STAGES})
+    return lambda scale=SMALL, until="suite": run(tmp_path, scale, until, 1)
+
+
+def test_a_stage_that_is_under_way_has_the_settings_it_began_with(tmp_path, pretended):
+    pretended(until="tokenizer")
+    (tmp_path / "tokenizer" / "report.json").unlink()
+    faster = dataclasses.replace(SMALL, tokenizer=dataclasses.replace(SMALL.tokenizer, learning_rate=0.1))
+    with pytest.raises(SpeechError, match="tokenizer was made with other settings"):
+        pretended(faster)
+    shutil.rmtree(tmp_path / "tokenizer" / "state")  # nothing was trained yet
+    pretended(faster, "tokenizer")
+
+
+def test_what_was_made_from_a_stage_that_is_gone_is_not_gone_on_with(tmp_path, pretended, capsys):
+    pretended()
+    shutil.rmtree(tmp_path / "engine")
+    with pytest.raises(SpeechError, match=r"tokenizer was made from .*engine, which is gone"):
+        pretended()
+    for name in ("tokenizer", "decoder", "policy", "rl", "suite"):
+        shutil.rmtree(tmp_path / name)
+    pretended(until="policy")
+    (tmp_path / "suite" / "teacher").mkdir(parents=True)  # of `jaxrl evaluate`
+    pretended()
+    capsys.readouterr()
+    pretended()
+    assert capsys.readouterr().out.count("done before") == 6
+
+
+@pytest.mark.parametrize("damaged", [b"{", b"[]", b"{}", b"\xff"])
+def test_a_report_that_is_damaged_is_one_sentence(tmp_path, pretended, damaged):
+    pretended(until="engine")
+    report = tmp_path / "engine" / "report.json"
+    report.write_bytes(damaged)
+    with pytest.raises(SpeechError, match=r"report.json is damaged .*; remove it and run again"):
+        pretended(until="engine")
+    report.unlink()
+    pretended(until="engine")
+
+
+@pytest.mark.parametrize("damaged", [b"", b"no codes", b"PK\x03\x04" + bytes(40)])
+def test_codes_that_are_damaged_are_one_sentence(tmp_path, damaged):
+    with pytest.raises(SpeechError, match="there are no codes in"):
+        read_codes(tmp_path / CODES)
+    (tmp_path / CODES).write_bytes(damaged)
+    with pytest.raises(SpeechError, match=r"is damaged .*; remove it"):
+        read_codes(tmp_path / CODES)
 
 
 def test_the_tokenizer_hears_every_utterance_of_training_in_another_throat_too(decoded):

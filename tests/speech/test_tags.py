@@ -33,6 +33,7 @@ def test_notes_and_beats_have_values():
         ("(fats) a", "the nearest is \\(fast\\)"),
         ("(fast)(slow) a", "sets rate"),
         ("(happy)(high) a", "sets pitch"),
+        ("(fast)(high)(slow) a", r"\(slow\) sets rate, which \(fast\) before it"),
         ("(sing: h4) a", "no note 'h4'"),
         ("(sing:) a", "needs notes"),
         ("(sing: c9) a", "no note"),

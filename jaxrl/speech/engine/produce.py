@@ -76,18 +76,31 @@ def produce(
     done = sum(map(len, found.values()))
     advance(done, len(jobs))
     with multiprocessing.get_context("spawn").Pool(min(workers, max(len(fresh), 1)), _start_worker, (more,)) as pool:
-        coming = pool.imap(_make_apart, fresh.values())
+        coming, team = pool.imap(_make_apart, fresh.values()), multiprocessing.active_children()
         for index in todo:
             made = []
             for job in shards[index]:
                 if _said(job) not in known:
-                    known[_said(job)] = next(coming)
+                    known[_said(job)] = _next(coming, team)
                 made.append(known[_said(job)]._replace(job=job))
                 advance(done + len(made), len(jobs))
             write_shard(paths[index], made)
             found[index] = made
             done += len(made)
     return _assemble(folder, [one for index in range(len(shards)) for one in found[index]], utterances, seed)
+
+
+def _next(coming: Any, team: Sequence[Any]) -> Made:
+    """The next utterance; a pool replaces a process that was killed, and would wait for what that one had for ever."""
+    while True:
+        try:
+            return coming.next(timeout=1.0)
+        except multiprocessing.TimeoutError:
+            if not all(process.is_alive() for process in team):
+                raise SpeechError(
+                    "a process of the engine was killed, perhaps for memory; run it again with fewer --workers, it "
+                    "goes on where it stopped"
+                ) from None
 
 
 def _said(job: Job) -> tuple:
@@ -218,5 +231,11 @@ def read_summary(folder: Path) -> dict[str, Any]:
 
 
 def wave_of(folder: Path, item: Item) -> np.ndarray:
-    """The samples of an item, int16 [N]."""
-    return np.fromfile(folder / item.file, "<i2", count=item.samples, offset=2 * item.start)
+    """The samples of an item, int16 [N]; raises `SpeechError` where they are not all there."""
+    path = folder / item.file
+    found = np.fromfile(path, "<i2", item.samples, offset=2 * item.start) if path.is_file() else np.zeros(0, np.int16)
+    if len(found) != item.samples:
+        raise SpeechError(
+            f"{path} is missing or cut off; remove {folder / SUMMARY}, and the data is put together again"
+        )
+    return found

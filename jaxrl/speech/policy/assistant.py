@@ -14,6 +14,7 @@ import numpy as np
 
 from jaxrl.speech import extra
 from jaxrl.speech.chat import Call, Speech, Turn, encode_prompt, parse
+from jaxrl.speech.decoder.flow import CHANNELS
 from jaxrl.speech.decoder.flow_training import FlowDecoder, channels_of, voice_of
 from jaxrl.speech.decoder.vocoder import to_wave
 from jaxrl.speech.engine.scripts import number_words
@@ -70,9 +71,11 @@ class Assistant:
         path = self._run / POLICY / VOICES_FILE
         try:
             told = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            raise SpeechError(f"{path} cannot be read; run `jaxrl speech --until policy`, which makes it") from None
-        return {name: np.array(values, np.float32) for name, values in told.items()}
+            return {name: np.array(values, np.float32).reshape(CHANNELS) for name, values in told.items()}
+        except (OSError, ValueError, TypeError, AttributeError):
+            raise SpeechError(
+                f"{path} cannot be read; remove it and the report.json beside it, and run `jaxrl speech --until policy`"
+            ) from None
 
     def say(self, turns: Sequence[Turn]) -> Answer:
         """What comes next in a dialogue, without running anything."""
@@ -157,14 +160,20 @@ def spoken_form(text: str) -> str:
     """Words as the domain says them: lower case, numbers up to 999 in words, without punctuation at their ends.
 
     Raises:
-        SpeechError: nothing is left to be said, or a number is too large.
+        SpeechError: nothing is left to be said, a bracket is of no tag at the head, a number is not one up to 999.
     """
+    if set("()") & set(text):
+        raise SpeechError("brackets are only for tags, each whole and before all words, as in (fast)(high) hello")
     words = []
     for word in text.lower().split():
         bare = word.strip(".,?!")
-        if bare.isdecimal() and len(bare) > 3:
-            raise SpeechError(f"the number {bare} is too large to be spoken; write it in words, or one up to 999")
-        words += [number_words(int(bare))] if re.fullmatch(r"[0-9]+", bare) else [bare] if bare else []
+        number = re.fullmatch(r"[0-9]{1,3}", bare)
+        if any(map(str.isdigit, bare)) and not number:
+            raise SpeechError(
+                f"the number {bare} is too large to be spoken, or part of a word; write it in words, or one up to "
+                "999 by itself, as in 17 plus 25"
+            )
+        words += [number_words(int(bare))] if number else [bare] if bare else []
     if not words:
         raise SpeechError("there is no text to speak; write some words after the tags")
     return " ".join(words)

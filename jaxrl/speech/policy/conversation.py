@@ -67,6 +67,7 @@ class Conversation:
             SpeechError: the line cannot be used; the message says why.
         """
         line = line.strip()
+        line = line if _is_wave(line) else line.lower()
         asked, reads = self._heard(line), _reads(line)
         # What is read out belongs to no dialogue: no training has both in one.
         kept, notes = ([], []) if reads else self._fitting(asked)
@@ -80,7 +81,7 @@ class Conversation:
         return Reply(found.text, wave, notes)
 
     def _heard(self, line: str) -> Turn:
-        if line.endswith(".wav"):
+        if _is_wave(line):
             return Turn("human", (self._assistant.codes(read_wave(Path(line))),))
         if line.startswith(("(", asking.SAY.strip())):
             tagged = parse_tagged(line.removeprefix(asking.SAY.strip()))
@@ -102,7 +103,11 @@ class Conversation:
         return kept, [f"{dropped} of the oldest questions no longer fit and are left out"] if dropped else []
 
 
+def _is_wave(line: str) -> bool:
+    return line.lower().endswith(".wav")
+
+
 def _reads(line: str) -> bool:
     """Whether something is to be read out: `say: words`, tags and words, or how in a sentence, `speak up: words`."""
-    answers = line.endswith(".wav") or line.startswith((asking.IN_TEXT.strip(), asking.IN_SPEECH.strip()))
+    answers = _is_wave(line) or line.startswith((asking.IN_TEXT.strip(), asking.IN_SPEECH.strip()))
     return line.startswith("(") or (":" in line and not answers)

@@ -68,6 +68,10 @@ class PolicyConfig:
 
     def __post_init__(self):
         check_throats("policy.throats", self.throats)
+        if self.width % (2 * self.heads):  # rotary positions turn pairs
+            raise ConfigError(
+                f"policy.width must be a multiple of twice policy.heads, {2 * self.heads}, got {self.width}"
+            )
         if self.dropout and not 1 / 256 <= self.dropout <= 0.9:
             raise ConfigError(f"policy.dropout must be 0, or from 1/256, its unit, to 0.9, got {self.dropout}")
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from jaxrl.record.files import replace_json
+from jaxrl.record.files import replace_json, replace_text
 from jaxrl.speech.chat import Speech, Turn
 from jaxrl.speech.decoder.flow_training import channels_of, voice_of
 from jaxrl.speech.engine.accept import domain_judge
 from jaxrl.speech.engine.produce import MANIFEST, SUMMARY, produce, read_summary, wave_of
-from jaxrl.speech.fitting import CURVE
+from jaxrl.speech.fitting import curve_of
 from jaxrl.speech.ids import Vocabulary
 from jaxrl.speech.interleave import BLOCK_MS, LINGUISTIC_PER_BLOCK
 from jaxrl.speech.loading import CODES, FEATURES, load_tokenizer, read_codes, write_codes
@@ -126,8 +126,7 @@ def train_on(
 
     with shown(title) as advance:
         state = train_policy(folder, draw, checked, config, tokens, advance, begun=begun)
-    lines = (folder / CURVE).read_text(encoding="utf-8").splitlines()
-    write_curve(folder / "curve.png", [json.loads(line) for line in lines], PANELS)
+    write_curve(folder / "curve.png", curve_of(folder), PANELS)
     return state
 
 
@@ -188,8 +187,8 @@ def _coded_again(
     """Codes of what becomes of the wave of each item, so many of each, kept in the file `name`; coded anew where other
     counts were wanted then."""
     path = folder / POLICY / name
-    told = path.with_suffix(".json")
-    if not path.exists() or not told.exists() or json.loads(told.read_text(encoding="utf-8")) != counts:
+    told, wanted = path.with_suffix(".json"), json.dumps(counts, indent=2) + "\n"
+    if not path.exists() or not told.exists() or told.read_bytes() != wanted.encode():
         tokenizer = load_tokenizer(folder, scale)
         coded: list[list[Speech]] = []
         with shown(f"codes, {path.stem}") as advance:
@@ -197,7 +196,7 @@ def _coded_again(
                 advance(number, len(counts))
                 coded.append([_coded(tokenizer, one) for one in changed(number, wave)])
         write_codes(path, [one for some in coded for one in some])
-        replace_json(told, counts)
+        replace_text(told, wanted)
     codes = iter(read_codes(path))
     return [tuple(next(codes) for _ in range(count)) for count in counts]
 

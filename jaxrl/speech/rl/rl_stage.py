@@ -113,8 +113,8 @@ def learnt(folder: Path, name: str, config: RLConfig, shop: Workshop, network: T
         given = (network, policy.params, grammar, shop.train, shop.scorer(arm.weights))
         state = reinforce(folder, arm, config, *given, advance)
     fitting.save(folder / POLICY_OF_ARM, config.updates, state.params["policy"])
-    shutil.rmtree(folder / "state")  # the optimiser's; the policy is all that is used from here on
     write_answers(folder, answers(policy._replace(params=state.params["policy"]), shop.held, config))
+    shutil.rmtree(folder / "state")  # the optimiser's; the policy is all that is used from here on
 
 
 def part_of(name: str, seed: int) -> str:
@@ -155,7 +155,7 @@ def workshop(folder: Path, scale: Scale, workers: int) -> tuple[Workshop, dict[s
 
 def course(folder: Path) -> dict[str, float]:
     """The trained score, the divergence and the entropy in the first and in the last quarter of an arm's updates."""
-    lines = curve_of(folder)
+    lines = fitting.curve_of(folder)
     quarter = max(len(lines) // 4, 1)
     ends = {"first": lines[:quarter], "last": lines[-quarter:]}
     return {
@@ -170,12 +170,6 @@ def compared(before: Mapping[str, float], after: Mapping[str, float]) -> dict[st
     return {
         f"{name}_kept": after.get(name, 0.0) / before[name] for name in ("spread", "voice") if before.get(name, 0) > 0
     }
-
-
-def curve_of(folder: Path) -> list[dict[str, float]]:
-    """The lines of an arm's curve."""
-    lines = (folder / fitting.CURVE).read_text(encoding="utf-8").splitlines()
-    return [json.loads(line) for line in lines]
 
 
 def policy_of(run: Path, part: str) -> Policy:
@@ -209,7 +203,7 @@ def _write_page(own: Path, found: Mapping[str, Any], held: Sequence[Ask], said: 
     lines = [
         {"step": line["step"]} | {f"{name}: {metric}": line[metric] for metric in PANELS}
         for name in ARMS
-        for line in curve_of(own / name)
+        for line in fitting.curve_of(own / name)
     ]
     write_curve(own / "curves.png", lines, [[f"{name}: {metric}" for name in ARMS] for metric in PANELS])
     pictured = []

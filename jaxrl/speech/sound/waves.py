@@ -97,7 +97,7 @@ def read_wave(path: Path) -> np.ndarray:
             data = file.readframes(count)
     except FileNotFoundError:
         raise SpeechError(f"there is no file {path}") from None
-    except (OSError, EOFError, wave.Error) as error:
+    except (OSError, EOFError, ValueError, wave.Error) as error:  # a name may hold what none can
         raise SpeechError(f"{path} is no wave file ({str(error) or 'it is too short'}); give a .wav") from None
     if form != (1, 2, RATE):
         raise SpeechError(

@@ -13,6 +13,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from jaxrl.analysis.figures.style import COLOURS, GREY, canvas, panels
+from jaxrl.speech.fitting import curve_of
 from jaxrl.speech.sound.gallery import Shown, curves, picture, radar
 from jaxrl.speech.sound.waves import read_wave
 from jaxrl.speech.speech_error import SpeechError
@@ -64,18 +65,15 @@ def spectrogram_figure(run: Path, pattern: str = "decoder/waves/0-*.wav") -> Fig
 
 def training_figure(run: Path) -> Figure:
     """What the policy learnt under supervision, and what of it holds for unseen sentences."""
-    lines = (run / "policy" / "teacher" / "curve.jsonl").read_text(encoding="utf-8").splitlines()
-    return curves(
-        [json.loads(line) for line in lines], [(name, f"valid_{name}") for name in ("text", "speech", "right")]
-    )
+    lines = curve_of(run / "policy" / "teacher")
+    return curves(lines, [(name, f"valid_{name}") for name in ("text", "speech", "right")])
 
 
 def arms_figure(run: Path, names: Sequence[str] = ("score", "content", "spread", "kl")) -> Figure:
     """Curves of all arms."""
     lines = []
     for arm in ARMS:
-        text = (run / "rl" / arm / "curve.jsonl").read_text(encoding="utf-8")
-        told = [json.loads(line) for line in text.splitlines()]
+        told = curve_of(run / "rl" / arm)
         lines += [{"step": line["step"]} | {f"{arm}: {name}": line[name] for name in names} for line in told]
     figure = curves(lines, [[f"{arm}: {name}" for arm in ARMS] for name in names])
     figure.set_dpi(80)  # a notebook must stay small

@@ -10,6 +10,7 @@ from typing import Any
 
 from jaxrl.record.files import replace_text
 from jaxrl.speech.sound.gallery import STYLE
+from jaxrl.speech.speech_error import SpeechError
 
 REPORT, PAGE = "report.json", "report.html"
 
@@ -23,8 +24,17 @@ def write_overview(folder: Path, stages: Sequence[str]) -> Path:
     return folder / PAGE
 
 
+def read_report(path: Path) -> dict[str, Any]:
+    """The report of a stage, with its settings; raises `SpeechError` where it is none."""
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+        return {"settings": told["settings"], **told}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SpeechError(f"{path} is damaged ({error}); remove it and run again, what was trained is kept") from None
+
+
 def _section(folder: Path, name: str) -> str:
-    told = json.loads((folder / name / REPORT).read_text(encoding="utf-8"))
+    told = read_report(folder / name / REPORT)
     told.pop("settings", None)
     rows = "".join(f"<tr><td>{escape(key)}</td><td>{escape(value)}</td></tr>" for key, value in _flat(told))
     own = folder / name

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrl.record.files import replace_json
+from jaxrl.record.files import check_writable, replace_json
 from jaxrl.speech.chat import encode_prompt
 from jaxrl.speech.ids import AUDIO
 from jaxrl.speech.interleave import BLOCK, BLOCK_MS
@@ -40,6 +40,7 @@ def forward_flops(config: PolicyConfig, size: int, seen: int) -> float:
 
 def main(path: Path, json_file: Path, seconds: float) -> None:
     """Measure the policy of a scale for at most about `seconds` a part, print it, and write it to `json_file`."""
+    check_writable(json_file)
     told = measure_policy(read_scale(path), seconds)
     for name, value in told.items():
         print(f"{name:34}  {value:.4g}" if isinstance(value, float) else f"{name:34}  {value}")

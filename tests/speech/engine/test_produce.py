@@ -1,5 +1,9 @@
 """Data are the same bytes for the same config: however many processes, and wherever it was interrupted."""
 
+import multiprocessing
+import os
+import signal
+
 import pytest
 
 from jaxrl.speech.engine import produce as engine
@@ -47,6 +51,15 @@ def test_alike_jobs_are_made_once_and_stay_apart(tmp_path, monkeypatch):
     first, *_, again = read_manifest(tmp_path / engine.MANIFEST)
     assert (first.id, again.id) == (job.id, "again") and first.measured == again.measured
     assert (engine.wave_of(tmp_path, first) == engine.wave_of(tmp_path, again)).all()
+
+
+def test_a_process_that_was_killed_ends_it(tmp_path):
+    def kill(done: int, _: int) -> None:
+        if done == 2:
+            os.kill(multiprocessing.active_children()[0].pid or 0, signal.SIGKILL)
+
+    with pytest.raises(SpeechError, match="a process of the engine was killed"):
+        engine.produce(tmp_path, 12, 1, 1, kill)
 
 
 def test_an_utterance_that_cannot_be_made_is_named(monkeypatch):
