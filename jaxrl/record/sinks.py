@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -129,20 +130,29 @@ def _entry(row: Mapping[str, Any]) -> Entry:
 
 
 def trim(path: Path, env_steps: float) -> None:
-    """Remove the lines of a JSONL file beyond `env_steps`, and any that a crash cut short; atomic."""
+    """Remove the lines of a JSONL file beyond `env_steps`, a last one that a crash cut short, and, with a word about
+    them, others that cannot be read; atomic."""
     text = path.read_text(encoding="utf-8", errors="replace")
-    kept = "".join(line for line in text.splitlines(keepends=True) if _belongs(line, env_steps))
+    lines = text.splitlines(keepends=True)
+    steps = [_env_steps(line) for line in lines]
+    if damaged := [number for number, step in enumerate(steps[:-1], 1) if step is None]:
+        print(
+            f"jaxrl: warning: {path} is damaged; {len(damaged)} of its lines cannot be read and are removed, the first "
+            f"is line {damaged[0]}",
+            file=sys.stderr,
+            flush=True,
+        )
+    kept = "".join(line for line, step in zip(lines, steps, strict=True) if step is not None and step <= env_steps)
     if kept != text:
         replace_text(path, kept)
 
 
-def _belongs(line: str, env_steps: float) -> bool:
-    if not line.endswith("\n"):
-        return False
+def _env_steps(line: str) -> float | None:
+    """Of a whole line that can be read."""
     try:
-        return json.loads(line)["env_steps"] <= env_steps
+        return float(json.loads(line)["env_steps"]) if line.endswith("\n") else None
     except (ValueError, KeyError, TypeError):
-        return False
+        return None
 
 
 def _finite(value: float) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import warnings
 from types import ModuleType
 
 from jaxrl.speech.speech_error import SpeechError
@@ -13,7 +14,9 @@ PACKAGES = {"espeakng_loader": "espeakng-loader", "pyworld": "pyworld", "pockets
 def load(name: str) -> ModuleType:
     """One of the packages; raises `SpeechError` that says how to install it."""
     try:
-        return importlib.import_module(name)
+        with warnings.catch_warnings():  # pyworld's import says what is of no use to who runs it
+            warnings.filterwarnings("ignore", "pkg_resources is deprecated")
+            return importlib.import_module(name)
     except ImportError as error:
         raise SpeechError(
             f"{PACKAGES[name]} cannot be imported ({error}); install the extra: pip install 'jaxrl[speech]'"

@@ -68,7 +68,7 @@ def read_sweep(path: str | Path) -> SweepFile:
         raise ConfigError(f"{path}: parameters must map settings to what is tried, such as `seed: {{values: [0, 1]}}`")
     config, fixed = _command(path, tree.get("command"))
     cap = tree.get("run_cap")
-    if cap is not None and (not isinstance(cap, int) or cap < 1):
+    if cap is not None and (not isinstance(cap, int) or isinstance(cap, bool) or cap < 1):
         raise ConfigError(f"{path}: run_cap must be a whole number of at least 1, not {cap!r}")
     early = tree.get("early_terminate")
     if tree.get("metric") is None and (method == "bayes" or early is not None):
@@ -77,7 +77,9 @@ def read_sweep(path: str | Path) -> SweepFile:
     metric, goal = _metric(path, tree.get("metric"))
     hyperband = None if early is None else read_hyperband(str(path), early)
     read = {str(name): read_parameter(f"{path}: {name}", entry) for name, entry in parameters.items()}
-    name = str(tree.get("name", path.stem))
+    name = tree.get("name", path.stem)
+    if not isinstance(name, str) or Path(name).name != name:  # a folder is called so
+        raise ConfigError(f"{path}: name must be text without a slash, not {name!r}")
     return SweepFile(path, name, cast(Method, method), config, fixed, read, cap, metric, goal, hyperband)
 
 

@@ -54,6 +54,15 @@ def test_opening_again_without_resume_keeps_whole_lines(tmp_path: Path) -> None:
     assert rows(path) == [{"env_steps": 10}]
 
 
+def test_nothing_is_removed_in_silence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_text('{"env_steps": 10}\n\x00\x00\n{"env_steps": 20}\n[]\n{"env_steps": 30}\n{"env_st')
+    JsonlSink(path).close()
+    assert [row["env_steps"] for row in rows(path)] == [10, 20, 30]
+    told = capsys.readouterr().err
+    assert f"{path} is damaged; 2 of its lines cannot be read" in told and "line 2" in told
+
+
 def test_resume_at_zero_empties(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     path.write_text('{"env_steps": 10}\n')

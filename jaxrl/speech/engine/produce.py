@@ -34,6 +34,7 @@ from jaxrl.speech.speech_error import SpeechError
 from jaxrl.speech.tags import style_of
 from jaxrl.speech.tools import MEANINGS
 
+PATIENCE_S = 600  # an utterance takes a second or two
 SHARD = 64
 MANIFEST, WAVES, SUMMARY = "manifest.jsonl", "waves.bin", "engine.json"
 
@@ -92,7 +93,7 @@ def produce(
 
 def _next(coming: Any, team: Sequence[Any]) -> Made:
     """The next utterance; a pool replaces a process that was killed, and would wait for what that one had for ever."""
-    while True:
+    for _ in range(PATIENCE_S):
         try:
             return coming.next(timeout=1.0)
         except multiprocessing.TimeoutError:
@@ -101,6 +102,7 @@ def _next(coming: Any, team: Sequence[Any]) -> Made:
                     "a process of the engine was killed, perhaps for memory; run it again with fewer --workers, it "
                     "goes on where it stopped"
                 ) from None
+    raise SpeechError(f"the engine is stuck: no utterance in {PATIENCE_S} s; run it again, it goes on where it stopped")
 
 
 def _said(job: Job) -> tuple:
