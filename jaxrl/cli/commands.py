@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ from jaxrl.cli.catalogue import table
 from jaxrl.cli.completion import completion
 from jaxrl.cli.output import lost_output, prepare_output
 from jaxrl.errors import ConfigError, UserError, nearest
-from jaxrl.run.backend import check_flags, platform_fault
+from jaxrl.run.backend import check_flags, memory_fault, platform_fault
 
 
 class Command(NamedTuple):
@@ -76,9 +77,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         elif not (lost := lost_output(suspected=True)):
             raise
     except Exception as error:
-        if not (said := platform_fault(error)):
+        if said := memory_fault(error):
+            traceback.print_exc()  # where
+            status = COMMANDS[name].failure
+        elif said := platform_fault(error):
+            status = 2
+        else:
             raise
-        status = 2
     if said:
         _say(said)
     lost = lost or lost_output()

@@ -1,4 +1,4 @@
-"""What keeps JAX from starting on this machine, in one sentence. JAX itself aborts the process or raises anything."""
+"""What keeps JAX from starting or from going on, in one sentence. JAX itself aborts the process or raises anything."""
 
 from __future__ import annotations
 
@@ -55,6 +55,21 @@ def platform_fault(error: Exception | None = None) -> str:
     except Exception as failure:
         return platform_sentence(f"{failure}")
     return ""
+
+
+def memory_fault(error: BaseException | None) -> str:
+    """What to do where `error`, or what led to it, is an array that found no room; empty where it is another."""
+    while error is not None and not isinstance(error, MemoryError) and "RESOURCE_EXHAUSTED" not in str(error):
+        error = error.__cause__ or error.__context__
+    if error is None:
+        return ""
+    reason = " ".join(re.sub(r"^\w+: ", "", str(error).strip().splitlines()[0] if str(error) else "").split()).rstrip(
+        "."
+    )[:300]
+    return (
+        f"there is no memory for this ({reason or 'the machine has none left'}); lower the sizes in the config: "
+        "environments, unrolls, minibatches, members, slots or the network's, whichever is large"
+    )
 
 
 def platform_sentence(reason: str, environment: Mapping[str, str] = os.environ) -> str:

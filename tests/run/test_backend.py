@@ -4,8 +4,11 @@ import os
 import subprocess
 import sys
 
+import jax
+import jax.numpy as jnp
 import pytest
 
+from jaxrl.cli import commands
 from jaxrl.errors import ConfigError
 from jaxrl.run import backend
 
@@ -77,3 +80,18 @@ def test_what_everybody_sets_is_not_tried(monkeypatch):
         backend.check_platform({"JAX_PLATFORMS": platform})
     with pytest.raises(AssertionError, match="tried"):
         backend.check_flags({"XLA_FLAGS": "--xla_dump_to=/tmp"})
+
+
+def test_what_finds_no_memory_is_said_whole(monkeypatch, capsys):
+    def greedy(words):
+        try:
+            jax.block_until_ready(jnp.zeros(10**13))
+        except Exception as error:
+            raise RuntimeError("an actor has ended") from error
+
+    monkeypatch.setitem(commands.COMMANDS, "doctor", commands.COMMANDS["doctor"]._replace(run=greedy))
+    assert commands.main(["doctor"]) == 1
+    *where, said = capsys.readouterr().err.splitlines()
+    assert where[0] == "Traceback (most recent call last):"
+    assert said.startswith("jaxrl: error: there is no memory for this (Out of memory allocating 40000000000000 bytes);")
+    assert backend.memory_fault(MemoryError()) and not backend.memory_fault(ValueError("x"))
