@@ -120,9 +120,10 @@ def _check_sequences(config: ExperimentConfig, num_hosts: int, setting: str, row
         raise ConfigError(
             f"agent.burn_in must be below {setting} {rows}, so that rows are left to learn from, got {burn_in}"
         )
-    if burn_in and getattr(config.network, "core", "") == "none":
+    core = [name for name in ("core", "core_size") if getattr(config.network, name, "") in ("none", 0)]
+    if burn_in and core:
         raise ConfigError(
-            f"agent.burn_in must be 0 where nothing has a memory to warm, got {burn_in}; set network.core lstm, or "
+            f"agent.burn_in must be 0 where nothing has a memory to warm, got {burn_in}; set network.{core[0]}, or "
             f"agent.burn_in 0"
         )
     if replay is not None and replay.capacity and num_hosts > 1:

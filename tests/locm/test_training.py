@@ -72,3 +72,8 @@ def test_version_12_names_what_it_lacks(tmp_path):
 def test_a_network_of_no_size_is_refused(setting):
     with pytest.raises(ConfigError, match=rf"^network\.{setting} must be at least [01], got -1"):
         make_plan(read_config("configs/locm/osfp.yaml", [f"--network.{setting}", "-1"]))
+
+
+def test_burn_in_wants_a_memory():
+    with pytest.raises(ConfigError, match=r"^agent\.burn_in must be 0 .* set network\.core_size, or"):
+        make_plan(read_config("configs/locm/osfp.yaml", ["--agent.burn_in", "2"]))
