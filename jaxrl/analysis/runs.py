@@ -129,7 +129,7 @@ def read_settings(run: Run) -> dict[str, Any]:
     path = Path(run) / "config.yaml"
     try:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+    except (OSError, ValueError, LookupError, AttributeError, TypeError, RecursionError, yaml.YAMLError) as error:
         raise RunDataError(f"cannot read {path}: {' '.join(str(error).split())}") from None
 
 

@@ -71,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         status = 130
     except OSError as error:
-        if error.errno in CANNOT_BE_OPENED:
+        if error.filename and error.errno in CANNOT_BE_OPENED:
             said = f"cannot open {str(error.filename)[:200]}: {error.strerror}; name another, or change its rights"
             status = COMMANDS[name].failure
         elif not (lost := lost_output(suspected=True)):

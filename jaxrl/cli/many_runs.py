@@ -104,7 +104,7 @@ def _add_execution(parser: Parser) -> None:
     )
     there = parser.add_argument_group("--on slurm")
     there.add_argument(
-        "--time", type=positive_int, default=240, metavar="MINUTES", help="limit of a job; it is requeued at it"
+        "--time", type=count, default=240, metavar="MINUTES", help="limit of a job; it is requeued at it"
     )
     there.add_argument("--cpus", type=positive_int, default=4, metavar="N", help="cores of a job; default: 4")
     there.add_argument("--gpus", type=count, default=0, metavar="N", help="GPUs of a job; default: 0")

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from jaxrl.cli.parser import Parser, positive_int, seed
-from jaxrl.config.conversion import Loader
+from jaxrl.config.conversion import UNREADABLE, Loader
 from jaxrl.config.shipped import find_config, shipped
 from jaxrl.errors import ConfigError
 
@@ -50,7 +50,7 @@ def scale_file(word: str) -> Path | None:
     path = find_config(word)
     try:
         sections = yaml.load(path.read_text(encoding="utf-8"), Loader)
-    except (OSError, ValueError, yaml.YAMLError):
+    except (OSError, *UNREADABLE):
         return None
     return path if isinstance(sections, dict) and sections and sections.keys() <= set(STAGES) else None
 

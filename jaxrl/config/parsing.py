@@ -193,13 +193,15 @@ def _file_settings(path: Path, text: str | None = None, of_sweeps: bool = False)
 def _node_settings(
     loader: Loader, node: yaml.MappingNode, prefix: str, path: Path, seen: dict[str, str]
 ) -> Iterator[Setting]:
-    """Args:
-    seen: the prefix under which each name stood before: `a: {b: 1}` and `a.b: 2` are the same name twice.
+    """Settings of a mapping, sections and what is in them.
+
+    Args:
+        seen: the prefix under which each name stood before: `a: {b: 1}` and `a.b: 2` are the same name twice.
     """
     loader.flatten_mapping(node)  # resolves `<<: *anchor`
     for key, value in node.value:
         name, where = f"{prefix}{key.value}", f"{path} line {key.start_mark.line + 1}"
-        if seen.setdefault(name, prefix) != prefix:
+        if not isinstance(value, yaml.MappingNode) and seen.setdefault(name, prefix) != prefix:
             raise ConfigError(f"{where}: {name} is set twice, by its whole name and in a section; take one out")
         if isinstance(value, yaml.MappingNode):
             yield from _node_settings(loader, value, f"{name}.", path, seen)

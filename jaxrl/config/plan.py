@@ -120,7 +120,8 @@ def _check_sequences(config: ExperimentConfig, num_hosts: int, setting: str, row
         raise ConfigError(
             f"agent.burn_in must be below {setting} {rows}, so that rows are left to learn from, got {burn_in}"
         )
-    core = [name for name in ("core", "core_size") if getattr(config.network, name, "") in ("none", 0)]
+    forms = {"core lstm": getattr(config.network, "core", ""), "core_size 64": getattr(config.network, "core_size", "")}
+    core = [form for form, now in forms.items() if now in ("none", 0)]
     if burn_in and core:
         raise ConfigError(
             f"agent.burn_in must be 0 where nothing has a memory to warm, got {burn_in}; set network.{core[0]}, or "

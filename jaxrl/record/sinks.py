@@ -151,7 +151,7 @@ def _env_steps(line: str) -> float | None:
     """Of a whole line that can be read."""
     try:
         return float(json.loads(line)["env_steps"]) if line.endswith("\n") else None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError):
         return None
 
 

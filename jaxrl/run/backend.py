@@ -60,12 +60,11 @@ def platform_fault(error: Exception | None = None) -> str:
 def memory_fault(error: BaseException | None) -> str:
     """What to do where `error`, or what led to it, is an array that found no room; empty where it is another."""
     while error is not None and not isinstance(error, MemoryError) and "RESOURCE_EXHAUSTED" not in str(error):
-        error = error.__cause__ or error.__context__
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     if error is None:
         return ""
-    reason = " ".join(re.sub(r"^\w+: ", "", str(error).strip().splitlines()[0] if str(error) else "").split()).rstrip(
-        "."
-    )[:300]
+    first, *_ = [*str(error).splitlines(), ""]
+    reason = re.sub(r"^\w+: |\.$", "", first.strip())[:300]
     return (
         f"there is no memory for this ({reason or 'the machine has none left'}); lower the sizes in the config: "
         "environments, unrolls, minibatches, members, slots or the network's, whichever is large"

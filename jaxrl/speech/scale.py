@@ -9,7 +9,7 @@ from typing import Any, get_type_hints
 
 import yaml
 
-from jaxrl.config.conversion import Loader, convert, expected
+from jaxrl.config.conversion import UNREADABLE, Loader, convert, expected
 from jaxrl.errors import ConfigError, nearest
 from jaxrl.speech.decoder.flow_training import FlowConfig
 from jaxrl.speech.policy.policy_config import PolicyConfig
@@ -62,8 +62,8 @@ def read_scale(path: Path) -> Scale:
     except FileNotFoundError:
         known = ", ".join(sorted(one.stem for one in path.parent.glob("*.yaml")))
         raise ConfigError(f"there is no file {path}; the scales are {known or 'in configs/speech'}") from None
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path} cannot be read: {str(error).splitlines()[0]}") from None
+    except (OSError, *UNREADABLE) as error:
+        raise ConfigError(f"{path} cannot be read: {' '.join(str(error).split())}") from None
     if not isinstance(sections, dict):
         raise ConfigError(f"{path} is no scale; it must have sections, such as engine: {{utterances: 250}}")
     hints = get_type_hints(Scale)

@@ -51,7 +51,7 @@ from jaxrl.speech.suite.suite_stage import suite
 from jaxrl.speech.tokenizer.codec_training import Tokenizer, train_codec
 from jaxrl.speech.tokenizer.probe_report import probe
 
-RESULTS = ("state", "answers.json", "suite.json")  # of stages that are under way
+RESULTS = ("state", ".state.old", "answers.json", "suite.json")  # of stages that are under way
 HEARD = 24  # utterances of the test split that the decoder is judged by
 
 
@@ -96,7 +96,7 @@ def _done_before(folder: Path, scale: Scale) -> dict[str, Any]:
         ):
             raise SpeechError(f"{own} was made with other settings; take another folder, or remove it")
         if gone and (done or (own.exists() and gone != "rl")):  # the suite may examine the supervised policy before
-            raise SpeechError(f"{own} was made from {folder / gone}, which is gone; put that back, or remove both")
+            raise SpeechError(f"{own} was made from {folder / gone}, which is gone; put that back, or remove this too")
         gone = gone or ("" if own.exists() else name)
     return reports
 

@@ -42,8 +42,8 @@ def at(path: Path) -> Path:
     if not path.is_file():
         return path
     try:
-        folder = Path(tempfile.mkdtemp(prefix="jaxrl-talker-"))
         path.open("rb").close()
+        folder = Path(tempfile.mkdtemp(prefix="jaxrl-talker-"))
     except OSError as error:
         raise SpeechError(f"{path} cannot be opened, or there is no temporary folder for it: {error}") from None
     atexit.register(shutil.rmtree, folder, ignore_errors=True)

@@ -77,9 +77,9 @@ def read_sweep(path: str | Path) -> SweepFile:
     metric, goal = _metric(path, tree.get("metric"))
     hyperband = None if early is None else read_hyperband(str(path), early)
     read = {str(name): read_parameter(f"{path}: {name}", entry) for name, entry in parameters.items()}
-    name = tree.get("name", path.stem)
-    if not isinstance(name, str) or Path(name).name != name:  # a folder is called so
-        raise ConfigError(f"{path}: name must be text without a slash, not {name!r}")
+    name = str(tree.get("name", path.stem))
+    if name in ("", ".", "..") or "/" in name:  # a folder is called so
+        raise ConfigError(f"{path}: name must be a word or more without a slash, not {name!r}")
     return SweepFile(path, name, cast(Method, method), config, fixed, read, cap, metric, goal, hyperband)
 
 

@@ -171,6 +171,14 @@ def test_a_malformed_command_line(pong: Path, words: list[str], expected: str) -
     assert problem(pong, *words).startswith(f"command line: {expected}")
 
 
+def test_a_section_may_stand_in_two_places(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    here = "env: {name: catch}\nnetwork: {name: mlp}\nagent: {name: impala, optimiser: {schedule: linear}}\n"
+    path.write_text(here + "agent.optimiser: {warmup_updates: 3}\n")
+    optimiser = read_config(path, []).agent.optimiser
+    assert (optimiser.schedule, optimiser.warmup_updates) == ("linear", 3)
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

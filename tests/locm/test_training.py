@@ -75,5 +75,5 @@ def test_a_network_of_no_size_is_refused(setting):
 
 
 def test_burn_in_wants_a_memory():
-    with pytest.raises(ConfigError, match=r"^agent\.burn_in must be 0 .* set network\.core_size, or"):
+    with pytest.raises(ConfigError, match=r"^agent\.burn_in must be 0 .* set network\.core_size 64, or"):
         make_plan(read_config("configs/locm/osfp.yaml", ["--agent.burn_in", "2"]))

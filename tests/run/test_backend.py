@@ -85,7 +85,7 @@ def test_what_everybody_sets_is_not_tried(monkeypatch):
 def test_what_finds_no_memory_is_said_whole(monkeypatch, capsys):
     def greedy(words):
         try:
-            jax.block_until_ready(jnp.zeros(10**13))
+            jax.block_until_ready(jnp.zeros(10**15))
         except Exception as error:
             raise RuntimeError("an actor has ended") from error
 
@@ -93,5 +93,7 @@ def test_what_finds_no_memory_is_said_whole(monkeypatch, capsys):
     assert commands.main(["doctor"]) == 1
     *where, said = capsys.readouterr().err.splitlines()
     assert where[0] == "Traceback (most recent call last):"
-    assert said.startswith("jaxrl: error: there is no memory for this (Out of memory allocating 40000000000000 bytes);")
+    assert said.startswith(
+        "jaxrl: error: there is no memory for this (Out of memory allocating 4000000000000000 bytes);"
+    )
     assert backend.memory_fault(MemoryError()) and not backend.memory_fault(ValueError("x"))

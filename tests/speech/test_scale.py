@@ -30,6 +30,8 @@ def test_shipped_scales_are_read(path):
         ("policy: {learning_rate: .inf}", "policy.learning_rate must be above 0, and below"),
         ("policy: {width: 20, heads: 4}", "policy.width must be a multiple of twice policy.heads, 8, got 20"),
         ("5", "is no scale; it must have sections"),
+        ("engine: {seed: !!bool x}", "cannot be read"),
+        (f"engine: {'[' * 2000}", "cannot be read"),
         ("[engine]", "is no scale; it must have sections"),
         ("hello", "is no scale; it must have sections"),
         ("decoder: {kind: diffusion}", "decoder.kind must be one of"),

@@ -112,8 +112,8 @@ def test_the_agent_of_wandb_writes_the_same_command(name, value):
         ("method: grid\nmetrc: {}\nparameters: {seed: {value: 1}}\n", "no field metrc; the nearest is metric"),
         ("method: grid\nrun_cap: 0\nparameters: {seed: {value: 1}}\n", "run_cap must be a whole number"),
         ("method: grid\nrun_cap: true\nparameters: {seed: {value: 1}}\n", "run_cap must be a whole number"),
-        ("method: grid\nname: ../x\nparameters: {seed: {value: 1}}\n", "name must be text without a slash"),
-        ("method: grid\nname: [a]\nparameters: {seed: {value: 1}}\n", "name must be text without a slash"),
+        ("method: grid\nname: ../x\nparameters: {seed: {value: 1}}\n", "name must be a word or more without a slash"),
+        ("method: grid\nname: ..\nparameters: {seed: {value: 1}}\n", "name must be a word or more without a slash"),
     ],
 )
 def test_mistakes_are_found_before_anything_starts(runs_of, text, sentence):

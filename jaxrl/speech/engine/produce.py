@@ -12,7 +12,7 @@ import os
 import pickle
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -76,8 +76,9 @@ def produce(
         fresh.setdefault(_said(job), job)
     done = sum(map(len, found.values()))
     advance(done, len(jobs))
+    others = set(multiprocessing.active_children())
     with multiprocessing.get_context("spawn").Pool(min(workers, max(len(fresh), 1)), _start_worker, (more,)) as pool:
-        coming, team = pool.imap(_make_apart, fresh.values()), multiprocessing.active_children()
+        coming, team = pool.imap(_make_apart, fresh.values()), set(multiprocessing.active_children()) - others
         for index in todo:
             made = []
             for job in shards[index]:
@@ -91,7 +92,7 @@ def produce(
     return _assemble(folder, [one for index in range(len(shards)) for one in found[index]], utterances, seed)
 
 
-def _next(coming: Any, team: Sequence[Any]) -> Made:
+def _next(coming: Any, team: Collection[Any]) -> Made:
     """The next utterance; a pool replaces a process that was killed, and would wait for what that one had for ever."""
     for _ in range(PATIENCE_S):
         try:
@@ -238,6 +239,7 @@ def wave_of(folder: Path, item: Item) -> np.ndarray:
     found = np.fromfile(path, "<i2", item.samples, offset=2 * item.start) if path.is_file() else np.zeros(0, np.int16)
     if len(found) != item.samples:
         raise SpeechError(
-            f"{path} is missing or cut off; remove {folder / SUMMARY}, and the data is put together again"
+            f"{path} is missing or cut off; remove {folder / SUMMARY}, and the report.json beside it if there is one: "
+            "what was made is put together again"
         )
     return found

@@ -74,7 +74,8 @@ class Assistant:
             return {name: np.array(values, np.float32).reshape(CHANNELS) for name, values in told.items()}
         except (OSError, ValueError, TypeError, AttributeError):
             raise SpeechError(
-                f"{path} cannot be read; remove it and the report.json beside it, and run `jaxrl speech --until policy`"
+                f"{path} cannot be read; remove it and the report.json beside it where they are there, and run `jaxrl "
+                "speech --until policy`"
             ) from None
 
     def say(self, turns: Sequence[Turn]) -> Answer:

@@ -36,7 +36,7 @@ def self_generated(
     """Readings of training sentences by the policy, of which those stay that the judge understands as the engine's must
     be; and how many of them.
     """
-    if not (folder / MADE).exists():
+    if not ((folder / MADE).exists() and (folder / CODES).exists()):
         wanted = unseen_texts(texts, "train", seed=11)
         kept: list[tuple[str, Speech]] = []
         for start in range(0, texts, PIECE):
