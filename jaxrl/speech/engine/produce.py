@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
 import os
 import pickle
 import traceback
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
-from functools import cache
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from jaxrl.speech.engine.accept import domain_judge, objection
 from jaxrl.speech.engine.jobs import Job, plan, rehearsal
 from jaxrl.speech.engine.reading import read
 from jaxrl.speech.engine.shards import Made, fingerprint, read_shard, write_shard
+from jaxrl.speech.engine.team import answers
 from jaxrl.speech.manifest import Item, write_manifest
 from jaxrl.speech.sound.judges import Recogniser, error_rate, word_errors
 from jaxrl.speech.sound.measures import measure
@@ -76,34 +77,19 @@ def produce(
         fresh.setdefault(_said(job), job)
     done = sum(map(len, found.values()))
     advance(done, len(jobs))
-    others = set(multiprocessing.active_children())
-    with multiprocessing.get_context("spawn").Pool(min(workers, max(len(fresh), 1)), _start_worker, (more,)) as pool:
-        coming, team = pool.imap(_make_apart, fresh.values()), set(multiprocessing.active_children()) - others
+    coming = answers(_make_apart, list(fresh.values()), workers, partial(_start_worker, more), PATIENCE_S)
+    with closing(coming):
         for index in todo:
             made = []
             for job in shards[index]:
                 if _said(job) not in known:
-                    known[_said(job)] = _next(coming, team)
+                    known[_said(job)] = next(coming)
                 made.append(known[_said(job)]._replace(job=job))
                 advance(done + len(made), len(jobs))
             write_shard(paths[index], made)
             found[index] = made
             done += len(made)
     return _assemble(folder, [one for index in range(len(shards)) for one in found[index]], utterances, seed)
-
-
-def _next(coming: Any, team: Collection[Any]) -> Made:
-    """The next utterance; a pool replaces a process that was killed, and would wait for what that one had for ever."""
-    for _ in range(PATIENCE_S):
-        try:
-            return coming.next(timeout=1.0)
-        except multiprocessing.TimeoutError:
-            if not all(process.is_alive() for process in team):
-                raise SpeechError(
-                    "a process of the engine was killed, perhaps for memory; run it again with fewer --workers, it "
-                    "goes on where it stopped"
-                ) from None
-    raise SpeechError(f"the engine is stuck: no utterance in {PATIENCE_S} s; run it again, it goes on where it stopped")
 
 
 def _said(job: Job) -> tuple:

@@ -62,16 +62,6 @@ def test_a_process_that_was_killed_ends_it(tmp_path):
         engine.produce(tmp_path, 12, 1, 1, kill)
 
 
-def test_an_engine_that_is_stuck_is_not_waited_for(monkeypatch):
-    class Stuck:
-        def next(self, timeout: float) -> None:
-            raise multiprocessing.TimeoutError
-
-    monkeypatch.setattr(engine, "PATIENCE_S", 3)
-    with pytest.raises(SpeechError, match="the engine is stuck: no utterance in 3 s"):
-        engine._next(Stuck(), [])
-
-
 def test_an_utterance_that_cannot_be_made_is_named(monkeypatch):
     def broken(*_):
         raise ValueError("no breath")
