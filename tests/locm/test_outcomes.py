@@ -1,7 +1,5 @@
 """What the network is told that an action would do, against what the rules do."""
 
-from functools import partial
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -71,7 +69,7 @@ def count(state):
     return np.asarray(present(state.board)).sum((1, 2))
 
 
-@partial(jax.jit, static_argnums=1)
+@jax.jit
 def after(state, action):
     return act(state, jnp.full(state.winner.shape, action), V15, with_turn=False)
 
