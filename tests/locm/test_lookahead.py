@@ -33,9 +33,11 @@ def test_it_is_the_argmax_over_the_legal_actions_of_each_game():
     ]
     batch = jax.tree.map(lambda *x: jnp.stack(x, axis=-1), *states)
     mine = jnp.array([True, False, True, False])
+    choose = jax.jit(lambda state, numbers: best_action(state, V15, liking(numbers)))
+    choose_mine = jax.jit(lambda state, numbers: best_action(only(state, mine), V15, liking(numbers)))
     for seed in range(5):
-        value = liking(np.random.default_rng(seed).normal(size=38))
-        chosen = jax.jit(lambda s, value=value: best_action(s, V15, value))(batch)
+        numbers = np.random.default_rng(seed).normal(size=38)
+        value, chosen = liking(numbers), choose(batch, numbers)
         for game, state in enumerate(states):
             worth = {}
             for action in np.flatnonzero(battle_legal(state)):
@@ -43,7 +45,6 @@ def test_it_is_the_argmax_over_the_legal_actions_of_each_game():
                 worth[int(action)] = float(value(jax.tree.map(lambda x: x[..., None], after), state.player, game)[0])
             best = max(worth, key=lambda action: worth[action])
             assert worth[int(chosen[game])] >= worth[best] - 1e-4
-        alone = jax.jit(lambda s, value=value: best_action(s, V15, value))(states[1])
+        alone = choose(states[1], numbers)
         assert alone.shape == () and alone == chosen[1]
-        some = jax.jit(lambda s, value=value: best_action(only(s, mine), V15, value))(batch)
-        np.testing.assert_array_equal(some, jnp.where(mine, chosen, PASS))
+        np.testing.assert_array_equal(choose_mine(batch, numbers), jnp.where(mine, chosen, PASS))
