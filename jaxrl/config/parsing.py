@@ -201,10 +201,10 @@ def _node_settings(
     loader.flatten_mapping(node)  # resolves `<<: *anchor`
     for key, value in node.value:
         name, where = f"{prefix}{key.value}", f"{path} line {key.start_mark.line + 1}"
-        if not isinstance(value, yaml.MappingNode) and seen.setdefault(name, prefix) != prefix:
-            raise ConfigError(f"{where}: {name} is set twice, by its whole name and in a section; take one out")
         if isinstance(value, yaml.MappingNode):
             yield from _node_settings(loader, value, f"{name}.", path, seen)
+        elif seen.setdefault(name, prefix) != prefix:
+            raise ConfigError(f"{where}: {name} is set twice, by its whole name and in a section; take one out")
         yield Setting(name, loader.construct_object(value, deep=True), where)  # a section, or a mapping as a value
 
 

@@ -120,11 +120,11 @@ def _check_sequences(config: ExperimentConfig, num_hosts: int, setting: str, row
         raise ConfigError(
             f"agent.burn_in must be below {setting} {rows}, so that rows are left to learn from, got {burn_in}"
         )
-    forms = {"core lstm": getattr(config.network, "core", ""), "core_size 64": getattr(config.network, "core_size", "")}
-    core = [form for form, now in forms.items() if now in ("none", 0)]
-    if burn_in and core:
+    lacking = "core_size 64" if getattr(config.network, "core_size", None) == 0 else ""
+    lacking = "core lstm" if getattr(config.network, "core", "") == "none" else lacking
+    if burn_in and lacking:
         raise ConfigError(
-            f"agent.burn_in must be 0 where nothing has a memory to warm, got {burn_in}; set network.{core[0]}, or "
+            f"agent.burn_in must be 0 where nothing has a memory to warm, got {burn_in}; set network.{lacking}, or "
             f"agent.burn_in 0"
         )
     if replay is not None and replay.capacity and num_hosts > 1:

@@ -17,7 +17,7 @@ import optax
 
 from jaxrl.record import store
 from jaxrl.record.files import replace_text
-from jaxrl.record.leaves import Leaf, MismatchError, flatten, unflatten
+from jaxrl.record.leaves import Leaf, flatten, unflatten
 from jaxrl.speech.speech_error import SpeechError
 
 State = TypeVar("State")
@@ -49,9 +49,7 @@ def fit(
         lines_kept: lines of the curve between two savings.
     """
     done, lines = 0, []
-    if (old := _old(folder / "state")).exists() and not (folder / "state").exists():
-        old.rename(folder / "state")  # it was killed in the midst of `save`
-    if (folder / "state").exists():
+    if _saved(folder / "state").exists():
         done, state = load(folder / "state", state)
         lines = curve_of(folder)[: done // every]
     for step, key in zip(range(done, steps), _keys(seed, done, steps), strict=True):
@@ -69,10 +67,9 @@ def fit(
 
 def curve_of(folder: Path) -> list[dict[str, float]]:
     """The lines of a training's curve; raises `SpeechError` where they cannot be read."""
-    try:
-        return [json.loads(line) for line in (folder / CURVE).read_text(encoding="utf-8").splitlines()]
-    except (OSError, ValueError) as error:
-        raise SpeechError(f"{folder / CURVE} cannot be used ({error}); remove {folder} and train it again") from None
+    path = folder / CURVE
+    with _told(path):
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def _keys(seed: int, first: int, last: int) -> np.ndarray:
@@ -98,13 +95,13 @@ def optimiser(config: Any) -> optax.GradientTransformation:
 
 
 def save(folder: Path, step: int, tree: Any) -> None:
-    """Replace `folder` by `tree`, with checksums; a reader finds the old or the new."""
+    """Replace `folder` by `tree`, with checksums; a reader finds the old or the new, whenever this is killed."""
     scratch, old = folder.with_name(f".{folder.name}.new"), _old(folder)
-    for left in (scratch, old):
-        shutil.rmtree(left, ignore_errors=True)
+    shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
     store.write(scratch, step, flatten(tree), {"step": step})
     if folder.exists():
+        shutil.rmtree(old, ignore_errors=True)
         folder.rename(old)
     scratch.rename(folder)
     shutil.rmtree(old, ignore_errors=True)
@@ -115,6 +112,11 @@ def _old(folder: Path) -> Path:
     return folder.with_name(f".{folder.name}.old")
 
 
+def _saved(folder: Path) -> Path:
+    """Where the tree of `folder` is: there, or where `save` was killed before the new one had its place."""
+    return _old(folder) if _old(folder).exists() and not folder.exists() else folder
+
+
 def load(folder: Path, like: State) -> tuple[int, State]:
     """Steps done, and the tree saved in `folder`, built like `like`.
 
@@ -122,7 +124,7 @@ def load(folder: Path, like: State) -> tuple[int, State]:
         SpeechError: it is missing, damaged, or of other settings.
     """
     with _told(folder):
-        counters, leaves = store.read(folder)
+        counters, leaves = store.read(_saved(folder))
         return int(counters["step"]), unflatten(like, leaves)
 
 
@@ -135,7 +137,7 @@ def load_trained(folder: Path, like: Any) -> Any:
 def read_trained(folder: Path) -> list[Leaf]:
     """The leaves of the state saved in `folder` that are not its optimiser's; raises like `load`."""
     with _told(folder):
-        return [leaf for leaf in store.read(folder)[1] if not leaf.path.startswith("optimiser/")]
+        return [leaf for leaf in store.read(_saved(folder))[1] if not leaf.path.startswith("optimiser/")]
 
 
 def build_trained(folder: Path, like: Any, leaves: Sequence[Leaf]) -> Any:
@@ -145,8 +147,9 @@ def build_trained(folder: Path, like: Any, leaves: Sequence[Leaf]) -> Any:
 
 
 @contextmanager
-def _told(folder: Path) -> Iterator[None]:
+def _told(path: Path) -> Iterator[None]:
+    """What is wrong with `path` in one sentence."""
     try:
         yield
-    except (store.DamagedError, MismatchError, KeyError) as error:
-        raise SpeechError(f"{folder} cannot be used ({error}); remove {folder.parent} and train it again") from None
+    except (store.DamagedError, OSError, ValueError, KeyError) as error:
+        raise SpeechError(f"{path} cannot be used ({error}); remove {path.parent} and train it again") from None

@@ -68,7 +68,7 @@ def read_sweep(path: str | Path) -> SweepFile:
         raise ConfigError(f"{path}: parameters must map settings to what is tried, such as `seed: {{values: [0, 1]}}`")
     config, fixed = _command(path, tree.get("command"))
     cap = tree.get("run_cap")
-    if cap is not None and (not isinstance(cap, int) or isinstance(cap, bool) or cap < 1):
+    if cap is not None and (type(cap) is not int or cap < 1):
         raise ConfigError(f"{path}: run_cap must be a whole number of at least 1, not {cap!r}")
     early = tree.get("early_terminate")
     if tree.get("metric") is None and (method == "bayes" or early is not None):

@@ -47,6 +47,15 @@ def test_killed_in_the_midst_of_saving_it_goes_on_with_what_was_saved(tmp_path):
         (tmp_path / "state").rename(tmp_path / ".state.old")
 
 
+def test_readers_find_what_was_saved_before_a_save_that_was_killed(tmp_path):
+    save(tmp_path / "state", 3, {"x": np.zeros(2)})
+    (tmp_path / "state").rename(tmp_path / ".state.old")
+    assert load(tmp_path / "state", {"x": np.zeros(2)})[0] == 3
+    save(tmp_path / "state", 4, {"x": np.zeros(2)})
+    assert load(tmp_path / "state", {"x": np.zeros(2)})[0] == 4
+    assert [path.name for path in tmp_path.iterdir()] == ["state"]
+
+
 def test_a_curve_that_cannot_be_read_is_one_sentence(tmp_path):
     def train():
         fit(tmp_path, {"x": jnp.zeros(())}, lambda state, key: (state, {}), 3, 0, lambda *_: None)

@@ -77,7 +77,7 @@ def produce(
         fresh.setdefault(_said(job), job)
     done = sum(map(len, found.values()))
     advance(done, len(jobs))
-    coming = answers(_make_apart, list(fresh.values()), workers, partial(_start_worker, more), PATIENCE_S)
+    coming = answers(partial(_make_apart, more), list(fresh.values()), workers, PATIENCE_S)
     with closing(coming):
         for index in todo:
             made = []
@@ -162,20 +162,13 @@ def _share(part: Sequence[Any], whole: Sequence[Any]) -> float:
 
 # Workers
 
-_more: list[str] = []
-
-
-def _start_worker(more: Sequence[str]) -> None:
-    _more.extend(more)
-
 
 @cache
-def _recogniser() -> Recogniser:
-    """The judge, with all else that a job needs loaded; nothing is ever spoken or heard in this process itself. It is
-    asked for by the first job and not as a worker starts, where a pool would try again for ever."""
+def _recogniser(more: tuple[str, ...]) -> Recogniser:
+    """The judge, with all else that a job needs loaded; nothing is ever spoken or heard in this process itself."""
     espeak.start()
     measure(resample(np.random.default_rng(0).normal(size=RATE), 2 * RATE))  # numpy imports parts at their first call
-    return domain_judge(_more)
+    return domain_judge(more)
 
 
 def make(job: Job, recogniser: Recogniser) -> Made:
@@ -185,9 +178,9 @@ def make(job: Job, recogniser: Recogniser) -> Made:
     return Made(job, reading, heard, objection(job.text, job.tags, reading.measured, heard))
 
 
-def _make_apart(job: Job) -> Made:
+def _make_apart(more: tuple[str, ...], job: Job) -> Made:
     """`make` in a forked child, from the same state for every job: synthesiser and recogniser remember."""
-    recogniser = _recogniser()
+    recogniser = _recogniser(more)
     reader, writer = os.pipe()
     child = os.fork()
     if not child:

@@ -17,11 +17,7 @@ from jaxrl.speech.speech_error import SpeechError
 
 
 def answers(
-    work: Callable[[Any], Any],
-    jobs: Sequence[Any],
-    workers: int,
-    begin: Callable[[], None],
-    patience_s: float,
+    work: Callable[[Any], Any], jobs: Sequence[Any], workers: int, patience_s: float
 ) -> Generator[Any, None, None]:
     """What `work` makes of each job, in their order.
 
@@ -29,7 +25,6 @@ def answers(
         work: a function of a module; what it raises is raised here.
         jobs: its arguments, one by one.
         workers: processes, which begin as new ones.
-        begin: called in each of them first.
         patience_s: after so long without an answer of anybody they are given up.
 
     Raises:
@@ -43,7 +38,7 @@ def answers(
     try:
         for _ in range(min(workers, len(jobs))):
             own, theirs = context.Pipe()
-            team[own] = context.Process(target=_serve, args=(theirs, work, begin), daemon=True)
+            team[own] = context.Process(target=_serve, args=(theirs, work), daemon=True)
             team[own].start()
             theirs.close()
             _hand(own, todo, doing)
@@ -65,11 +60,10 @@ def answers(
 
 def _hand(pipe: Connection, todo: Iterator[tuple[int, Any]], doing: dict[Connection, int]) -> None:
     """The next job to a process, if there is one."""
-    for index, job in todo:
+    if taken := next(todo, None):
+        doing[pipe], job = taken
         with suppress(BrokenPipeError):  # it was killed, which its answer will tell
             pipe.send(job)
-        doing[pipe] = index
-        return
 
 
 def _ready(pipes: Sequence[Connection], patience_s: float) -> Sequence[Any]:
@@ -91,10 +85,9 @@ def _heard(pipe: Connection) -> tuple[Any, Exception | None]:
         ) from None
 
 
-def _serve(pipe: Connection, work: Callable[[Any], Any], begin: Callable[[], None]) -> None:
+def _serve(pipe: Connection, work: Callable[[Any], Any]) -> None:
     """Do what comes through the pipe, until nobody is at its other end; Ctrl-C is the other end's."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    begin()
     with suppress(EOFError, OSError):
         while True:
             job = pipe.recv()

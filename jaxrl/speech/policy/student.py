@@ -19,7 +19,7 @@ from jaxrl.speech.policy.at_hand import Policy
 from jaxrl.speech.policy.library import Library, Utterance
 from jaxrl.speech.policy.policy_report import ask, unseen_texts
 from jaxrl.speech.sound.judges import Recogniser, word_errors
-from jaxrl.speech.speech_error import SpeechError
+from jaxrl.speech.speech_error import damaged
 
 MADE = "made.json"
 PIECE = 32  # texts between two savings
@@ -51,12 +51,10 @@ def self_generated(
         replace_json(folder / MADE, {"texts": [text for text, _ in kept], "asked": texts})
     speech = read_codes(folder / CODES)
     library = Library([], [], "train")
-    try:
+    with damaged(folder / MADE, "it, and the texts are read again"):
         told = json.loads((folder / MADE).read_text(encoding="utf-8"))
         for text, codes in zip(told["texts"], speech, strict=True):
             library.add(Utterance(text, codes, "", ASSISTANT, (), ""))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise SpeechError(f"{folder / MADE} is damaged ({error}); remove it, and the texts are read again") from None
     return library, {"asked": told["asked"], "accepted": len(speech), "acceptance": len(speech) / told["asked"]}
 
 

@@ -22,7 +22,7 @@ from jaxrl.speech.rl.rl_config import RLConfig
 from jaxrl.speech.rl.scoring import Score, Scorer, attribute_score
 from jaxrl.speech.sound.judges import Recogniser, error_rate
 from jaxrl.speech.sound.measures import measure
-from jaxrl.speech.speech_error import SpeechError
+from jaxrl.speech.speech_error import damaged
 
 ANSWERS = "answers.json"
 SAMPLES = 3  # answers to an unseen prompt, of those that are sampled as in training
@@ -55,10 +55,8 @@ def write_answers(folder: Path, told: Answers) -> None:
 
 def read_answers(folder: Path) -> Answers:
     """Those that `write_answers` kept; raises `SpeechError` where they are damaged."""
-    try:
+    with damaged(folder / ANSWERS, f"{folder}, and it is made again"):
         return Answers(**json.loads((folder / ANSWERS).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise SpeechError(f"{folder / ANSWERS} is damaged ({error}); remove {folder}, and it is made again") from None
 
 
 def judged(

@@ -10,7 +10,7 @@ from typing import Any
 
 from jaxrl.record.files import replace_text
 from jaxrl.speech.sound.gallery import STYLE
-from jaxrl.speech.speech_error import SpeechError
+from jaxrl.speech.speech_error import damaged
 
 REPORT, PAGE = "report.json", "report.html"
 
@@ -26,11 +26,9 @@ def write_overview(folder: Path, stages: Sequence[str]) -> Path:
 
 def read_report(path: Path) -> dict[str, Any]:
     """The report of a stage, with its settings; raises `SpeechError` where it is none."""
-    try:
+    with damaged(path, "it and run again, what was trained is kept"):
         told = json.loads(path.read_text(encoding="utf-8"))
         return {"settings": told["settings"], **told}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise SpeechError(f"{path} is damaged ({error}); remove it and run again, what was trained is kept") from None
 
 
 def _section(folder: Path, name: str) -> str:

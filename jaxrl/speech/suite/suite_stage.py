@@ -30,7 +30,7 @@ from jaxrl.speech.scale import Scale
 from jaxrl.speech.sound.gallery import Shown, write_gallery, write_radar
 from jaxrl.speech.sound.judges import Recogniser
 from jaxrl.speech.sound.waves import write_wave
-from jaxrl.speech.speech_error import SpeechError
+from jaxrl.speech.speech_error import damaged
 from jaxrl.speech.suite.exam import Examined, Row, examine
 from jaxrl.speech.suite.hearing import Answered, Ears
 from jaxrl.speech.tools import MEANINGS
@@ -127,10 +127,9 @@ def answers(policy: Policy, dialogues: Sequence[Sequence[Turn]], seed: int) -> l
 
 def read_suite(folder: Path) -> dict[str, Any]:
     """What `evaluate_suite` wrote; raises `SpeechError` where it is damaged."""
-    try:
-        return json.loads((folder / "suite.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise SpeechError(f"{folder / 'suite.json'} is damaged ({error}); remove it, and it is asked again") from None
+    path = folder / "suite.json"
+    with damaged(path, "it, and it is asked again"):
+        return json.loads(path.read_text(encoding="utf-8"))
 
 
 def axes_of(rows: Sequence[Row]) -> dict[str, dict[str, float]]:

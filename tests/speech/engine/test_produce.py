@@ -67,10 +67,10 @@ def test_an_utterance_that_cannot_be_made_is_named(monkeypatch):
         raise ValueError("no breath")
 
     monkeypatch.setattr(engine, "make", broken)
-    monkeypatch.setattr(engine, "_recogniser", lambda: None)
+    monkeypatch.setattr(engine, "_recogniser", lambda more: None)
     job = engine.plan(1, 0)[0]
     with pytest.raises(SpeechError, match=rf"utterance {job.id} .* cannot be made: ValueError: no breath"):
-        engine._make_apart(job)
+        engine._make_apart((), job)
 
 
 def test_no_summary_is_one_sentence(tmp_path):
