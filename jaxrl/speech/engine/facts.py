@@ -1,4 +1,5 @@
-"""Short facts that the project ships: questions of two phrasings, and their answers in spoken words."""
+"""Short facts that the project ships: questions of two phrasings, their answers in spoken words, and questions like
+them that none answers."""
 
 from __future__ import annotations
 
@@ -24,3 +25,22 @@ FACTS: tuple[tuple[str, str, str], ...] = (
     ("what gives milk", "name what gives milk", "a cow"),
     ("what follows summer", "tell me what follows summer", "autumn"),
 )
+UNKNOWN = "i do not know"
+# Forms of those questions, and what else may stand in them: who has heard no other month than those in a year will hear
+# a year wherever there are months.
+_MIXED = (
+    (("how many {} are in {}", "tell me the {} in {}"), ("days", "months", "hours", "minutes")),
+    (("how many legs has {}", "tell me the legs of {}"), ("a bee", "a cow", "a river", "a garden")),
+    (("what colour is the {}", "tell me the colour of the {}"), ("moon", "river", "lamp", "door", "garden", "song")),
+    (("what follows {}", "tell me what follows {}"), ("winter", "autumn", "seven", "twelve", "sixty")),
+    (("what makes {}", "name what makes {}"), ("milk", "snow", "money")),
+    (("what gives {}", "name what gives {}"), ("honey", "light", "money")),
+)
+_SPANS = ("a week", "a year", "a day", "an hour")
+
+
+def unanswerable() -> tuple[str, ...]:
+    """Questions like those about facts that nothing here answers; the answer is `UNKNOWN`."""
+    told = (form.format(one, span) for forms, words in _MIXED for form in forms for one in words for span in _SPANS)
+    known = {text for *forms, _ in FACTS for text in forms}
+    return tuple(text for text in dict.fromkeys(told) if text not in known)

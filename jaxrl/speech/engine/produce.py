@@ -23,6 +23,7 @@ from jaxrl.record.files import replace_json, replacing
 from jaxrl.speech import extra
 from jaxrl.speech.engine import espeak
 from jaxrl.speech.engine.accept import domain_judge, objection
+from jaxrl.speech.engine.facts import UNKNOWN, unanswerable
 from jaxrl.speech.engine.jobs import Job, plan, rehearsal
 from jaxrl.speech.engine.reading import read
 from jaxrl.speech.engine.shards import Made, fingerprint, read_shard, write_shard
@@ -56,7 +57,7 @@ def produce(
         seed: of the plan.
         workers: processes; they change nothing but the time.
         advance: told the number of jobs done, and of all.
-        rehearsed: by the plan `jobs.rehearsal`, before a judge that also knows what tools answer.
+        rehearsed: by the plan `jobs.rehearsal`, before a judge that also knows the texts which only that has.
 
     Raises:
         SpeechError: a package of the extra is missing, an utterance cannot be made, or a shard is damaged.
@@ -65,7 +66,7 @@ def produce(
         extra.load(package)
     espeak.start()  # where it cannot, that is said here
     jobs = (rehearsal if rehearsed else plan)(utterances, seed)
-    more = tuple(MEANINGS.values()) if rehearsed else ()
+    more = (*MEANINGS.values(), UNKNOWN, *unanswerable()) if rehearsed else ()
     shards = [jobs[start : start + SHARD] for start in range(0, len(jobs), SHARD)]
     name = f"{fingerprint()}-{seed}{'r' * rehearsed}"
     paths = [folder / "shards" / f"{name}-{index:04d}-{len(part)}.npz" for index, part in enumerate(shards)]

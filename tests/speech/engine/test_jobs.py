@@ -1,5 +1,6 @@
 """The plan is a function of its seed, and keeps apart what must be apart."""
 
+from jaxrl.speech.engine.facts import UNKNOWN, unanswerable
 from jaxrl.speech.engine.jobs import plan, rehearsal
 from jaxrl.speech.engine.scripts import split_of
 from jaxrl.speech.engine.voices import ASSISTANT, HELD_OUT_PAIRS, VOICES
@@ -41,8 +42,8 @@ def test_all_styles_occur_and_can_be_read():
 
 
 def test_a_rehearsal_has_what_tools_answer_and_roles_say_and_nothing_unseen():
-    jobs = rehearsal(600, 5)
-    assert len(jobs) == 600 and rehearsal(40, 5) == jobs[:40] and len({job.id for job in jobs}) == 600
+    jobs = rehearsal(1200, 5)
+    assert len(jobs) == 1200 and rehearsal(40, 5) == jobs[:40] and len({job.id for job in jobs}) == 1200
     own = {job.text for job in jobs if job.voice == ASSISTANT and not job.tags}
     assert set(MEANINGS.values()) < own and any(text.startswith("it is half past") for text in own)
     for job in jobs:
@@ -54,6 +55,8 @@ def test_a_rehearsal_has_what_tools_answer_and_roles_say_and_nothing_unseen():
     assert {(job.text, job.answer) for job in asked} >= {("what gives milk", "a cow")} and all(
         job.answer for job in asked
     )
+    assert {job.text for job in asked if job.answer == UNKNOWN} <= set(unanswerable()) and UNKNOWN in own
+    assert ("how many hours are in a year", UNKNOWN) in {(job.text, job.answer) for job in asked}
     tagged = [job for job in jobs if job.tags]
     short = [job for job in tagged if job.kind == "answer"]
     assert 0.3 < len(short) / len(tagged) < 0.7

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from jaxrl.speech.engine.facts import FACTS
+from jaxrl.speech.engine.facts import FACTS, unanswerable
 from jaxrl.speech.engine.scripts import KINDS, clock_words, corpus, draw, number_words, split_of, vocabulary
 from jaxrl.speech.ids import encode_text
 
@@ -33,6 +33,12 @@ def test_every_sentence_can_be_written_and_has_one_split():
     shares = np.mean([split_of(text) == "test" for text in set(texts)])
     assert 0.05 < shares < 0.15
     assert len(vocabulary()) < 220 and len({answer for *_, answer in FACTS}) > 15
+
+
+def test_what_nothing_answers_is_asked_in_the_words_of_what_is_known():
+    known = {text for *forms, _ in FACTS for text in forms}
+    assert len(unanswerable()) > 60 and not known & set(unanswerable())
+    assert {word for text in unanswerable() for word in text.split()} <= set(vocabulary())
 
 
 def test_the_domain_has_a_hundred_thousand_sentences():
