@@ -1,5 +1,4 @@
-"""Short facts that the project ships: questions of two phrasings, their answers in spoken words, and questions like
-them that none answers."""
+"""Short facts that the project ships: questions of two phrasings, and their answers in spoken words."""
 
 from __future__ import annotations
 
@@ -25,9 +24,8 @@ FACTS: tuple[tuple[str, str, str], ...] = (
     ("what gives milk", "name what gives milk", "a cow"),
     ("what follows summer", "tell me what follows summer", "autumn"),
 )
-UNKNOWN = "i do not know"
-# Forms of those questions, and what else may stand in them: who has heard no other month than those in a year will hear
-# a year wherever there are months.
+# Forms of those questions, and what else may stand in them: who has never heard of other months than those in a year
+# hears a year wherever there are months.
 _MIXED = (
     (("how many {} are in {}", "tell me the {} in {}"), ("days", "months", "hours", "minutes")),
     (("how many legs has {}", "tell me the legs of {}"), ("a bee", "a cow", "a river", "a garden")),
@@ -39,8 +37,9 @@ _MIXED = (
 _SPANS = ("a week", "a year", "a day", "an hour")
 
 
-def unanswerable() -> tuple[str, ...]:
-    """Questions like those about facts that nothing here answers; the answer is `UNKNOWN`."""
+def mixed() -> tuple[str, ...]:
+    """Sentences in the words of those questions that ask for no fact: to be heard and read out, and not to be answered.
+    With `i do not know` for an answer, that became the answer to facts in phrasings that training had not asked for."""
     told = (form.format(one, span) for forms, words in _MIXED for form in forms for one in words for span in _SPANS)
     known = {text for *forms, _ in FACTS for text in forms}
     return tuple(text for text in dict.fromkeys(told) if text not in known)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxrl.speech.engine.facts import FACTS, UNKNOWN, unanswerable
+from jaxrl.speech.engine.facts import FACTS, mixed
 from jaxrl.speech.engine.scripts import Script, clock_words, draw, draw_of, split_of
 from jaxrl.speech.engine.voices import ASSISTANT, HELD_OUT_PAIRS, VOICES
 from jaxrl.speech.tags import TAGS
@@ -58,15 +58,14 @@ def plan(count: int, seed: int) -> list[Job]:
 
 def rehearsal(count: int, seed: int) -> list[Job]:
     """The first `count` of what `plan` has little of and the assistant must say or hear: what tools answer, questions
-    about facts and others like them in all voices, and then texts of the training split under a tag, half of them
+    about facts and what sounds like them in all voices, and then texts of the training split under a tag, half of them
     answers of a word or two, half in its own voice."""
     names = [name for name, voice in VOICES.items() if voice.split == "train"]
     told = [("meaning", text, "", voice) for text in MEANINGS.values() for voice in names]
     hours = [f"it is {clock_words(minutes)}" for minutes in range(0, 12 * 60, 5)]
     told += [("clock", text, "", ASSISTANT) for text in hours if split_of(text) == "train"]
-    told += [("answer", UNKNOWN, "", ASSISTANT)]
     asked = [(text, answer) for *forms, answer in FACTS for text in forms]
-    asked += [(text, UNKNOWN) for text in unanswerable()]
+    asked += [(text, "") for text in mixed()]
     told += [("fact", *one, voice) for one in asked if split_of(one[0]) == "train" for voice in names]
     jobs = [
         Job(f"r{index:06d}", "train", kind, text, answer, voice, (), seed)

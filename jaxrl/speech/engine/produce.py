@@ -23,7 +23,7 @@ from jaxrl.record.files import replace_json, replacing
 from jaxrl.speech import extra
 from jaxrl.speech.engine import espeak
 from jaxrl.speech.engine.accept import domain_judge, objection
-from jaxrl.speech.engine.facts import UNKNOWN, unanswerable
+from jaxrl.speech.engine.facts import mixed
 from jaxrl.speech.engine.jobs import Job, plan, rehearsal
 from jaxrl.speech.engine.reading import read
 from jaxrl.speech.engine.shards import Made, fingerprint, read_shard, write_shard
@@ -66,7 +66,7 @@ def produce(
         extra.load(package)
     espeak.start()  # where it cannot, that is said here
     jobs = (rehearsal if rehearsed else plan)(utterances, seed)
-    more = (*MEANINGS.values(), UNKNOWN, *unanswerable()) if rehearsed else ()
+    more = (*MEANINGS.values(), *mixed()) if rehearsed else ()
     shards = [jobs[start : start + SHARD] for start in range(0, len(jobs), SHARD)]
     name = f"{fingerprint()}-{seed}{'r' * rehearsed}"
     paths = [folder / "shards" / f"{name}-{index:04d}-{len(part)}.npz" for index, part in enumerate(shards)]

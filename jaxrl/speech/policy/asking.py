@@ -16,6 +16,7 @@ from jaxrl.speech.tools import TOOLS
 SAY, WRITE = "say: ", "write: "
 # How an answer is wanted; by default it is written, then spoken: the text is the inner monologue of the speech.
 BOTH, IN_TEXT, IN_SPEECH = "", "answer in text: ", "answer in speech: "
+UNKNOWN = "i do not know"
 HEARD = "? "  # behind a spoken question, which the assistant writes down before it answers
 CLOCK_QUESTIONS = ("what time is it", "tell me the time", "what is the time")
 MEANING_QUESTIONS = ("what does {} mean", "what is the meaning of {}", "define {}")

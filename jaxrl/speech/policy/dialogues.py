@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxrl.speech.chat import Call, Speech, Turn
-from jaxrl.speech.engine.facts import FACTS, UNKNOWN
+from jaxrl.speech.engine.facts import FACTS
 from jaxrl.speech.engine.phrasings import phrasing
 from jaxrl.speech.engine.scripts import clock_words, draw_of, vocabulary
 from jaxrl.speech.engine.voices import ASSISTANT
@@ -99,7 +99,7 @@ def _with_tools(rng: np.random.Generator, library: Library, at_hand: Sequence[st
     how = _how(rng, answer, library)
     first = asking.to_answer(asked, how)
     if call is None or not asking.needs(call, at_hand):
-        known = answer if call is None or call.text.startswith("calc") else UNKNOWN
+        known = answer if call is None or call.text.startswith("calc") else asking.UNKNOWN
         return [*first, _reply(rng, known, how if known == answer else asking.IN_TEXT, library, heard)]
     called = Turn("assistant", (heard, call) if heard else (call,))
     return [*first, called, answer_turn(call, clock), _reply(rng, answer, how, library)]
@@ -221,7 +221,7 @@ def _tool_question(rng: np.random.Generator, library: Library) -> tuple[str | Ut
         word = _one(rng, list(MEANINGS)) if rng.random() < 0.7 else _one(rng, WORDS)
         told = run_tool(Call(f"define {word}"), clock)
         question = _one(rng, asking.MEANING_QUESTIONS).format(word)
-        return question, UNKNOWN if told.startswith("error") else told, clock
+        return question, asking.UNKNOWN if told.startswith("error") else told, clock
     if kind < 0.75:
         if library.sums and kind > 0.58:
             one = _one(rng, library.sums)
@@ -232,6 +232,6 @@ def _tool_question(rng: np.random.Generator, library: Library) -> tuple[str | Ut
         one = _one(rng, library.not_sums)
         return one, one.answer, clock
     if kind > 0.82:
-        return _one(rng, BEYOND).format(_one(rng, STRANGE)), UNKNOWN, clock
+        return _one(rng, BEYOND).format(_one(rng, STRANGE)), asking.UNKNOWN, clock
     script = draw_of(rng, "train", _one(rng, ("fact", "memory", "spelling")))
     return script.text, script.answer, clock
