@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 from jax import Array
 
-from jaxrl.envs.locm.arrays import present, take, total
+from jaxrl.envs.locm.arrays import highest, present, take, total
 from jaxrl.envs.locm.cards import (
     BLUE,
     BREAKTHROUGH,
@@ -90,7 +90,7 @@ def best_card(state: State, version: Version) -> Array:
     """The legal card of most worth to the own deck so far."""
     cards, loss = choices(state, version)
     worth = jnp.where(deck_legal(state, version), card_worth(cards) - loss, -jnp.inf)
-    return jnp.argmax(worth, axis=0).astype(jnp.int16)
+    return highest(worth)
 
 
 VICTORY = 1e6

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from jaxrl.envs.locm.actions import NUM_BATTLE_ACTIONS, PASS
-from jaxrl.envs.locm.arrays import take
+from jaxrl.envs.locm.arrays import highest, take
 from jaxrl.envs.locm.battle import act
 from jaxrl.envs.locm.legal import battle_legal
 from jaxrl.envs.locm.sampling import nth_true
@@ -45,7 +45,7 @@ def best_action(state: State, version: Version, value: Value) -> Array:
     games = math.prod(batch)
     flat = jax.tree.map(lambda x: x.reshape((*x.shape[: x.ndim - len(batch)], games)), state)
     worth = worths(without_deck(flat), battle_legal(flat), version, value)
-    return jnp.argmax(worth, axis=0).astype(jnp.int16).reshape(batch)
+    return highest(worth).reshape(batch)
 
 
 def worths(here: State, legal: Array, version: Version, value: Value) -> Array:
@@ -61,7 +61,7 @@ def worths(here: State, legal: Array, version: Version, value: Value) -> Array:
     def trials(carry: tuple[Array, Array]) -> tuple[Array, Array]:
         first, worth = carry
         number = first + every
-        game = jnp.minimum(jnp.searchsorted(ends, number, side="right"), games - 1)
+        game = jnp.minimum(jnp.sum(ends[:, None] <= number, axis=0), games - 1)  # few enough to look at all
         kth = number - ends[game] + count[game] + 1
         real = number < ends[-1]
         before = jax.tree.map(lambda x: x[..., game], here)

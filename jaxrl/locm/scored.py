@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jaxrl.envs.locm.arrays import present, total
+from jaxrl.envs.locm.arrays import highest, present, total
 from jaxrl.envs.locm.battle import card_at
 from jaxrl.envs.locm.cards import BLUE, BREAKTHROUGH, DRAIN, GUARD, LETHAL, WARD, Cards
 from jaxrl.envs.locm.deck_stage import deck_legal
@@ -161,7 +161,7 @@ def scored_card(state: State, version: Version, weights: DeckWeights | None = No
     if version.runes:
         score = score - w.crowding * loss
     score = jnp.where(deck_legal(state, version), score, -jnp.inf)
-    return jnp.argmax(score, axis=0).astype(jnp.int16)
+    return highest(score)
 
 
 def creature_worth(state: State, w: BoardWeights) -> Array:

@@ -78,6 +78,14 @@ def test_entropy_grows_with_temperature_at_the_rate_of_the_variance(double):
     np.testing.assert_allclose(entropy(jnp.asarray(ROWS), 1e6), np.log(5), atol=1e-6)
 
 
+def test_samples_are_those_of_jax():
+    logits = jax.random.normal(jax.random.key(1), (500, 145))
+    legal = jax.random.bernoulli(jax.random.key(2), 0.2, logits.shape).at[:, 144].set(True)
+    for key in map(jax.random.key, range(5)):
+        for given in (logits, ops.softmax_policy(logits, 0.1, legal), jnp.where(legal, 0.0, -jnp.inf)):
+            np.testing.assert_array_equal(ops.sample(key, given), jax.random.categorical(key, given))
+
+
 def test_sample_frequencies():
     """100,000 draws; five standard errors, which a right sampler exceeds once in a million cells."""
     logits = ops.softmax_policy(jnp.asarray([[0.0, 1.0, 2.0, 0.5], [3.0, 0.0, 0.0, 0.0]]),

@@ -46,6 +46,15 @@ def read(values: Array, mask: Array) -> Array:
     return total(jnp.where(mask, values, 0), (0, 1, 2))
 
 
+def highest(score: Array) -> Array:
+    """The index of the highest score along axis 0, the first of equal ones, int16 `[*batch]`.
+
+    As two reductions, which vectorise; `argmax` is one of pairs, which on a processor does not.
+    """
+    last = score.shape[0] - 1
+    return jnp.min(jnp.where(score == jnp.max(score, axis=0), iota(last + 1, score[0]), last), axis=0)
+
+
 def take(table: Array, index: Array) -> Array:
     """table `[N, *batch]` at index `[K, *batch]`, which must be in range -> `[K, *batch]`."""
     return jnp.take_along_axis(table, index, axis=0, mode="promise_in_bounds")
