@@ -15,10 +15,22 @@ from jaxrl.speech.engine.wordings import IDIOMS, OPPOSITES, QUALITIES, WAYS
 from jaxrl.speech.tags import TAGS
 
 OPENINGS = ("", "please ", "now ", "could you ", "you should ", "can you ", "i want you to ", "try to ", "this time ")
-SAYING = ("say it {}", "read it {}", "speak {}", "talk {}", "say this {}", "read this {}", "let me hear it {}")
+ENDINGS = ("", " please", " now")
+SAYING = ("{}", "say it {}", "read it {}", "speak {}", "talk {}", "say this {}", "read this {}", "let me hear it {}")
 SAYING += ("say that {}", "say the words {}", "read it out {}", "do it {}", "answer {}", "tell me {}")
 BEING = ("be {}", "be a bit {}", "be a little {}", "be very {}", "get {}", "become {}", "sound {}", "sound a bit {}")
-BEING += ("make it {}", "make it a bit {}", "make it sound {}", "stay {}")
+BEING += (
+    "{}",
+    "be more {}",
+    "be really {}",
+    "{} than that",
+    "{} than before",
+    "more {}",
+    "make it {}",
+    "make it a bit {}",
+    "make it sound {}",
+    "stay {}",
+)
 NOT_BEING = ("do not be {}", "do not be so {}", "do not sound {}", "never be {}", "not so {}", "less {}", "not {}")
 NOT_BEING += ("that is too {}", "you are too {}", "it was too {}", "this sounds too {}", "stop being {}")
 
@@ -26,25 +38,25 @@ NOT_BEING += ("that is too {}", "you are too {}", "it was too {}", "this sounds 
 @cache
 def idioms(tag: str) -> tuple[str, ...]:
     """The sentences of a tag and its idioms that training may use."""
-    return _allowed(_opened(("", "please "), ("{}",), (*TAGS[tag].sentences, *IDIOMS.get(tag, ()))))
+    return _allowed(_framed(("", "please "), ("{}",), (*TAGS[tag].sentences, *IDIOMS.get(tag, ()))))
 
 
 @cache
 def sayings(tag: str) -> tuple[str, ...]:
     """The ways to speak of a tag in all frames, such as `could you say it in a hurry`; none for an accent."""
-    return _allowed(_opened(OPENINGS, SAYING, WAYS.get(tag, ())))
+    return _allowed(_framed(OPENINGS, SAYING, WAYS.get(tag, ())))
 
 
 @cache
 def beings(tag: str) -> tuple[str, ...]:
     """What a voice is under a tag, such as `please be a bit quick`; none for an accent."""
-    return _allowed(_opened(OPENINGS, BEING, QUALITIES.get(tag, ())))
+    return _allowed(_framed(OPENINGS, BEING, QUALITIES.get(tag, ())))
 
 
 @cache
 def negations(tag: str) -> tuple[str, ...]:
     """What it is not, such as `you are too slow`; none for what has no opposite."""
-    return _allowed(_opened(("", "please "), NOT_BEING, QUALITIES[OPPOSITES[tag]] if tag in OPPOSITES else ()))
+    return _allowed(_framed(("", "please "), NOT_BEING, QUALITIES[OPPOSITES[tag]] if tag in OPPOSITES else ()))
 
 
 # Kinds of sentences, and their shares among what is drawn where a tag has all.
@@ -64,8 +76,9 @@ def phrasing(rng: np.random.Generator, tag: str) -> str:
     return among[int(rng.integers(len(among)))]
 
 
-def _opened(openings: Iterable[str], frames: Iterable[str], words: Iterable[str]) -> Iterable[str]:
-    return (opening + frame.format(one) for opening, frame, one in product(openings, frames, words))
+def _framed(openings: Iterable[str], frames: Iterable[str], words: Iterable[str]) -> Iterable[str]:
+    every = product(openings, frames, words, ENDINGS)
+    return (opening + frame.format(one) + ending for opening, frame, one, ending in every)
 
 
 def _allowed(told: Iterable[str]) -> tuple[str, ...]:
