@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "jaxrl"
 FILES = sorted(PACKAGE.rglob("*.py"))
-MOST_ARROWS, MOST_LOOSE_FILES, MOST_FILES, MOST_LINES = 69, 4, 16, 350
+MOST_ARROWS, MOST_LOOSE_FILES, MOST_FILES, MOST_LINES = 68, 4, 16, 350
 
 
 def read_floors() -> dict[str, int]:

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from jaxrl import ops
 from jaxrl.envs.locm.observe import legal_actions
 from jaxrl.envs.locm.state import State, Version
 from jaxrl.locm.players import Memory, Mind, Player
@@ -39,7 +40,7 @@ def policy_player(weights: Weights, version: Version, sampled: bool = False) -> 
 
     def act(key: Array, state: State, memory: Memory) -> tuple[Array, Memory]:
         logits, _, memory = apply(state, memory)
-        action = jax.random.categorical(key, logits) if sampled else jnp.argmax(logits, axis=-1)
+        action = ops.sample(key, logits) if sampled else jnp.argmax(logits, axis=-1)
         return action.astype(jnp.int16), memory
 
     def look(state: State, memory: Memory) -> tuple[Array, Array]:

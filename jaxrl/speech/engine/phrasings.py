@@ -70,10 +70,17 @@ KINDS: tuple[tuple[Callable[[str], tuple[str, ...]], float], ...] = (
 
 def phrasing(rng: np.random.Generator, tag: str) -> str:
     """A sentence for a tag, of those that training may use."""
+    kinds, shares = _there(tag)
+    among = kinds[int(rng.choice(len(kinds), p=shares))]
+    return among[int(rng.integers(len(among)))]
+
+
+@cache
+def _there(tag: str) -> tuple[list[tuple[str, ...]], np.ndarray]:
+    """The kinds of sentences that a tag has, and their shares."""
     there = [(kind(tag), share) for kind, share in KINDS if kind(tag)]
     shares = np.array([share for _, share in there])
-    among = there[int(rng.choice(len(there), p=shares / shares.sum()))][0]
-    return among[int(rng.integers(len(among)))]
+    return [told for told, _ in there], shares / shares.sum()
 
 
 def _framed(openings: Iterable[str], frames: Iterable[str], words: Iterable[str]) -> Iterable[str]:

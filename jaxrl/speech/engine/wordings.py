@@ -1,7 +1,8 @@
 """What people say when they want a text read in a way: words for each tag, which `phrasings.py` puts into sentences.
 
-None is a held-out sentence of `tags.py` with a word changed: what is asked there is whether words are understood in
-other sentences. Their words are here, since nobody could know what a word means that training never had.
+No idiom is a held-out sentence of `tags.py` with a word changed, though frames come near some (`be loud`): what is
+asked there is whether words are understood in other sentences. Their words are here, since nobody could know what a
+word means that training never had.
 """
 
 from __future__ import annotations

@@ -11,7 +11,6 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from jaxrl import ops
 from jaxrl.speech import ids
 from jaxrl.speech.ids import Vocabulary
 from jaxrl.speech.interleave import ENDED, legal_table, next_phase_table
@@ -113,7 +112,7 @@ def generate(
         if nucleus:
             choices = _nucleus(choices, top_p)
         log_probs = jax.nn.log_softmax(choices)
-        token = ops.sample(jax.random.fold_in(key, count), choices)
+        token = jax.random.categorical(jax.random.fold_in(key, count), choices)
         speaking = phase != ENDED
         new = Generated(
             made.tokens.at[:, count].set(jnp.where(speaking, token, ids.PAD)),
