@@ -1,5 +1,6 @@
 """Completion offers what the parsers would read, and bash takes it."""
 
+import shlex
 import shutil
 import subprocess
 import sys
@@ -51,7 +52,7 @@ def test_a_shell_or_words_are_needed(capsys):
 
 def test_bash_completes(tmp_path):
     """The script in a real bash, with `jaxrl` a function that answers as the command does."""
-    answer = f'jaxrl() {{ {sys.executable} -m jaxrl "$@"; }}; source <(jaxrl completion bash)'
+    answer = f'jaxrl() {{ {shlex.quote(sys.executable)} -m jaxrl "$@"; }}; source <(jaxrl completion bash)'
     ask = 'COMP_LINE="jaxrl sweep --on sl"; COMP_POINT=${#COMP_LINE}; _jaxrl; echo "${COMPREPLY[@]}"; complete -p jaxrl'
     done = subprocess.run(["bash", "-c", f"{answer}; {ask}"], capture_output=True, text=True, timeout=120)
     assert done.stdout.splitlines()[0] == "slurm", done.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -110,7 +111,7 @@ def test_nothing_is_said_when_python_ends(tmp_path: Path, words: list[str]) -> N
         done = run(["-m", "jaxrl", *words], tmp_path, full.fileno())
         assert (done.returncode, len(done.stderr.splitlines())) == (1 if words == ["--help"] else 2, 1), done.stderr
         assert run(["-m", "jaxrl", *words], tmp_path, full.fileno(), full.fileno()).returncode == done.returncode
-    closed = f"{sys.executable} -m jaxrl {' '.join(words)} >&- 2>&-; echo $?"
+    closed = f"{shlex.quote(sys.executable)} -m jaxrl {' '.join(words)} >&- 2>&-; echo $?"
     status = subprocess.run(["bash", "-c", closed], cwd=ROOT, capture_output=True, text=True, timeout=200)
     assert (status.stdout.strip(), status.stderr) == ("0" if words == ["--help"] else "2", "")
 

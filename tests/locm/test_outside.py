@@ -1,5 +1,6 @@
 """Matches against bots in processes of their own, well and badly behaved."""
 
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -14,6 +15,7 @@ from jaxrl.locm.outside import Gone, Outside, match_outside, pair_choosers
 from jaxrl.locm.players import random_player
 from tests.support import recorded_protocol
 
+PYTHON = shlex.quote(sys.executable)
 BOT = Path(recorded_protocol.__file__).with_name("tiny_bot.py")
 SLOW = 20  # many tests may run beside this one
 
@@ -25,7 +27,7 @@ def choosers():
 
 def command(*mode: str) -> str:
     """The command of the tiny bot."""
-    return " ".join([sys.executable, str(BOT), *mode])
+    return shlex.join([sys.executable, str(BOT), *mode])
 
 
 def play(choosers, *mode: str, games: int = 2, time_factor: float = SLOW):
@@ -96,7 +98,7 @@ def alive(process: int) -> bool:
 
 
 def test_output_without_end_is_no_line():
-    with Outside(f"{sys.executable} -c 'while True: print(1, end=str())'") as bot, pytest.raises(Gone, match="end"):
+    with Outside(f"{PYTHON} -c 'while True: print(1, end=str())'") as bot, pytest.raises(Gone, match="end"):
         bot.ask(["30 0 0 0"], 60)
 
 
@@ -138,6 +140,6 @@ def test_what_cannot_be_played_is_refused_in_words(words, sentence, capsys):
 
 @pytest.mark.slow
 def test_our_own_bot_finishes_a_match_without_a_fault(choosers):
-    bot = f"{sys.executable} -m jaxrl bot locm scored"
+    bot = f"{PYTHON} -m jaxrl bot locm scored"
     match, faults = match_outside("random", choosers, bot, V15, 4, time_factor=SLOW)
     assert match.games == 4 and faults.illegal == faults.late == faults.malformed == [0, 0]

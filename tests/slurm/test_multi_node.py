@@ -1,6 +1,7 @@
 """launch/slurm_multi_node.sh: goes on after a time limit, and does not come back for ever."""
 
 import os
+import shlex
 import subprocess
 import sys
 
@@ -18,7 +19,7 @@ echo "$*" >> attempts
 exit $STATUS
 """
 TRAINING = f"""#!/bin/sh
-exec {sys.executable} -u -m jaxrl "$@"
+exec {shlex.quote(sys.executable)} -u -m jaxrl "$@"
 """
 
 
