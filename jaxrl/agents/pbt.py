@@ -2,9 +2,10 @@
 
 After every `every` updates the members are ranked by the mean raw return of the episodes that they finished since the
 last ranking. Each of the worst `fraction` copies a member drawn uniformly from the best `fraction`: parameters,
-optimiser state, the agent's own state and hyper-parameters; its key stays. Then each hyper-parameter in `perturb` is
-multiplied by one of `factors`, both equally likely (truncation selection and perturbation of the paper). A member
-without a finished episode keeps its last score; where one never had any, nobody is replaced.
+optimiser state, moments by which it normalises, the agent's own state and hyper-parameters; its key stays. Then each
+hyper-parameter in `perturb` is multiplied by one of `factors`, both equally likely (truncation selection and
+perturbation of the paper). A member without a finished episode keeps its last score; where one never had any, nobody is
+replaced.
 
 Everything follows from the population's key, lives in the train state and is saved with it. An actor's memory and the
 episodes under way stay, as with every update of the parameters.
@@ -97,8 +98,9 @@ def compete(state: TrainState, config: PBTConfig) -> tuple[TrainState, jax.Array
         episodes=jnp.zeros_like(contest.episodes),
         score=score[parent],
     )
-    params, opt_state = jax.tree.map(inherit, (state.params, state.opt_state))
-    return state.replace(params=params, opt_state=opt_state, hypers=perturbed, agent_state=contest), replaced
+    params, opt_state, moments = jax.tree.map(inherit, (state.params, state.opt_state, state.moments))
+    state = state.replace(params=params, opt_state=opt_state, moments=moments, hypers=perturbed, agent_state=contest)
+    return state, replaced
 
 
 def succeed(score: jax.Array, key: Key, fraction: float) -> Succession:

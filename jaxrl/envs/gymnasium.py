@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import multiprocessing
+import os
+import signal
+import threading
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Annotated, Any
 
 import gymnasium
@@ -121,13 +126,13 @@ class GymnasiumEnv(BatchedEnv):
 
     def __init__(self, config: Gymnasium, seeds: Sequence[int]) -> None:
         self.spec, self.num_envs = config.spec, len(seeds)
-        makers = [config.make_one] * len(seeds)
         mode = AutoresetMode.NEXT_STEP
-        self._envs: Any = (
-            AsyncVectorEnv(makers, autoreset_mode=mode, context="forkserver")  # a fork would take JAX's threads along
-            if config.processes
-            else SyncVectorEnv(makers, autoreset_mode=mode)
-        )
+        if config.processes:
+            makers = [partial(_in_own_process, config.make_one, os.getpid())] * len(seeds)
+            # a fork would take JAX's threads along
+            self._envs: Any = AsyncVectorEnv(makers, autoreset_mode=mode, context="forkserver")
+        else:
+            self._envs = SyncVectorEnv([config.make_one] * len(seeds), autoreset_mode=mode)
         self._observer = Observer(flatten(self._envs.single_observation_space), config.parts, config.id)
         self._seeds: list[int] | None = [int(seed) for seed in seeds]
         self._tally = Tally(self.num_envs)
@@ -169,12 +174,43 @@ class GymnasiumEnv(BatchedEnv):
 
     def close(self) -> None:
         if self._envs is not None:
-            self._envs.close(**({"terminate": True} if self._turn.sent else {}))
+            processes = getattr(self._envs, "processes", [])
+            if processes and (self._turn.sent or not all(process.is_alive() for process in processes)):
+                _kill(self._envs)
+            else:
+                self._envs.close()
         self._turn.close()
         self._envs = None
 
     def _observe(self, observation: Any) -> PyTree:
         return self._observer(flatten(observation))
+
+
+def _in_own_process(make: Callable[[], Any], run: int) -> Any:
+    """The environment of a process that lives as long as that of the run, however that ends, and even if a step hangs.
+    Signals that ask a run to save reach its whole group; they are for the run to answer. Gymnasium also makes one in
+    the process `run` itself, to look at it."""
+    if os.getpid() != run:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+            signal.signal(number, signal.SIG_IGN)
+        threading.Thread(target=_end_with_run, daemon=True).start()
+    return make()
+
+
+def _end_with_run() -> None:
+    run = multiprocessing.parent_process()
+    assert run is not None
+    run.join()
+    os._exit(1)
+
+
+def _kill(envs: AsyncVectorEnv) -> None:
+    """End processes of which one is dead or has not answered: `close` would wait for it."""
+    for process, pipe in zip(envs.processes, envs.parent_pipes, strict=True):
+        process.kill()
+        process.join()
+        pipe.close()
+    envs.closed = True
 
 
 def _import_for(env_id: str) -> None:

@@ -38,6 +38,7 @@ def state_of(size, episodes, total, score=None) -> TrainState:
         agent_state=contest,
         key=jax.random.split(jax.random.key(0), size),
         updates=jnp.int32(5),
+        moments={"mean": number + 500},
     )
 
 
@@ -52,6 +53,7 @@ def test_the_worst_copy_everything_of_the_best_and_nobody_else_moves(seed):
     assert (parent[~replaced] == np.arange(8)[~replaced]).all() and set(parent[replaced]) <= {4, 7}
     np.testing.assert_array_equal(after.opt_state[:, 0], parent + 200)
     np.testing.assert_array_equal(after.agent_state.members, parent + 300)
+    np.testing.assert_array_equal(after.moments["mean"], parent + 500)
     np.testing.assert_array_equal(after.hypers.other, parent + 400)
     np.testing.assert_array_equal(after.hypers.rate[~replaced], state.hypers.rate[~replaced])
     assert set(np.asarray(after.hypers.rate[replaced] / 2.0 ** parent[replaced])) <= {0.5, 2.0}

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import gymnasium
 import numpy as np
@@ -16,6 +19,7 @@ from jaxrl.envs.gymnasium import Gymnasium
 from jaxrl.envs.screen import make_screen
 from jaxrl.envs.spaces import Observer, flatten
 from tests.envs.contract import assert_same, play, stack
+from tests.support.host_runs import ROOT
 
 WORDY = "tests/Wordy-v0"
 
@@ -127,3 +131,39 @@ def test_every_kind_of_array():
     np.testing.assert_array_equal(seen["b"], batch["b"].transpose(0, 3, 1, 2))
     for name, spec in observer.spec.items():
         assert seen[name].dtype == spec.dtype and seen[name].shape == (2, *spec.shape), name
+
+
+# Signals reach the whole group; the fifth step hangs; then the run ends as a watchdog ends it.
+RUN = """
+import os, signal, time
+import numpy as np
+from jaxrl.envs.gymnasium import Gymnasium
+
+if __name__ == "__main__":
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
+        signal.signal(number, lambda *_: None)
+    env = Gymnasium("tests.support.sleepy:tests/Sleepy-v0", processes=True).make_pool(2, 1, 0, (1,))
+    env.reset()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
+        os.killpg(0, number)
+        env.send(np.zeros(2, int))
+        env.recv()
+    env.send(np.zeros(2, int))
+    time.sleep(0.5)
+    {end}
+"""
+
+
+@pytest.mark.parametrize("end", ["os._exit(3)", "env.close(); os._exit(3)", "os.kill(os.getpid(), signal.SIGKILL)"])
+def test_processes_outlive_signals_but_not_their_run(tmp_path: Path, end: str) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(RUN.format(end=end))
+    done = subprocess.run(
+        [sys.executable, str(program)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        start_new_session=True,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode in (3, -9), done.stderr  # its output ends when all who hold it have ended
