@@ -46,7 +46,7 @@ def make_plan(config: ExperimentConfig, num_hosts: int = 1) -> Plan:
             f"{minibatches} minibatches (agent.num_minibatches) on {len(runtime.learner_devices)} learner "
             f"devices; change runtime.envs_per_pool"
         )
-    _check_population(config, num_envs // len(runtime.learner_devices))
+    _check_population(config, envs_per_host // len(runtime.learner_devices))
     _check_exploration(config)
     samples = runtime.unroll_length * num_envs
     return Plan(envs_per_actor, num_envs, samples, math.ceil(config.env_steps / samples))

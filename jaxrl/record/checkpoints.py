@@ -10,6 +10,7 @@ highest step: a run that went back to an older checkpoint goes on from there.
 
 from __future__ import annotations
 
+import itertools
 import logging
 import re
 import shutil
@@ -162,11 +163,18 @@ class Checkpoints:
         """Rename the damaged checkpoints newer than that of `step`, which `open` passed over.
 
         They stay for whoever wants to look into them, and no longer count towards `keep`.
+
+        Raises:
+            CheckpointError: the folder is not writable.
         """
         for entry in reversed(self._entries()):
             if entry.step == step:
                 return
-            entry.path.rename(entry.path.with_name(f"{_DAMAGED}-{entry.path.name}"))
+            places = (entry.path.with_name(f"{_DAMAGED}{number}-{entry.path.name}") for number in itertools.count(1))
+            try:
+                entry.path.rename(next(place for place in places if not place.exists()))
+            except OSError as error:
+                raise CheckpointError(f"cannot rename the damaged checkpoint {entry.path}: {_reason(error)}") from error
 
     def _entries(self) -> list[_Entry]:
         """Finished checkpoints, oldest first."""

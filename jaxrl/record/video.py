@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from jaxrl.errors import ConfigError
+from jaxrl.errors import ConfigError, UserError
 from jaxrl.record.files import replacing
 from jaxrl.types import Screen, TimeStep
 
@@ -101,9 +101,12 @@ def write_video(path: Path, frames: Film | Sequence[np.ndarray], fps: float) -> 
 
     Raises:
         ConfigError: see `check_video_path`.
+        UserError: a picture of the film could not be drawn.
         RunDirError: the disk is full, or `path` may not be written to.
     """
     check_video_path(path)
+    if isinstance(frames, Film) and frames.lost:
+        raise UserError(f"--video {path}: there is no film, since {frames.lost}")
     suffix = path.suffix.lower()
     with replacing(path) as scratch, tempfile.TemporaryDirectory() as folder:
         colours = []

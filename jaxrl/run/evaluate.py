@@ -159,11 +159,9 @@ def _num_envs(experiment: Experiment, episodes: int) -> int:
 def _write_film(path: Path, film: Film) -> dict[str, Any]:
     """What there is to say of the film; a score is not lost with it."""
     try:
-        if film.lost:
-            raise UserError(f"--video {path}: there is no film, since {film.lost}; the score above is whole")
         write_video(path, film, film.screen.fps)
     except UserError as error:
-        return {"film_lost": str(error)}
+        return {"film_lost": f"{error}; the score above is whole"}
     return {"video": str(path), "video_return": film.episode_return}
 
 

@@ -23,7 +23,7 @@ import numpy as np
 from jax._src import distributed  # the service's barrier has no public name
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from jaxrl.config.sections import HostsConfig
+from jaxrl.config.sections import ExperimentConfig, HostsConfig
 from jaxrl.errors import TRY_AGAIN, ConfigError
 from jaxrl.record.leaves import flatten, unflatten
 from jaxrl.runtime.exchange import PATIENCE
@@ -159,19 +159,20 @@ def from_first(tree: PyTree) -> PyTree:
     return unflatten(tree, [leaf._replace(array=arrays.get(leaf.path, leaf.array)) for leaf in flat])
 
 
-def watchdog(hosts_s: float, runtime_s: float) -> Watchdog:
-    """Ends the process where no update is made: of several hosts with `TRY_AGAIN` after `hosts_s`, else with 1 after
-    `PATIENCE` times `runtime_s`.
+def watchdog(config: ExperimentConfig) -> Watchdog:
+    """Ends the process where no update is made: of several hosts with `TRY_AGAIN` after `hosts.timeout_s`, else with 1
+    after `PATIENCE` times `runtime.timeout_s`.
 
     A host that died is noticed by the others' next collective operation; one that hangs while it lives may not be. And
     where there is one host, nothing else ends a main thread that waits for a device.
     """
     if jax.process_count() > 1:
-        return Watchdog(hosts_s, lost_sentence(f"no step for {hosts_s:g} s"), TRY_AGAIN)
-    seconds = PATIENCE * runtime_s
+        seconds = config.hosts.timeout_s
+        return Watchdog(seconds, lost_sentence(f"no step for {seconds:g} s"), TRY_AGAIN)
+    seconds = PATIENCE * config.runtime.timeout_s
     sentence = (
-        f"no update for {seconds:g} s ({PATIENCE} times runtime.timeout_s): a device or a disk hangs; what was saved "
-        f"is kept: start again with --resume (raise runtime.timeout_s if it is only slow)"
+        f"no update for {seconds:g} s ({PATIENCE} times runtime.timeout_s): an environment, a device or a disk hangs; "
+        f"what was saved is kept: start again with --resume (raise runtime.timeout_s if it is only slow)"
     )
     return Watchdog(seconds, sentence, status=1)
 

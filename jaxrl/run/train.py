@@ -111,7 +111,7 @@ def _train_locked(config: ExperimentConfig, resumed: Resumed | None, held: ExitS
     """The status and the run folder, whose lock `held` keeps for what else is written there after the training."""
     experiment = build(config)
     check_extras(experiment)
-    runtime, counters = start(experiment, resumed, resuming=resumed is not None)
+    runtime, counters = _start(experiment, resumed, resuming=resumed is not None)
     if resumed is None:  # last, so that a setting that cannot work leaves no folder
         circumstances = {**collect(), "protocol": protocol_rules(experiment.env)}
         run = RunDir.create(config.record.runs_dir, config.name, config.seed, write_config(config), circumstances)
@@ -128,6 +128,12 @@ def _train_locked(config: ExperimentConfig, resumed: Resumed | None, held: ExitS
     return status, run
 
 
+def _start(experiment: Experiment, resumed: Resumed | None, *, resuming: bool) -> tuple[Runtime, Counters]:
+    """`start`, whose environments and hosts may hang like those of an update."""
+    with hosts.watchdog(experiment.config):
+        return start(experiment, resumed, resuming=resuming)
+
+
 def check_extras(experiment: Experiment) -> None:
     """What would fail only after the run folder was made or the training was over; raises `UserError`."""
     record = experiment.config.record
@@ -140,7 +146,7 @@ def check_extras(experiment: Experiment) -> None:
 
 def _train_quietly(config: ExperimentConfig, *, resuming: bool) -> int:
     """Hosts other than 0: the same learner steps, no run folder."""
-    runtime, counters = start(build(config), None, resuming=resuming)
+    runtime, counters = _start(build(config), None, resuming=resuming)
     status = _run(config, runtime, Tally(counters), None)
     hosts.leave()
     return status
@@ -161,7 +167,7 @@ class Saver:
         runtime, recorder = self._runtime, self._recorder
         if runtime.updates_done > self.saved:
             recorder.before_checkpoint(runtime.state.params)
-            counters = {**self._counters, **recorder.counters()}
+            counters = {**self._counters, **recorder.counters(), "hosts": jax.process_count()}
             self._checkpoints.save(runtime.updates_done, runtime.state, runtime.standing(), counters)
             self.saved = runtime.updates_done
 
@@ -170,7 +176,7 @@ def _run(config: ExperimentConfig, runtime: Runtime, recorder: Recorder | Tally,
     """Train; whatever ends it, the last complete update is saved. Returns the exit status."""
     failure, alone = None, jax.process_count() == 1
     timeout_s = config.runtime.timeout_s
-    with stop_requests() as stop, hosts.watchdog(config.hosts.timeout_s, timeout_s) as watchdog, runtime:
+    with stop_requests() as stop, hosts.watchdog(config) as watchdog, runtime:
         if alone:  # otherwise the hosts must agree on the last step
             stop.on_request = runtime.signal.stop
         try:

@@ -10,9 +10,11 @@ import os
 import sys
 import threading
 
+COMPILING_S = 1800.0  # that may pass before a first step, at least
+
 
 class Watchdog:
-    """Use as a context manager; nothing happens before the first step, since compiling takes its time.
+    """Use as a context manager. The first step may take half an hour, since it waits for compilers.
 
     Args:
         timeout_s: of silence after a step, until the process ends. It is counted in slices of awake time: a process
@@ -24,7 +26,7 @@ class Watchdog:
     def __init__(self, timeout_s: float, sentence: str, status: int):
         self._timeout_s = timeout_s
         self._sentence, self._status = sentence, status
-        self._silent: float | None = None
+        self._silent, self._limit = 0.0, max(timeout_s, COMPILING_S)
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._wait, name="watchdog", daemon=True)
 
@@ -38,7 +40,7 @@ class Watchdog:
 
     def step(self) -> None:
         """There was progress."""
-        self._silent = 0.0
+        self._silent, self._limit = 0.0, self._timeout_s
 
     def expect(self, timeout_s: float, sentence: str) -> None:
         """From now on another limit, and another sentence where it is not kept."""
@@ -48,10 +50,8 @@ class Watchdog:
     def _wait(self) -> None:
         seconds = min(1.0, self._timeout_s / 4)
         while not self._over.wait(seconds):
-            if self._silent is None:
-                continue
             self._silent += seconds
-            if self._silent > self._timeout_s:
+            if self._silent > self._limit:
                 print(f"jaxrl: error: {self._sentence}", file=sys.stderr, flush=True)
                 sys.stdout.flush()
                 os._exit(self._status)

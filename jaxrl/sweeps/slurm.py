@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 from jaxrl.analysis.runs import read_record
 from jaxrl.record.files import replace_json
-from jaxrl.run.signals import stop_requests
+from jaxrl.run.signals import StopRequests, stop_requests
 from jaxrl.sweeps.attempt import Attempt
 from jaxrl.sweeps.expand import Run
 from jaxrl.sweeps.sweep_folder import SweepError, SweepFolder
@@ -51,6 +51,9 @@ class Job(NamedTuple):
                     print(f"waiting for {who}, which still writes in {folder.of(run.id)}", flush=True)
                 told = True
                 time.sleep(LOCKED_S)
+            if stop.number:  # nothing was begun, and what the other writes is its own
+                self._come_back(stop, folder.state(run.id).attempts)
+                raise SystemExit(128 + stop.number)
             attempt = Attempt(folder, run, job=job_id())
             while (state := attempt.poll()) is None:
                 if stop.number:
@@ -58,11 +61,15 @@ class Job(NamedTuple):
                 time.sleep(0.1)
             if state.status == "finished":
                 return state.status
-            preempted = state.status == "interrupted" and not stop.received & TAKEN_AWAY
-            if preempted and state.attempts < MAX_ATTEMPTS:
-                folder.change(run.id, status="queued")
-                subprocess.run(["scontrol", "requeue", str(job_id())], check=True, timeout=60)
+            if state.status == "interrupted":
+                self._come_back(stop, state.attempts)
             raise SystemExit(abs(state.exit_status or 1) % 256)
+
+    def _come_back(self, stop: StopRequests, attempts: int) -> None:
+        """Have SLURM start the job again, unless it does so itself or somebody wanted its end."""
+        if not stop.received & TAKEN_AWAY and attempts < MAX_ATTEMPTS:
+            self.folder.change(self.run.id, status="queued")
+            subprocess.run(["scontrol", "requeue", str(job_id())], check=True, timeout=60)
 
 
 def job_id(environment: Mapping[str, str] = os.environ) -> str | None:

@@ -42,6 +42,14 @@ def test_numbers(config):
     assert plan.num_updates == 3  # a part of an update is an update
 
 
+def test_a_population_needs_as_many_environments_of_a_host_however_many_hosts_there_are(config):
+    config = changed(changed(config, "population.size", 4), "agent.num_minibatches", 4)
+    config = changed(changed(config, "runtime.num_actors", 1), "runtime.envs_per_pool", 4)
+    for num_hosts in (1, 2):
+        with pytest.raises(ConfigError, match="environments of a learner device"):
+            make_plan(config, num_hosts)
+
+
 def test_several_hosts_share_the_schedule_and_refuse_a_replay(config):
     alone, two = make_plan(config), make_plan(config, num_hosts=2)
     assert two.num_envs == 2 * alone.num_envs and two.num_updates == -(-alone.num_updates // 2)

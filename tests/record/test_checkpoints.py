@@ -201,9 +201,12 @@ def test_a_damaged_one_set_aside_does_not_count_towards_keep(two_checkpoints: Ru
         truncate(path)
     checkpoints = Checkpoints(run, keep=2)
     checkpoints.set_aside_newer(1)
-    assert checkpoints.steps() == [1] and len(list(run.checkpoints.glob(".damaged-*"))) == 1
-    checkpoints.save(2, make_state(2), make_standing(2))
+    assert checkpoints.steps() == [1] and len(list(run.checkpoints.glob(".damaged*"))) == 1
+    path = checkpoints.save(2, make_state(2), make_standing(2))
     assert checkpoints.steps() == [1, 2], "the last intact one before stays"
+    truncate(files_of(path)[0])  # again one of that name
+    checkpoints.set_aside_newer(1)
+    assert checkpoints.steps() == [1] and len(list(run.checkpoints.glob(".damaged*"))) == 2
 
 
 def test_all_checkpoints_damaged_is_one_sentence(two_checkpoints: RunDir, tmp_path: Path) -> None:

@@ -88,6 +88,16 @@ def test_a_damaged_checkpoint_falls_back(tmp_path, monkeypatch, caplog):
     assert_same_run(run, whole, config)  # the lines of the lost updates were removed, and written again
 
 
+def test_another_number_of_hosts_would_be_another_batch(tmp_path, monkeypatch, capsys):
+    _, run = run_training(make_config(tmp_path))
+    found = Checkpoints(run).open()
+    assert found is not None and found.counters["hosts"] == 1
+    other = found._replace(counters={**found.counters, "hosts": 2})
+    monkeypatch.setattr(Checkpoints, "open", lambda _: other)
+    assert main(["train", str(run.config), "--resume", str(run), "--env_steps=600"]) == 2
+    assert "was trained by 2 hosts (hosts.num_processes), and by 1 its batch" in capsys.readouterr().err
+
+
 def test_all_checkpoints_damaged(tmp_path, monkeypatch, capsys):
     config = make_config(tmp_path)
     with monkeypatch.context() as patch:

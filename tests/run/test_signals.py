@@ -75,10 +75,13 @@ def test_a_closed_terminal_lets_the_process_save(tmp_path):
     assert (tmp_path / "file").read_text() == "saved"
 
 
+@pytest.mark.parametrize("waiting", [False, True])
 @pytest.mark.parametrize(
     ("number", "requeued"), [(signal.SIGUSR2, True), (signal.SIGUSR1, True), (signal.SIGTERM, False), (1, False)]
 )
-def test_a_job_goes_back_into_the_queue_only_where_slurm_does_not_put_it_there(tmp_path, monkeypatch, number, requeued):
+def test_a_job_goes_back_into_the_queue_only_where_slurm_does_not_put_it_there(
+    tmp_path, monkeypatch, number, requeued, waiting
+):
     """A time limit that draws near is the job's own affair; after SIGTERM, and SIGHUP like it, it is not."""
     commands = []
 
@@ -92,7 +95,14 @@ def test_a_job_goes_back_into_the_queue_only_where_slurm_does_not_put_it_there(t
         def poll(self):
             return State("interrupted", 1, 128 + number) if hasattr(self, "asked") else None
 
+    def written(self, run_id):  # by an orphan, whose folder an attempt would take away
+        signal.raise_signal(number)
+        return "process 5"
+
     monkeypatch.setattr(slurm, "Attempt", Stopped)
+    if waiting:
+        monkeypatch.setattr(SweepFolder, "writer", written)
+        monkeypatch.setattr(slurm, "Attempt", None)
     monkeypatch.setattr(slurm, "job_id", lambda: "7_1")
     monkeypatch.setattr(slurm.subprocess, "run", lambda words, **options: commands.append(words))
     folder = SweepFolder(tmp_path)

@@ -7,6 +7,8 @@ import pytest
 from PIL import Image
 
 from jaxrl.cli.commands import main
+from jaxrl.envs.base import EnvError
+from jaxrl.envs.screen import ObservationScreen
 from jaxrl.errors import ConfigError
 from jaxrl.run.spectate import spectate
 
@@ -30,6 +32,20 @@ def test_a_film(tmp_path, capsys):
         assert image.n_frames >= 10
     with pytest.raises(ConfigError, match="must end in one of"):
         spectate("zoo:catch", video=tmp_path / "x.avi")
+
+
+def test_a_picture_that_cannot_be_drawn_ends_the_film_with_one_sentence(tmp_path, monkeypatch, capsys):
+    drawn = iter(range(3))
+
+    def draw(self, timestep, action=None):
+        if next(drawn, None) is None:
+            raise EnvError("a package is missing")
+        return np.zeros((10, 5, 3), np.uint8)
+
+    monkeypatch.setattr(ObservationScreen, "draw", draw)
+    assert main(["watch", "zoo:catch", "--video", str(tmp_path / "catch.gif")]) == 1
+    assert "there is no film, since a package is missing" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 def test_without_a_terminal_nothing_is_played(capsys, monkeypatch):

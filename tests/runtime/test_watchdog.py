@@ -13,9 +13,10 @@ ROOT = Path(__file__).parents[2]
 PATIENCE_S = 120
 PROGRAM = """
 import time
-from jaxrl.runtime.watchdog import Watchdog
-with Watchdog({timeout}, "nothing came for a while", 75) as watchdog:
-    time.sleep({before})  # before the first step anything may take its time
+from jaxrl.runtime import watchdog as module
+module.COMPILING_S = {compiling}
+with module.Watchdog({timeout}, "nothing came for a while", 75) as watchdog:
+    time.sleep({before})
     for _ in range(4):
         watchdog.step()
         time.sleep(0.2)
@@ -25,8 +26,8 @@ print("ended", flush=True)
 """
 
 
-def program(timeout, before, after):
-    return [sys.executable, "-c", PROGRAM.format(timeout=timeout, before=before, after=after)]
+def program(timeout, before, after, compiling=600.0):
+    return [sys.executable, "-c", PROGRAM.format(timeout=timeout, before=before, after=after, compiling=compiling)]
 
 
 @pytest.mark.parametrize(
@@ -37,6 +38,12 @@ def test_silence_after_a_step_ends_the_process(after, status, told):
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S)
     assert (done.returncode, done.stderr) == (status, told)
     assert done.stdout == ("alive\n" if status else "alive\nended\n")
+
+
+def test_a_first_step_that_never_comes_ends_the_process_too():
+    words = program(1.0, 600, 0, compiling=3.0)
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S)
+    assert (done.returncode, done.stderr, done.stdout) == (75, "jaxrl: error: nothing came for a while\n", "")
 
 
 def test_a_suspended_process_has_not_waited():

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
+import shutil
 from argparse import Namespace
 
 import pytest
@@ -64,6 +66,19 @@ def test_proposals_go_where_it_is_better_and_go_on_after_a_restart(tmp_path):
             assert len(source.runs) == 12
     assert len(distances) == 24 == len(folder.plan()) and len({run.id for run in folder.plan()}) == 24
     assert sum(distances[-8:]) < 0.6 * sum(distances[:8]), "no better than at random"
+
+
+def test_bounds_that_past_runs_lie_outside_of_are_one_sentence(tmp_path):
+    pytest.importorskip("optuna", reason="make test-extras installs it")
+    folder = SweepFolder(tmp_path / "out")
+    source = Proposals(sweep_of(tmp_path, BAYES), folder, 24, seed=1)
+    for _ in range(2):
+        run = source.next()
+        assert run is not None
+        finish(folder, run, [0.0])
+    narrower = sweep_of(tmp_path, BAYES.replace("min: 1.0e-5, max: 1.0e-1", "min: 1.0e-7, max: 1.0e-6"))
+    with pytest.raises(ConfigError, match="sweeps other settings than"):
+        Proposals(narrower, folder, 24, seed=1).next()
 
 
 def test_few_values_end_the_search_when_all_were_tried(tmp_path):
@@ -139,3 +154,17 @@ def test_a_run_that_is_stopped_early_saves_and_is_finished(tmp_path, monkeypatch
     assert run_local(folder, [bad], [Slot((0,))], supply=Search(folder, [sweep], options)) == 0
     state = folder.state(bad.id)
     assert state.status == "finished" and state.last_lines[0].startswith("stopped early by hyperband after 2 reports")
+
+
+def test_a_run_that_is_evaluated_already_is_not_stopped(tmp_path):
+    text = f"{HEAD}method: grid\nearly_terminate: {{type: hyperband, min_iter: 2, eta: 2}}\n"
+    sweep = sweep_of(tmp_path, f"{text}parameters: {{seed: {{values: [0, 1]}}}}\n")
+    folder = SweepFolder(tmp_path / "out")
+    search = Search(folder, [sweep], Namespace(on="local", population=None, count=None, draw_seed=0))
+    good, bad = (dataclasses.replace(run, env_steps=300) for run in search.runs)
+    finish(folder, good, [0.0, 1.0, 1.0])
+    for reports, stopped in (([0.0, 0.5], True), ([0.0, 0.5, 0.5], False)):
+        shutil.rmtree(folder.of(bad.id), ignore_errors=True)
+        finish(folder, bad, reports)
+        folder.set_state(bad.id, State("running"))
+        assert bool(search.verdict(bad)) == stopped

@@ -13,8 +13,10 @@ import json
 import jax
 
 from jaxrl.config.parsing import write_config
+from jaxrl.errors import ConfigError
 from jaxrl.record.checkpoints import Checkpoint, CheckpointError, Checkpoints, Counters
 from jaxrl.record.files import replace_text
+from jaxrl.record.meters import member_name
 from jaxrl.record.rundir import write_error
 from jaxrl.record.versions import collect
 from jaxrl.run import hosts
@@ -33,7 +35,7 @@ def start(experiment: Experiment, resumed: Resumed | None, *, resuming: bool) ->
         resumed: the run that goes on; None for a new run, and on hosts other than 0.
 
     Raises:
-        ConfigError: more env steps would raise a learning rate that had reached 0.
+        ConfigError: more env steps would raise a learning rate that had reached 0, or there were more or fewer hosts.
         CheckpointError: there is no checkpoint, all are damaged, or it does not fit the config.
     """
     if not resuming:
@@ -56,7 +58,8 @@ def _join(experiment: Experiment, resumed: Resumed | None) -> tuple[Runtime, Cou
     EnvPool, and lagging actors begin with the newest parameters: where other hosts stood is not saved.
     """
     state = experiment.agent.init(experiment.key(INIT_KEY))
-    counters: Counters = dict.fromkeys(("env_steps", "updates", "episodes", "wall", "restarts"), 0.0)
+    members = (member_name(i, "episodes") for i in range(experiment.config.population.size))
+    counters: Counters = dict.fromkeys(("env_steps", "updates", "episodes", "wall", "restarts", *members), 0.0)
     if resumed is not None:
         found = _open_newest(resumed)
         state = found.state(state)
@@ -94,5 +97,11 @@ def _open_newest(resumed: Resumed) -> Checkpoint:
     found = Checkpoints(resumed.run).open()
     if found is None:
         raise CheckpointError(f"{resumed.run} has no checkpoint yet, so there is nothing to resume; start it anew")
+    there, here = found.counters.get("hosts", jax.process_count()), jax.process_count()
+    if there != here:
+        raise ConfigError(
+            f"{resumed.run} was trained by {there} hosts (hosts.num_processes), and by {here} its batch would have "
+            f"another size; launch it on {there}, or start a new run"
+        )
     check_rate(resumed, *(int(found.counters[name]) for name in ("updates", "env_steps")))
     return found

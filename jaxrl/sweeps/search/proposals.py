@@ -62,20 +62,26 @@ class Proposals:
     def _study(self) -> Any:
         """What has been tried: finished runs with their values, failed ones as such, others as still running."""
         import optuna  # pyright: ignore[reportMissingImports]
-        from optuna.trial import TrialState, create_trial  # pyright: ignore[reportMissingImports]
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         sampler = optuna.samplers.TPESampler(seed=self._seed + len(self.runs), constant_liar=True, multivariate=True)
         study = optuna.create_study(direction=self._sweep.goal, sampler=sampler)
         for run in self.runs:
-            status, value = self._folder.state(run.id).status, self._value(run)
-            given = {"params": self._params(run), "distributions": self._spaces()}
-            if status == "finished" and value is not None:
-                study.add_trial(create_trial(**given, value=value))
-            else:
-                state = TrialState.FAIL if status in ("failed", "finished") else TrialState.RUNNING
-                study.add_trial(create_trial(**given, state=state))
+            study.add_trial(self._trial(run))
         return study
+
+    def _trial(self, run: Run) -> Any:
+        from optuna.trial import TrialState, create_trial  # pyright: ignore[reportMissingImports]
+
+        status, value = self._folder.state(run.id).status, self._value(run)
+        ended = TrialState.FAIL if status in ("failed", "finished") else TrialState.RUNNING
+        known = {"state": ended} if status != "finished" or value is None else {"value": value}
+        try:
+            return create_trial(params=self._params(run), distributions=self._spaces(), **known)
+        except (KeyError, ValueError):  # a setting, a value or a bound that the file no longer has
+            raise ConfigError(
+                f"{self._sweep.path} sweeps other settings than {self._folder.path} has; choose another --out"
+            ) from None
 
     def _value(self, run: Run) -> float | None:
         value = read_progress(self._folder, run, self._sweep.metric).value
@@ -91,15 +97,10 @@ class Proposals:
 
     def _params(self, run: Run) -> dict[str, Any]:
         entries: dict[str, Parameter] = dict(self._sweep.parameters)
-        try:
-            return {
-                name: list(entry.values).index(run.settings[name]) if entry.values else run.settings[name]
-                for name, entry in entries.items()
-            }
-        except (KeyError, ValueError):
-            raise ConfigError(
-                f"{self._sweep.path} sweeps other settings than {self._folder.path} has; choose another --out"
-            ) from None
+        return {
+            name: list(entry.values).index(run.settings[name]) if entry.values else run.settings[name]
+            for name, entry in entries.items()
+        }
 
 
 def space(entry: Parameter) -> Any:

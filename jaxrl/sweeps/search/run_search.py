@@ -13,6 +13,7 @@ from jaxrl.analysis.curves import read_metrics
 from jaxrl.errors import ConfigError
 from jaxrl.sweeps.expand import Run, expand
 from jaxrl.sweeps.local import Supply
+from jaxrl.sweeps.progress import read_progress
 from jaxrl.sweeps.search.proposals import Proposals
 from jaxrl.sweeps.sweep_file import SweepFile
 from jaxrl.sweeps.sweep_folder import SweepFolder
@@ -41,7 +42,7 @@ class Search(Supply):
     def verdict(self, run: Run) -> str:
         """Why hyperband stops it, by what it and the others have reported."""
         hyperband, metric = self._sweep.hyperband, self._sweep.metric
-        if hyperband is None:
+        if hyperband is None or read_progress(self._folder, run).share >= 1:  # it is evaluated already
             return ""
         mine, others = self._values(run), [self._values(other) for other in self.runs if other.id != run.id]
         if not hyperband.stops(mine, others, self._sweep.goal == "maximize"):
