@@ -117,7 +117,7 @@ def record_games(table: Table, pool: Pool, games: Games) -> Pool:
     return pool._replace(ledger=add_games(pool.ledger, member, score, number), fair=fair[-1])
 
 
-def close_period(config: OpponentConfig, pool: Pool, params: ActorParams) -> tuple[Pool, jax.Array]:
+def close_period(config: OpponentConfig, table: Table, pool: Pool, params: ActorParams) -> tuple[Pool, jax.Array]:
     """Close a learning period, and freeze a copy of `params` where it is time to; bool [] says whether it was."""
     ledger, freeze, place = end_period(config, pool.ledger)
 
@@ -125,6 +125,7 @@ def close_period(config: OpponentConfig, pool: Pool, params: ActorParams) -> tup
         here = (jnp.arange(config.capacity) == place) & freeze
         return jnp.where(here.reshape(-1, *(1,) * current.ndim), current, members)
 
-    # A new first member plays on where the current policy played against itself.
-    fair = pool.fair & (pool.ledger.size > 0)
+    # The new member plays on where the one whose place it takes began, or the current policy against itself.
+    taken = jnp.repeat(freeze & (pool.seated == place), table.games_per_slot)
+    fair = pool.fair & ~jnp.tile(taken, pool.fair.size // max(taken.size, 1))  # the table of every device
     return pool._replace(members=jax.tree.map(take, pool.members, params), ledger=ledger, fair=fair), freeze

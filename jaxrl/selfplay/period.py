@@ -155,7 +155,7 @@ def make_period(
         metrics = {**metrics, **_watch_games(played), **_watch_pool(table, pool, met), **game.watch(trajectory)}
         pool = jax.lax.cond(
             state.updates % config.period == 0,
-            lambda pool: close_period(opponents, pool, agent.publish(state))[0],
+            lambda pool: close_period(opponents, table, pool, agent.publish(state))[0],
             lambda pool: pool,
             pool,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -70,6 +70,15 @@ def curve_of(folder: Path) -> list[dict[str, float]]:
     path = folder / CURVE
     with _told(path):
         return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def curves_of(folder: Path, parts: Iterable[str], metrics: Sequence[str]) -> list[dict[str, float]]:
+    """Lines with `PART: METRIC` of the curves in folders of one folder; a line lacks what its update did not have."""
+    return [
+        {"step": line["step"]} | {f"{part}: {metric}": line[metric] for metric in metrics if metric in line}
+        for part in parts
+        for line in curve_of(folder / part)
+    ]
 
 
 def _keys(seed: int, first: int, last: int) -> np.ndarray:

@@ -117,6 +117,8 @@ def tokenizer(folder: Path, scale: Scale, workers: int) -> dict[str, Any]:
     """Features, codebooks, the codes of everything, and what each codebook holds."""
     features, names = _features(folder)
     items = read_manifest(folder / "engine" / MANIFEST)
+    if all(item.split == "train" for item in items):
+        raise SpeechError("no utterance is held out for the probes; raise engine.utterances")
     heard = _of(features, items, "train")
     if scale.tokenizer.throats:
         heard = join([heard, throats(folder, items, names, scale.tokenizer.throats)])

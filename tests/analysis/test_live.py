@@ -5,8 +5,11 @@ from __future__ import annotations
 import http.client
 import json
 import shutil
+import socket
+import struct
 import subprocess
 import threading
+import time
 
 import pytest
 
@@ -47,6 +50,18 @@ def get(run):
         yield ask
         server.shutdown()
         thread.join()
+
+
+def test_whoever_asked_and_is_gone_costs_no_traceback(run, get, capfd):
+    (run.path / "episode.mp4").write_bytes(bytes(30_000_000))  # more than a socket holds
+    host, port = get.address.removeprefix("http://").rstrip("/").split(":")
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall(f"GET /film HTTP/1.0\r\nHost: {host}\r\n\r\n".encode())
+        connection.recv(1)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # so that it is reset
+    assert get("/run")[0] == 200
+    time.sleep(0.5)
+    assert not capfd.readouterr().err
 
 
 def test_what_there_is_now(run, get):

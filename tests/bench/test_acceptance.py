@@ -102,6 +102,18 @@ def _has_ended(folder: Path) -> bool:
     return not child.exists() or child.read_text().split()[2] == "Z"  # perhaps not yet buried
 
 
+def test_a_check_that_cannot_be_killed_is_not_waited_for(monkeypatch) -> None:
+    class Stuck(subprocess.Popen):  # as where a driver hangs
+        def wait(self, timeout=None):
+            assert timeout is not None, "for ever"
+            raise subprocess.TimeoutExpired("stuck", timeout)
+
+    monkeypatch.setattr(supervise, "GRACE_S", 0.1)
+    process = Stuck(["sleep", "100"], start_new_session=True)
+    supervise.end(process)
+    assert subprocess.Popen.wait(process, 60) == -signal.SIGTERM
+
+
 def test_a_report_survives_half_a_line(tmp_path: Path) -> None:
     (tmp_path / "bits.jsonl").write_text('{"status": "ok", "subject": "a", "detail": "b|c", "fix": ""}\n{"stat')
     found = supervise.read_findings(tmp_path / "bits.jsonl")

@@ -1,6 +1,8 @@
 """The bot on standard input and output: recorded messages, nonsense, the end of input."""
 
 import io
+import os
+import shlex
 import subprocess
 import sys
 
@@ -90,6 +92,16 @@ def test_a_turn_ends_when_its_time_is_over():
     out = io.StringIO()
     serve(Bot(CHOOSERS[V15], V15, 0.0), io.StringIO(joined(deck, *turns)), out, io.StringIO())
     assert out.getvalue().splitlines()[1:] == ["PASS"] * len(turns)
+
+
+@pytest.mark.parametrize(("given", "answers"), [(b"\xc3", []), (b"30 1 25 0\n30 1\xff 25 1\n", ["PASS"]), (None, [])])
+def test_bytes_that_are_no_text_and_a_closed_input_end_quietly(given, answers):
+    """Under a strict locale, as most have it."""
+    words = f"{shlex.quote(sys.executable)} -m jaxrl bot locm champion {'<&-' if given is None else ''}"
+    strict = {**os.environ, "PYTHONIOENCODING": "utf-8:strict"}
+    done = subprocess.run(["sh", "-c", words], input=given, env=strict, capture_output=True, timeout=120)
+    assert done.returncode == 0 and done.stdout.decode().splitlines() == answers
+    assert len(done.stderr.splitlines()) <= 1, done.stderr.decode()
 
 
 @pytest.mark.slow

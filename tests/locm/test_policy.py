@@ -1,6 +1,7 @@
 """Trained policies as players: NumPy's forward pass, the compiled one, memory, and what is refused."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -8,6 +9,7 @@ from jaxrl.envs.locm.battle import act
 from jaxrl.envs.locm.deal import new_game
 from jaxrl.envs.locm.deck_stage import pick
 from jaxrl.envs.locm.state import V15
+from jaxrl.locm.policy import crossplay
 from jaxrl.locm.policy.chooser import PolicyChooser
 from jaxrl.locm.policy.forward import look
 from jaxrl.locm.policy.seated import policy_player
@@ -77,3 +79,16 @@ def test_what_is_no_policy_of_the_game_is_refused():
         as_weights("a", {"network": {"name": "cards"}}, {})
     with pytest.raises(PolicyError, match="does not know"):
         policy_player(random_weights(**SMALL)._replace(settings={"depth": 3}), V15)
+
+
+def test_cross_play_plays_as_many_games_as_it_says(monkeypatch):
+    """Batches of four, and an odd number of games: seat 0 wins them all, so that a pair is level."""
+
+    def play_pairs(key, players, version, pairs, card_list):
+        return jnp.zeros(2 * pairs, jnp.int16), jnp.ones(2 * pairs, jnp.int32)
+
+    monkeypatch.setattr(crossplay, "play_pairs", play_pairs)
+    told: list[str] = []
+    shares = crossplay.cross_play([random_weights(**SMALL)] * 2, V15, 5, told.append, batch=4)
+    assert shares.tolist() == [[0.5, 0.5], [0.5, 0.5]]
+    assert told == ["unlearnt wins 50.0% of 6 games against unlearnt"]

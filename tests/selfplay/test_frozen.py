@@ -1,5 +1,6 @@
 """Slots of games for frozen members: who sits where, who acts, and which games count."""
 
+import dataclasses
 from typing import Any
 
 import jax
@@ -125,7 +126,20 @@ def test_only_games_with_one_opponent_throughout_count():
 
 def test_a_copy_is_kept_as_it_was():
     pool = empty_pool(CONFIG, TABLE, {"w": jnp.zeros(2), "key": jax.random.key(0)})
-    pool, frozen = close_period(CONFIG, pool, {"w": jnp.ones(2), "key": jax.random.key(1)})
+    pool, frozen = close_period(CONFIG, TABLE, pool, {"w": jnp.ones(2), "key": jax.random.key(1)})
     assert frozen and pool.ledger.size == 1
     np.testing.assert_array_equal(pool.members["w"], [[1, 1], [0, 0], [0, 0]])
     assert pool.members["key"][0] == jax.random.key(1)
+
+
+def test_games_under_way_against_a_member_that_is_replaced_do_not_count_for_the_new_one():
+    """On two devices, of which each has two slots of four games."""
+    pool = pool_of(3, [2, 0])._replace(fair=jnp.ones(16, bool))
+    pool = pool._replace(
+        ledger=pool.ledger._replace(score=jnp.float32([1, 1, 9]), games=jnp.full(3, 10.0), waited=jnp.int32(1))
+    )
+    after, frozen = close_period(dataclasses.replace(CONFIG, patience=0), TABLE, pool, jnp.float32(13))
+    np.testing.assert_array_equal(after.members, [10, 11, 13])
+    assert frozen and np.asarray(after.fair).tolist() == 2 * (4 * [False] + 4 * [True])
+    kept, frozen = close_period(dataclasses.replace(CONFIG, patience=9), TABLE, pool, jnp.float32(13))
+    assert not frozen and kept.fair.all()

@@ -1,10 +1,12 @@
 """What was trained is saved whole, and other settings or damage are one sentence."""
 
+import json
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxrl.speech.fitting import fit, load, save
+from jaxrl.speech.fitting import curves_of, fit, load, save
 from jaxrl.speech.speech_error import SpeechError
 
 
@@ -68,3 +70,11 @@ def test_a_curve_that_cannot_be_read_is_one_sentence(tmp_path):
     (tmp_path / "curve.jsonl").unlink()
     with pytest.raises(SpeechError, match=r"curve\.jsonl cannot be used"):
         train()
+
+
+def test_curves_of_several_parts_lack_what_a_line_lacks(tmp_path):
+    for part, lines in (("a", [{"step": 1, "x": 2.0}, {"step": 2}]), ("b", [{"step": 1, "x": 3.0, "y": 4.0}])):
+        (tmp_path / part).mkdir()
+        (tmp_path / part / "curve.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    told = curves_of(tmp_path, ("a", "b"), ("x", "y"))
+    assert told == [{"step": 1, "a: x": 2.0}, {"step": 2}, {"step": 1, "b: x": 3.0, "b: y": 4.0}]

@@ -37,6 +37,8 @@ def test_shipped_scales_are_read(path):
         ("decoder: {kind: diffusion}", "decoder.kind must be one of"),
         ("policy: {throats: 7}", "policy.throats must be 0 to 6, got 7"),
         ("tokenizer: {throats: 7}", "tokenizer.throats must be 0 to 6, got 7"),
+        ("rl: {group: 1}", "rl.group must be 2 or more"),
+        ("rl: {prompts: 3, group: 3}", "rl.prompts x rl.group must divide into 2 minibatches, got 3 x 3"),
         ("a: [", "cannot be read"),
     ],
 )

@@ -296,6 +296,13 @@ def test_the_last_stages_go_on_where_they_stopped_and_show_what_they_did(talking
     assert capsys.readouterr().out.count("done before") == 5
 
 
+def test_nothing_that_is_held_out_is_one_sentence(tmp_path, monkeypatch):
+    monkeypatch.setattr(stages, "_features", lambda folder: (None, []))
+    monkeypatch.setattr(stages, "read_manifest", lambda path: [Mock(split="train")])
+    with pytest.raises(SpeechError, match="no utterance is held out for the probes"):
+        stages.tokenizer(tmp_path, Scale(), 1)
+
+
 def test_no_codes_is_one_sentence(tmp_path):
     with pytest.raises(SpeechError, match="run the stage tokenizer first"):
         read_codes(tmp_path / "tokenizer" / CODES)

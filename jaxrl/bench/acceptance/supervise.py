@@ -103,7 +103,8 @@ def end(process: subprocess.Popen) -> None:
             process.wait(GRACE_S)
         except subprocess.TimeoutExpired:
             continue
-    process.wait()
+    with suppress(subprocess.TimeoutExpired):  # it hangs in the driver, and the next check does not wait for it
+        process.wait(GRACE_S)
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ def cross_play(
     Args:
         policies: of the same network.
         version: of the rules.
-        games: of a pair, rounded up to whole pairs and batches; the same cards for all pairs.
+        games: of a pair, rounded up to an even number; the same cards for all pairs.
         tell: is told every result as it comes.
         card_list: for version 1.2.
         batch: games played together.
@@ -47,7 +47,7 @@ def cross_play(
             second = policies[column]
             ask = partial(play, first=first.params, second=second.params)
             keys = [jax.random.fold_in(root, number) for number in range(-(-games // (2 * pairs)))]
-            wins = np.concatenate([scores(*jax.device_get(ask(key)))[0] for key in keys])
+            wins = np.concatenate([scores(*jax.device_get(ask(key)))[0] for key in keys])[: -(-games // 2)]
             shares[row, column], shares[column, row] = wins.mean(), 1 - wins.mean()
             tell(f"{first.name} wins {wins.mean():.1%} of {wins.size} games against {second.name}")
     return shares

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from jaxrl.agents import casa, group, impala
 from jaxrl.agents.optimiser import OptimiserConfig
-from jaxrl.speech.rl.rl_config import RLConfig
+from jaxrl.speech.rl.rl_config import MINIBATCHES, RLConfig
 from jaxrl.speech.rl.scoring import WEIGHTS, WORDS_ONLY
 from jaxrl.speech.rl.stream import spec_of
 from jaxrl.speech.rl.token_network import TokenNetwork
@@ -34,10 +34,14 @@ def _optimiser() -> OptimiserConfig:
     return OptimiserConfig(max_grad_norm=1.0)
 
 
+def _steps(config: RLConfig) -> dict[str, Any]:
+    return {"num_epochs": config.epochs, "num_minibatches": MINIBATCHES}
+
+
 def _group(config: RLConfig, network: TokenNetwork) -> Agent:
     hypers = group.Hypers(learning_rate=config.learning_rate, kl_cost=config.kl_cost, temperature=config.temperature)
-    steps: dict[str, Any] = {"num_epochs": config.epochs, "num_minibatches": 2}
-    settings = group.Config(hypers, optimiser=_optimiser(), group_size=config.group, credit="to_go", **steps)
+    own = {"group_size": config.group, "credit": "to_go"}
+    settings = group.Config(hypers, optimiser=_optimiser(), **own, **_steps(config))
     return group.make(settings, network, _spec(network), config.updates)
 
 
@@ -48,7 +52,7 @@ def _impala(config: RLConfig, network: TokenNetwork) -> Agent:
         discount_factor=1.0,
         entropy_cost=0.0,
     )
-    steps: dict[str, Any] = {"num_epochs": config.epochs, "num_minibatches": 2, "reward_transform": "identity"}
+    steps = {**_steps(config), "reward_transform": "identity"}
     return impala.make(
         impala.Config(hypers=hypers, optimiser=_optimiser(), **steps), network, _spec(network), config.updates
     )
@@ -65,7 +69,7 @@ def _casa(config: RLConfig, network: TokenNetwork) -> Agent:
         q_cost=1.0,
         policy_cost=1.0,
     )
-    steps: dict[str, Any] = {"num_epochs": config.epochs, "num_minibatches": 2, "reward_transform": "identity"}
+    steps = {**_steps(config), "reward_transform": "identity"}
     return casa.make(
         casa.Config(hypers=hypers, optimiser=_optimiser(), temperature_factor=True, **steps),
         network,

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from jaxrl.errors import ConfigError
+
+MINIBATCHES = 2
+
 
 @dataclass(frozen=True)
 class RLConfig:
@@ -12,7 +16,7 @@ class RLConfig:
     Args:
         updates: of each learner.
         prompts: in an update.
-        group: answers to each of them.
+        group: answers to each of them, which are compared with each other.
         tokens: most of a prompt and its answer.
         learning_rate: peak.
         epochs: gradient steps over each batch, with two minibatches in each.
@@ -38,3 +42,10 @@ class RLConfig:
     listener_steps: int = 800
     seed: int = 0
     seeds: int = 1
+
+    def __post_init__(self):
+        if self.group < 2:
+            raise ConfigError(f"rl.group must be 2 or more: answers are compared with each other, got {self.group}")
+        if self.prompts * self.group % MINIBATCHES:
+            both = f"{self.prompts} x {self.group}"
+            raise ConfigError(f"rl.prompts x rl.group must divide into {MINIBATCHES} minibatches, got {both}")

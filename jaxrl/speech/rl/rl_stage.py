@@ -200,11 +200,7 @@ def _known(items: Sequence[Item], speech: Sequence[Speech]) -> dict[str, list[Sp
 
 def _write_page(own: Path, found: Mapping[str, Any], held: Sequence[Ask], said: Mapping[str, list[Score]]) -> None:
     """Curves of all arms, and the same prompts before and after."""
-    lines = [
-        {"step": line["step"]} | {f"{name}: {metric}": line[metric] for metric in PANELS}
-        for name in ARMS
-        for line in fitting.curve_of(own / name)
-    ]
+    lines = fitting.curves_of(own, ARMS, PANELS)
     write_curve(own / "curves.png", lines, [[f"{name}: {metric}" for name in ARMS] for metric in PANELS])
     pictured = []
     for index, ask in enumerate(held[:SHOWN]):

@@ -183,7 +183,8 @@ def in_roles(ask: Ask, items: Sequence[Item], library: Library, ears: Ears, coun
             one.answered(answer, ears)
     if not players:
         return []
-    kept, twins = ([mark for one in players if one.playing == which for mark in one.marks] for which in (True, False))
+    # A mark for each dialogue: its turns have the role and what was said before in common.
+    kept, twins = ([float(np.mean(one.marks)) for one in players if one.playing == which] for which in (True, False))
     twin = float(np.mean(twins))
     return [_row("role play", f"rules kept over {ROUNDS} turns", kept, twin, twin, "meters and text")]
 

@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from jaxrl.analysis.figures.style import COLOURS, GREY, canvas, panels
-from jaxrl.speech.fitting import curve_of
+from jaxrl.speech.fitting import curve_of, curves_of
 from jaxrl.speech.sound.gallery import Shown, curves, picture, radar
 from jaxrl.speech.sound.waves import read_wave
 from jaxrl.speech.speech_error import SpeechError
@@ -71,11 +71,7 @@ def training_figure(run: Path) -> Figure:
 
 def arms_figure(run: Path, names: Sequence[str] = ("score", "content", "spread", "kl")) -> Figure:
     """Curves of all arms."""
-    lines = []
-    for arm in ARMS:
-        told = curve_of(run / "rl" / arm)
-        lines += [{"step": line["step"]} | {f"{arm}: {name}": line[name] for name in names} for line in told]
-    figure = curves(lines, [[f"{arm}: {name}" for arm in ARMS] for name in names])
+    figure = curves(curves_of(run / "rl", ARMS, names), [[f"{arm}: {name}" for arm in ARMS] for name in names])
     figure.set_dpi(80)  # a notebook must stay small
     return figure
 
