@@ -29,7 +29,7 @@ help:
 	@echo 'make test-speech the tests that need the extra speech, in an environment of their own'
 	@echo 'make test-extras the tests of optional extras, in an environment of their own'
 	@echo 'make docs        build the docs site into .site/, in the same environment'
-	@echo 'make check       ruff, formatting, pyright, tests; CI adds the lines above but test-slow (.ci/run)'
+	@echo 'make check       ruff, formatting, pyright, tests; CI (.ci/run) adds the special tests, docs and the check of accelerators'
 	@echo 'make format      sort imports and format the code'
 	@echo 'make notebooks   execute the notebooks and save them with their outputs'
 	@echo 'make install     only install, into .venv; make install-speech: what speech needs, into .venv-speech'

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # One training on a TPU pod slice. NOT YET RUN: no TPU was at hand.
 #
-#     TPU=name ZONE=us-central2-b RUNS=gs://... launch/tpu_pod.sh configs/atari/casa.yaml [--KEY VALUE ...]
+#     TPU=name ZONE=us-central2-b RUNS=/mnt/bucket/runs launch/tpu_pod.sh configs/atari/casa.yaml [--KEY VALUE ...]
 #
 # Runs on your own machine, and starts the same command on every worker of the slice through gcloud. The project must lie
 # in ~/jaxrl on every worker with .venv made by:
@@ -21,7 +21,7 @@ RUNS=${RUNS:-runs}
 settings='export OMP_NUM_THREADS=1 LIBTPU_INIT_ARGS="--xla_tpu_enable_latency_hiding_scheduler=true"'
 
 # runtime.* of the config describes one worker: with 4 chips each, for instance one actor device and three learner devices,
-#     --runtime.actor_devices "[0]" --runtime.learner_devices "[1,2,3]"
+#     --runtime.actor_devices "[0]" --runtime.learner_devices "[1,2,3]" --runtime.envs_per_pool 48
 # bfloat16 is what a TPU multiplies: --network.dtype bfloat16. coordinator auto: from the slice's metadata.
 words=$(printf '%q ' "$@" --hosts.coordinator auto --record.runs_dir "$RUNS")
 

@@ -23,20 +23,21 @@ ROUNDS = 5
 
 
 def measure_selfplay(
-    experiment: Experiment, json_path: Path, seconds: float, circumstances: Callable[[], dict[str, Any]]
+    experiment: Experiment, json_path: Path | None, seconds: float, circumstances: Callable[[], dict[str, Any]]
 ) -> None:
-    """Time updates and their networks by turns, write the numbers, say them.
+    """Time updates and their networks by turns, say the numbers and write them.
 
     `utilisation` is the time of the networks, both seats' acting and the learner's update on as many rows, over that of
     a whole update. The rest is what rules, masks, scripts, the pool and bookkeeping cost.
 
     Args:
         experiment: with runtime.kind selfplay.
-        json_path: where the numbers go.
+        json_path: where the numbers go, if anywhere.
         seconds: for both parts together.
         circumstances: on what, with what and of what the numbers are.
     """
-    check_writable(json_path)
+    if json_path:
+        check_writable(json_path)
     config = experiment.config
     alone = dataclasses.replace(config.selfplay, evaluate_every=0, evaluate=())
     runtime = make_selfplay(experiment._replace(config=dataclasses.replace(config, selfplay=alone)))
@@ -65,13 +66,14 @@ def measure_selfplay(
         "rounds": rounds,
         **circumstances(),
     }
-    replace_json(json_path, result)
     rates = result["env_steps_per_s"]
     Console().print(
         f"{rates['train']:,.0f} env steps/s that are learnt from; the networks alone {rates['networks']:,.0f}; "
         f"utilisation {result['utilisation']:.2f} (the fastest of {rounds} each)"
     )
-    print(f"written to {json_path}")
+    if json_path:
+        replace_json(json_path, result)
+        print(f"written to {json_path}")
 
 
 def _networks(experiment: Experiment) -> Callable[[], None]:

@@ -46,12 +46,12 @@ class Part(Protocol):
         ...
 
 
-def main(config: ExperimentConfig, json_path: Path, seconds: float, peer: str | None = None) -> None:
-    """Measure every part and the whole loop, write the numbers, show a table.
+def main(config: ExperimentConfig, json_path: Path | None, seconds: float, peer: str | None = None) -> None:
+    """Measure every part and the whole loop, show a table, write the numbers.
 
     Args:
         config: whose sizes are measured.
-        json_path: where the numbers go; docs/bench.md says what they mean.
+        json_path: where the numbers go, if anywhere; docs/bench.md says what they mean.
         seconds: for each part, over all rounds. Under 1, and on an accelerator, the Nature CNN is left out.
         peer: `torch` times the network's update there too.
 
@@ -67,7 +67,8 @@ def main(config: ExperimentConfig, json_path: Path, seconds: float, peer: str | 
             raise ConfigError("jaxrl bench compares with a peer where runtime.kind is sebulba; leave --peer out")
         measure_selfplay(experiment, json_path, seconds, lambda: _circumstances(experiment, seconds))
         return
-    check_writable(json_path)  # better to know before than after
+    if json_path:
+        check_writable(json_path)  # better to know before than after
     if peer is not None:
         peers.check(config.network)
     console = Console(stderr=True)
@@ -94,11 +95,12 @@ def main(config: ExperimentConfig, json_path: Path, seconds: float, peer: str | 
         **_circumstances(experiment, seconds),
         "load_average": load,
     }
-    replace_json(json_path, result)
     Console().print(table(result))
     if load is not None and load > BUSY * result["cores"]:
         print(f"other processes were busy here (load average {load:.1f}): trust CPU efficiency more than utilisation")
-    print(f"written to {json_path}")
+    if json_path:
+        replace_json(json_path, result)
+        print(f"written to {json_path}")
 
 
 def _prepare(experiment: Experiment, seconds: float, stack: ExitStack) -> tuple[dict[str, Part], Sizes]:

@@ -7,20 +7,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import yaml
 
-from jaxrl.cli.game import CHAMPION
 from jaxrl.errors import UserError
 from jaxrl.locm.bot import PlayerChooser
 from jaxrl.locm.players import PLAYERS, Player
 from jaxrl.locm.policy.chooser import PolicyChooser
 from jaxrl.locm.policy.weights import Weights, as_weights
 from jaxrl.locm.rulebook import Rules, read_rules
-from jaxrl.run.zoo.card import CONFIG, exported_file, read_card, read_member, zoo
+from jaxrl.run.zoo.card import CONFIG, exported_file, read_card, read_member
 
 if TYPE_CHECKING:
     from jaxrl.record.rundir import RunDir
 
 POOL = "standing/pool/"
-CHAMPION_FILE = "locm"  # the champion in the zoo
 
 
 def read_weights(word: str) -> Weights:
@@ -29,9 +27,7 @@ def read_weights(word: str) -> Weights:
     Raises:
         UserError: there is none, or it is of another game.
     """
-    if word == CHAMPION and CHAMPION_FILE not in zoo():
-        raise UserError("this jaxrl comes without a champion; name a run folder, or a file that `jaxrl export` wrote")
-    file = exported_file(f"zoo:{CHAMPION_FILE}" if word == CHAMPION else word)
+    file = exported_file(word)
     if file is not None:
         config, steps = yaml.safe_load(read_member(file, CONFIG)), read_card(file).get("env_steps")
         with np.load(file, allow_pickle=False) as arrays:

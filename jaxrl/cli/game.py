@@ -82,7 +82,7 @@ def bot(arguments: Sequence[str]) -> int:
     from jaxrl.locm.policy.without_jax import stand_in
     from jaxrl.run.zoo.card import exported_file
 
-    if options.player == CHAMPION or exported_file(options.player) is not None:
+    if exported_file(options.player) is not None:
         stand_in()  # before what is next imports JAX, which scripts and the checkpoints of a run need
     os.environ.setdefault("JAX_PLATFORMS", "cpu")  # no accelerator starts as fast, and one game needs none
     from jaxrl.cli.contenders import make_chooser

@@ -22,7 +22,7 @@ def bench(arguments: Sequence[str]) -> int:
         help="followed by --KEY VALUE for settings, as in `jaxrl train`; a scale of speech; or a game, as in "
         "`jaxrl bench locm --help`",
     )
-    add("--json", type=Path, metavar="FILE", required=True, help="where the numbers go")
+    add("--json", type=Path, metavar="FILE", help="also write the numbers there")
     add("--seconds", type=positive_float, default=10.0, metavar="S", help="per part; default: 10")
     add("--peer", choices=["torch"], help="also time the network's update in PyTorch, where that is installed")
     options, settings = parser.parse_with_settings(arguments)

@@ -39,7 +39,8 @@ class RuntimeConfig:
             same, and `once` needs a quarter of the memory.
         actor_devices: indices of the devices that act, used in turn by the actors.
         learner_devices: indices of the devices that learn; the batch is split evenly over them.
-        timeout_s: no wait between actors and learner lasts longer; a run that waits so long is broken and ends.
+        timeout_s: the learner waits no longer for an unroll, and whatever waits for it ten times as long; a run that
+            waits so long is broken and ends.
     """
 
     kind: Literal["sebulba", "anakin", "selfplay"] = "sebulba"

@@ -282,7 +282,7 @@ def test_the_words_of_a_key_never_reach_argparse() -> None:
             ["train", "CONFIG", "--agent.name", "impala", "--agent.hypers.q_cost", "1"],
             "command line: agent impala",
         ),
-        (["bench", "CONFIG"], "bench: the following arguments are required: --json"),
+        (["bench"], "bench: the following arguments are required: CONFIG"),
         (["bench", "CONFIG", "--json", "f", "--seconds", "0"], "bench: argument --seconds: must be a number above 0"),
         (["evaluate"], "evaluate: the following arguments are required: RUN"),
         (["evaluate", "x", "--episodes", "0"], "evaluate: argument --episodes: must be a whole number of at least 1"),

@@ -12,6 +12,8 @@ from jaxrl.errors import ConfigError, UserError, nearest
 
 AGENTS = Path(__file__).parent / "agents"  # the exported agents of the package
 PREFIX, SUFFIX = "zoo:", ".npz"
+CHAMPION = "champion"  # of the card game, which has a name of its own
+NICKNAMES = {CHAMPION: f"{PREFIX}locm"}
 CARD, CONFIG = "card.json", "config.yaml"
 
 Card = dict[str, Any]
@@ -27,11 +29,12 @@ def zoo() -> dict[str, Path]:
 
 
 def exported_file(word: str) -> Path | None:
-    """The file that `word` names, a path or `zoo:NAME`; None where it is neither, such as a run folder.
+    """The file that `word` names, a path, `zoo:NAME` or `champion`; None where it is none, such as a run folder.
 
     Raises:
         ConfigError: the zoo has no agent of this name.
     """
+    word = NICKNAMES.get(word, word)
     if not word.startswith(PREFIX):
         path = Path(word).expanduser()
         return path if path.is_file() else None

@@ -38,13 +38,15 @@ def forward_flops(config: PolicyConfig, size: int, seen: int) -> float:
     return 2.0 * weights + config.layers * 4.0 * seen * config.width
 
 
-def main(path: Path, json_file: Path, seconds: float) -> None:
+def main(path: Path, json_file: Path | None, seconds: float) -> None:
     """Measure the policy of a scale for at most about `seconds` a part, print it, and write it to `json_file`."""
-    check_writable(json_file)
+    if json_file:
+        check_writable(json_file)
     told = measure_policy(read_scale(path), seconds)
     for name, value in told.items():
         print(f"{name:34}  {value:.4g}" if isinstance(value, float) else f"{name:34}  {value}")
-    replace_json(json_file, told)
+    if json_file:
+        replace_json(json_file, told)
 
 
 def measure_policy(scale: Scale, seconds: float) -> dict[str, Any]:
