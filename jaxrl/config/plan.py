@@ -67,9 +67,11 @@ def _plan_selfplay(config: ExperimentConfig, num_hosts: int) -> Plan:
         ("agent.replay.capacity", getattr(getattr(config.agent, "replay", None), "capacity", 0) > 0),
         ("hosts.coordinator", num_hosts > 1),
         ("evaluation.episodes", config.evaluation.episodes > 0),
+        ("agent.normalise_rewards", getattr(config.agent, "normalise_rewards", False)),
     ):
         if what:
-            one = "0" if setting in ("agent.replay.capacity", "evaluation.episodes") else "one, or left out"
+            values = {"agent.normalise_rewards": "false", "agent.replay.capacity": "0", "evaluation.episodes": "0"}
+            one = values.get(setting, "one, or left out")
             raise ConfigError(f"runtime.kind selfplay cannot use {setting} as it is set; it must be {one}")
     if table.num_columns % _minibatches(config):
         raise ConfigError(

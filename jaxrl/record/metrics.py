@@ -63,7 +63,7 @@ METRICS: dict[str, Metric] = {
     "selfplay/game_length": Metric("actions", "Mean length of those games, actions of both seats."),
     "selfplay/first_seat": Metric("-1 to 1", "Mean result of seat 0 in those games: what moving first is worth."),
     "selfplay/filled": Metric("0 to 1", "Share of the rows of a batch that hold an action that is learnt from."),
-    "selfplay/lost": Metric("0 to 1", "Share of the actions that found no row; more `selfplay.unroll_rows` hold them."),
+    "selfplay/lost": Metric("0 to 1", "Share of the finished rows that found no place; more `unroll_rows` hold them."),
     "selfplay/meets_pool": Metric(
         "0 to 1", "Share of about the last hundred updates' games against the pool that the learning policy won."
     ),

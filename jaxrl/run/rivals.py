@@ -17,7 +17,7 @@ from jaxrl.run.experiment import EVALUATION_KEY, build
 from jaxrl.run.runtimes import make_selfplay
 from jaxrl.run.trained import Trained
 from jaxrl.selfplay.exploit import Response, alone_against, responses, seat
-from jaxrl.selfplay.scripted import make_contest
+from jaxrl.selfplay.scripted import make_contest, win_rate
 
 GAMES = 2000  # against each player
 STRETCHES = 20  # points of the curve
@@ -49,11 +49,10 @@ def climb(trained: Trained, games: int | None, greedy: bool) -> dict[str, Any]:
     if not greedy:
         raise ConfigError(f"{trained.name} is scored by its most probable actions only; leave --no-greedy out")
     contest = jax.jit(make_contest(experiment.agent, game, game.scripts, number))
-    for name, won in contest(trained.state, experiment.key(EVALUATION_KEY)).items():
-        share = float(won)
-        error = math.sqrt(share * (1 - share) / number)
-        result |= {f"against_{name}": share, "mean_return": 2 * share - 1, "standard_error": 2 * error}
-        result["score_against"] = name
+    for name, returns in jax.device_get(contest(trained.state, experiment.key(EVALUATION_KEY))).items():
+        result |= {f"against_{name}": win_rate(returns), "mean_return": float(returns.mean()), "score_against": name}
+        result |= {"standard_error": float(returns.std(ddof=1) / math.sqrt(number))}
+        result |= {"min_return": min(-1.0, float(returns.min())), "max_return": max(1.0, float(returns.max()))}
     return result
 
 

@@ -18,7 +18,7 @@ from jaxrl.runtime.seam import Announce, ignore
 from jaxrl.selfplay.frozen import Pool
 from jaxrl.selfplay.games import TwoPlayerGame
 from jaxrl.selfplay.period import Carry, Ended, Period
-from jaxrl.selfplay.scripted import make_contest
+from jaxrl.selfplay.scripted import make_contest, win_rate
 from jaxrl.selfplay.seats import Play
 from jaxrl.types import Agent, Array, Episode, Key, TrainState, Update
 
@@ -100,8 +100,8 @@ class SelfPlay:
             self.updates_done += 1
             told, number = jax.device_get((ended, env_steps))
             if self._contest is not None and self.updates_done % self._config.evaluate_every == 0:
-                shares = self._contest(self._carry.state, jax.random.fold_in(self._key, self.updates_done))
-                self._scores = {name: np.float32(share) for name, share in shares.items()}
+                returns = self._contest(self._carry.state, jax.random.fold_in(self._key, self.updates_done))
+                self._scores = {name: np.float32(win_rate(each)) for name, each in returns.items()}
             metrics = {
                 **metrics,
                 **{f"selfplay/against_{name}": score for name, score in self._scores.items()},

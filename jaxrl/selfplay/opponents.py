@@ -18,7 +18,7 @@ from jaxrl.config.sections import OpponentConfig
 class Ledger(NamedTuple):
     """What is known of the members; M is the pool's capacity, and the first `size` places are taken."""
 
-    score: jax.Array  # float32 [M]: sum of the results in {1, 0, -1} in this learning period, for the policy
+    score: jax.Array  # float32 [M]: sum of the results for the policy (of cards 1, 0, -1) in this period
     games: jax.Array  # float32 [M]
     size: jax.Array  # int32 []
     waited: jax.Array  # int32 []: learning periods since a copy was frozen
@@ -44,7 +44,7 @@ def opponent_distribution(config: OpponentConfig, ledger: Ledger) -> jax.Array:
             weight = jnp.ones_like(result)
         case "squared":
             # 1 - win rate = (1 - mean result) / 2. The floor decides only where every member is always beaten.
-            weight = jnp.square((1 - result) / 2) + 1e-6
+            weight = jnp.square(jnp.maximum(1 - result, 0) / 2) + 1e-6
         case "softmin":
             worst = jnp.min(jnp.where(there, result, jnp.inf))
             weight = jnp.exp(-(result - worst) / config.softmin_temperature)

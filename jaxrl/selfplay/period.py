@@ -199,17 +199,18 @@ def _watch_games(unrolled: _Played) -> Metrics:
         "selfplay/game_length": jnp.sum(jnp.where(games.last, games.length, 0)) / ended,
         "selfplay/first_seat": jnp.sum(jnp.where(games.last, games.result, 0)) / ended,
         "selfplay/filled": jnp.mean(mask.astype(jnp.float32)),
-        "selfplay/lost": unrolled.lost / jnp.maximum(jnp.sum(~games.last), 1),
+        "selfplay/lost": unrolled.lost / jnp.maximum(unrolled.lost + jnp.sum(mask), 1),
     }
 
 
 def _watch_pool(table: Table, pool: Pool, met: jax.Array) -> Metrics:
     """Win rates; a half where nobody was met yet."""
     rates = 0.5 + 0.5 * met[:, 0] / jnp.maximum(met[:, 1], 1e-9)
-    result, there = mean_result(pool.ledger), jnp.arange(len(pool.ledger.games)) < pool.ledger.size
+    there = (jnp.arange(len(pool.ledger.games)) < pool.ledger.size) & (pool.ledger.games > 0)
+    worst = jnp.min(jnp.where(there, mean_result(pool.ledger), 1.0))
     names = ["pool", *(name for name, _ in table.scripts)]
     return {
         **{f"selfplay/meets_{name}": rate for name, rate in zip(names, rates, strict=True)},
         "selfplay/pool_size": pool.ledger.size.astype(jnp.float32),
-        "selfplay/pool_worst": 0.5 + 0.5 * jnp.min(jnp.where(there & (pool.ledger.games > 0), result, 1.0)),
+        "selfplay/pool_worst": 0.5 + 0.5 * jnp.where(there.any(), worst, 0.0),
     }

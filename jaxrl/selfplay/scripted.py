@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
 
 from jaxrl.config.seating import Table
 from jaxrl.selfplay.frozen import make_decide
@@ -17,7 +19,7 @@ from jaxrl.types import Agent, Key, PyTree, TrainState
 def make_contest(
     agent: Agent, game: TwoPlayerGame, scripts: Mapping[str, Script], num_games: int
 ) -> Callable[[TrainState, Key], dict[str, jax.Array]]:
-    """(train state, key) -> the policy's share of `num_games` games against each script; one cut off counts as half.
+    """(train state, key) -> what the policy got in each of `num_games` games against each script, float32 [num_games].
 
     The policy takes its most probable action, and has seat 0 in every other game; memory is kept by seat. All matches
     are one program: rules and network are compiled once.
@@ -33,14 +35,14 @@ def make_contest(
         actor_state = agent.initial_actor_state(total)
         games = env.reset(start_key)
         memory = jax.tree.map(lambda x: jnp.stack([x, x]), actor_state)
-        wins, over = jnp.zeros(total, jnp.float32), jnp.zeros(total, bool)
-        begin = games, memory, jnp.ones((2, total), bool), wins, over, jnp.int32(0)
+        got, over = jnp.zeros(total, jnp.float32), jnp.zeros(total, bool)
+        begin = games, memory, jnp.ones((2, total), bool), got, over, jnp.int32(0)
 
         def going(now: PyTree) -> jax.Array:
             return ~now[4].all()
 
         def step(now: PyTree) -> PyTree:
-            games, memory, fresh, wins, over, number = now
+            games, memory, fresh, got, over, number = now
             turn = env.timestep(games)
             player = turn.player.astype(jnp.int32)
             first = jnp.where(player == 0, fresh[0], fresh[1])
@@ -52,12 +54,17 @@ def make_contest(
                 return jnp.where(moves.reshape(*moves.shape, *(1,) * (old.ndim - 2)), new[None], old)
 
             memory = jax.tree.map(keep, after, memory)
-            result = jnp.where(table.learner_seats() == 0, turn.reward[:, 0], turn.reward[:, 1])
-            wins = jnp.where(turn.last & ~over, 0.5 + 0.5 * result, wins)
+            reward = jnp.where(table.learner_seats() == 0, turn.reward[:, 0], turn.reward[:, 1])
+            got = got + jnp.where(over, 0.0, reward)
             games = env.step(games, output.action)
-            return games, memory, fresh & ~moves, wins, over | turn.last, number + 1
+            return games, memory, fresh & ~moves, got, over | turn.last, number + 1
 
-        shares = jnp.mean(jax.lax.while_loop(going, step, begin)[3].reshape(len(scripts), num_games), axis=1)
-        return dict(zip(scripts, shares, strict=True))
+        returns = jax.lax.while_loop(going, step, begin)[3].reshape(len(scripts), num_games)
+        return dict(zip(scripts, returns, strict=True))
 
     return contest
+
+
+def win_rate(returns: ArrayLike) -> float:
+    """Share of the games that were won, of what was got in each; those that are level, or cut off, count as half."""
+    return float(np.mean(0.5 + 0.5 * np.sign(returns)))

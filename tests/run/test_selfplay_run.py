@@ -97,6 +97,10 @@ def test_a_kill_loses_at_most_what_came_after_the_checkpoint(tmp_path):
 
 def test_what_it_cannot_do_is_one_sentence(tmp_path):
     for words, message in (
+        (
+            ["--agent.normalise_rewards", "true"],
+            r"^runtime\.kind selfplay cannot use agent\.normalise_rewards .* must be false",
+        ),
         (["--evaluation.episodes", "5"], r"^runtime\.kind selfplay cannot use evaluation\.episodes .* must be 0"),
         (["--population.size", "2"], r"population\.size .* must be one"),
         (["--agent.replay.capacity", "2"], r"agent\.replay\.capacity .* must be 0"),

@@ -1,6 +1,7 @@
 """Updates of self-play in Kuhn poker: learning, the pool, scripts, and going on from a saved run."""
 
 import dataclasses
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,10 +15,12 @@ from jaxrl.networks.heads import PolicyValueNetwork
 from jaxrl.networks.mlp import MLPTorso
 from jaxrl.record import leaves
 from jaxrl.selfplay.kuhn import BET, Kuhn
+from jaxrl.selfplay.pennies import HEADS, TAILS, Pennies
 from jaxrl.selfplay.period import make_period
-from jaxrl.selfplay.scripted import make_contest
+from jaxrl.selfplay.scripted import make_contest, win_rate
 from jaxrl.types import Agent, TrainState
 
+KUHN = Kuhn()
 SMALL = SelfPlayConfig(
     period=3,
     num_slots=4,
@@ -27,11 +30,11 @@ SMALL = SelfPlayConfig(
 )
 
 
-def make_agent(num_updates: int, **hypers: float) -> Agent:
+def make_agent(num_updates: int, game: Any = KUHN, layers: tuple[int, ...] = (32,), **hypers: float) -> Agent:
     """IMPALA with an MLP."""
-    network = PolicyValueNetwork(MLPTorso((32,), jnp.dtype("float32")), 2)
+    network = PolicyValueNetwork(MLPTorso(layers, jnp.dtype("float32")), 2)
     config = impala.Config(upgo=1.0, hypers=impala.Hypers(discount_factor=1.0, **hypers), reward_transform="identity")
-    return impala.make(config, network, Kuhn().spec, num_updates)
+    return impala.make(config, network, game.spec, num_updates)
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +77,7 @@ def test_a_saved_run_goes_on_bit_for_bit(small):
         np.testing.assert_array_equal(a, b)
 
 
-def test_a_match_against_a_script_is_the_policys_share():
+def test_a_match_against_a_script_is_what_the_policy_gets():
     """A policy that always bets meets one that always calls: 2 to whoever has the higher card, so a half; and wins 1
     in every game of one that passes, as one that always passes loses 1, on either seat."""
     agent, game = make_agent(1), Kuhn()
@@ -88,9 +91,20 @@ def test_a_match_against_a_script_is_the_policys_share():
         return state.replace(params={**state.params, "policy": {**policy, "bias": bias}})
 
     bets, passes = (contest(always(action), jax.random.key(1)) for action in (BET, 1 - BET))
-    assert abs(bets["calling"] - 0.5) < 0.3
-    assert float(bets["passing"]) == pytest.approx(0.5 + 0.5)
-    assert float(passes["calling"]) == pytest.approx(0.5 - 0.5)
+    assert set(np.asarray(bets["calling"])) == {-2, 2} and abs(win_rate(bets["calling"]) - 0.5) < 0.15
+    assert (bets["passing"] == 1).all() and win_rate(bets["passing"]) == 1
+    assert (passes["calling"] == -1).all() and win_rate(passes["calling"]) == 0
+
+
+def test_a_match_of_several_payments_adds_them_up():
+    """Seat 0 lays heads and seat 1 tails against one who lays heads: 1 and 2 are won as seat 0, and as seat 1."""
+    agent, game = make_agent(1, Pennies(), layers=()), Pennies()
+    state = agent.init(jax.random.key(0))
+    contest = make_contest(agent, game, game.scripts, 4)
+    kernel = jnp.zeros((7, 2)).at[0, HEADS].set(50).at[1, TAILS].set(50)
+    policy = {**state.params["policy"], "kernel": kernel}
+    returns = contest(state.replace(params={**state.params, "policy": policy}), jax.random.key(1))
+    assert (returns["heads"] == 3).all()
 
 
 def test_learning_beats_the_script():
