@@ -143,7 +143,8 @@ def loss(
         entropy=(hypers.entropy_cost, rows.entropy_loss()),
     )
     pull, hold = _pulls(1.0, rows.temperature, rows, hypers)
-    variance = jnp.var(q, axis=-1) * jnp.square(hold / pull)
+    legal = None if trajectory.legal is None else trajectory.legal[:-1]
+    variance = jnp.var(q, axis=-1, where=legal) * jnp.square(hold / pull)
     return total, {**metrics, "advantage/std": jnp.sqrt(ops.masked_mean(variance, mask))}
 
 

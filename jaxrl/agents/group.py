@@ -135,11 +135,14 @@ def choices(trajectory: Trajectory) -> jax.Array:
     return mask if trajectory.legal is None else mask & (jnp.sum(trajectory.legal[:-1], axis=-1) > 1)
 
 
-def divergence(trajectory: Trajectory, reference_logits: Array) -> tuple[jax.Array, jax.Array]:
-    """How far who acted was from a reference with these logits [T, B, A]: `d = log mu(a) - log ref(a)` where an action
-    was chosen, else 0, [T, B]; and the mean of `exp(-d) + d - 1` over the choices, an estimate of KL(mu, ref)."""
+def divergence(
+    trajectory: Trajectory, reference_logits: Array, temperature: float | jax.Array = 1.0
+) -> tuple[jax.Array, jax.Array]:
+    """How far who acted was from a reference with these logits [T, B, A] at a temperature: `d = log mu(a) - log ref(a)`
+    where an action was chosen, else 0, [T, B]; and the mean of `exp(-d) + d - 1` over the choices, an estimate of
+    KL(mu, ref)."""
     legal = None if trajectory.legal is None else trajectory.legal[:-1]
-    reference = ops.log_prob(ops.softmax_policy(reference_logits, 1.0, legal), trajectory.action)
+    reference = ops.log_prob(ops.softmax_policy(reference_logits, temperature, legal), trajectory.action)
     chosen = choices(trajectory)
     apart = jnp.where(chosen, ops.log_prob(trajectory.behaviour_logits, trajectory.action) - reference, 0)
     return apart, ops.masked_mean(jnp.exp(-apart) + apart - 1, chosen)

@@ -43,7 +43,7 @@ def make_transform(config: OptimiserConfig) -> optax.GradientTransformation:
     if config.name == "adam":
         scale = optax.scale_by_adam(config.beta1, config.beta2, config.epsilon)
     else:
-        scale = optax.scale_by_rms(config.beta2, config.epsilon)
+        scale = optax.scale_by_rms(config.beta2, config.epsilon, eps_in_sqrt=False)
     return optax.chain(optax.clip_by_global_norm(config.max_grad_norm), scale)
 
 

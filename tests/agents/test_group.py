@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxrl import ops
 from jaxrl.agents import group
 from jaxrl.envs.episode import Episode, advance, begin, to_timestep
 from jaxrl.errors import ConfigError
@@ -120,6 +121,18 @@ def test_a_group_of_equal_rewards_learns_nothing_from_them(config, double):
     (_, metrics), gradient = compiled(config)(draw_params(0), hypers, given)  # the reference is the policy itself
     assert max(float(np.abs(leaf).max()) for leaf in jax.tree.leaves(gradient)) < 1e-12
     assert abs(float(metrics["loss/kl"])) < 1e-12
+
+
+def test_a_policy_has_no_distance_from_itself_at_the_temperature_that_acted(double):
+    trajectory, logits = (
+        draw_trajectory(0, legality=True),
+        np.random.default_rng(0).normal(0, 2, np.shape(draw_trajectory(0).behaviour_logits)),
+    )
+    acted = ops.softmax_policy(logits, 0.7, trajectory.legal[:-1])
+    trajectory = trajectory._replace(behaviour_logits=acted)
+    apart, kl = group.divergence(trajectory, logits, 0.7)
+    np.testing.assert_allclose([np.abs(apart).max(), kl], 0, atol=1e-12)
+    assert group.divergence(trajectory, logits)[1] > 1e-3
 
 
 def test_mistakes_are_one_sentence():

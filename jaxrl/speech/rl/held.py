@@ -65,13 +65,15 @@ def judged(
     """What a policy did with the unseen prompts, and the scores of its cool answers.
 
     Of its cool answers the score and its parts, and what is in no score, see `in_waves`. Under names that begin with
-    `sampled` the same of those that were sampled as in training, and the standard error of their score, so that "the
-    score rises" is said of fixed prompts and not of those that an update drew.
+    `sampled` the same of those that were sampled as in training, and the standard error of their score over other
+    answers to these prompts, so that "the score rises" is said of fixed prompts and not of those that an update drew.
     """
     scores = scorer.score(held, told.cool)
-    sampled = [score for some in told.sampled for score in scorer.score(held, some)]
+    draws = [scorer.score(held, some) for some in told.sampled]
+    sampled = [score for some in draws for score in some]
     as_trained = averages(sampled) | in_waves([*held] * len(told.sampled), sampled, judge)
-    error = np.std([score.total for score in sampled]) / len(sampled) ** 0.5
+    within = np.var([[score.total for score in some] for some in draws], axis=0, ddof=1)  # of a prompt's answers
+    error = (np.mean(within) / len(sampled)) ** 0.5
     found = averages(scores) | in_waves(held, scores, judge)
     found |= {f"sampled_{name}": value for name, value in as_trained.items()} | {"sampled_error": float(error)}
     return {**found, "prompts": len(scores)}, scores

@@ -56,11 +56,13 @@ def paid(trajectory: Trajectory, reward: np.ndarray) -> Trajectory:
 
 
 @partial(jax.jit, static_argnames="network")
-def drifted(network: TokenNetwork, supervised: Any, trajectory: Trajectory) -> tuple[jax.Array, jax.Array]:
-    """`agents.group.divergence` from the supervised policy."""
+def drifted(
+    network: TokenNetwork, supervised: Any, trajectory: Trajectory, temperature: float
+) -> tuple[jax.Array, jax.Array]:
+    """`agents.group.divergence` from the supervised policy at the temperature of what was sampled."""
     tokens = jnp.swapaxes(trajectory.observation, 0, 1)
     logits = jnp.swapaxes(network.model.apply({"params": supervised}, tokens), 0, 1)[:-1]
-    return divergence(trajectory, logits)
+    return divergence(trajectory, logits, temperature)
 
 
 def averages(scores: Sequence[Score]) -> dict[str, float]:
@@ -133,7 +135,7 @@ def make_update(
     def update(state: TrainState, key: jax.Array) -> tuple[TrainState, Mapping[str, Any]]:
         start = time.monotonic()
         batch = play(state, key)
-        apart, kl = drifted(network, supervised, batch.trajectory)
+        apart, kl = drifted(network, supervised, batch.trajectory, config.temperature)
         chosen = choices(batch.trajectory)
         reward = rewards(batch.scores, batch.lengths, len(batch.trajectory.action))
         trajectory = paid(batch.trajectory, reward)

@@ -223,7 +223,7 @@ def cloned(
         )
         rows.append(_row("voice", f"cloned, {title}", marks, 1 / LINE_UP, float(np.mean(twins)), "code histogram"))
         gaps, other = ([_gap(told, one.voice) for one, told in zip(chosen, some, strict=True)] for some in found)
-        error = float(np.std(gaps) / len(gaps) ** 0.5)
+        error = standard_error(gaps)
         likeness[title] = {"gap": float(np.mean(gaps)), "error": error, "twin": float(np.mean(other)), "items": count}
     return rows, likeness
 
@@ -257,5 +257,9 @@ def _profile(some: Sequence[Speech]) -> np.ndarray:
 
 
 def _row(axis: str, name: str, marks: Sequence[float], chance: float, twin: float, judge: str) -> Row:
-    error = float(np.std(marks) / max(len(marks), 1) ** 0.5)
-    return Row(axis, name, float(np.mean(marks)), error, chance, twin, len(marks), judge)
+    return Row(axis, name, float(np.mean(marks)), standard_error(marks), chance, twin, len(marks), judge)
+
+
+def standard_error(marks: Sequence[float]) -> float:
+    """That of their mean; 0 of a single one, of which it is not known."""
+    return float(np.std(marks, ddof=1) / len(marks) ** 0.5) if len(marks) > 1 else 0.0
