@@ -77,6 +77,8 @@ def learning_curve(run: Run, window: int = 100) -> Curve:
     mean over two or three says little. Where fewer have finished in all, every point is kept.
     """
     episodes = read_episodes(run)
+    told = np.isfinite(episodes["episode_return"])  # one that was paid without bound would be in every later sum
+    episodes = {name: column[told] for name, column in episodes.items()}
     returns, env_steps = episodes["episode_return"], episodes["env_steps"]
     if returns.size == 0:
         return Curve(np.empty(0), np.empty(0))
@@ -97,6 +99,8 @@ def metric_curve(run: Run, name: str) -> Curve:
     if name not in metrics:
         raise RunDataError(f"{run} has no metric {name!r}; it has {', '.join(sorted(metrics))}")
     present = np.isfinite(metrics[name])
+    if not present.any():
+        raise RunDataError(f"{run} has no report in which {name!r} is a number")
     return Curve(metrics["env_steps"][present], metrics[name][present])
 
 

@@ -50,9 +50,13 @@ def describe(run: RunDir) -> dict[str, Any]:
 
 
 def reports(run: RunDir, first: int) -> dict[str, Any]:
-    """The whole lines of metrics.jsonl from number `first` on; `next` is where to go on. One cut short is left out."""
+    """The whole lines of metrics.jsonl from number `first` on, but what is no JSON; `next` is where to go on."""
     lines = run.metrics.read_bytes().split(b"\n")[:-1] if run.metrics.exists() else []
-    return {"rows": [json.loads(line) for line in lines[first:] if line], "next": len(lines)}
+    rows = []
+    for line in lines[first:]:
+        with suppress(ValueError):
+            rows.append(json.loads(line))
+    return {"rows": rows, "next": len(lines)}
 
 
 class Page(BaseHTTPRequestHandler):
@@ -69,15 +73,19 @@ class Page(BaseHTTPRequestHandler):
         elif address.path == "/":
             self._send("text/html; charset=utf-8", Path(__file__).with_name("live.html").read_bytes())
         elif address.path == "/run":
-            self._send("application/json", json.dumps(describe(run)).encode())
+            self._send_json(describe(run))
         elif address.path == "/metrics":
             first = parse_qs(address.query).get("from", ["0"])[0]
-            rows = reports(run, int(first) if first.isdecimal() else 0)
-            self._send("application/json", json.dumps(rows).encode())
+            self._send_json(reports(run, int(first) if first.isdecimal() else 0))
         elif address.path == "/film" and (film := newest(run.path, FILMS)) is not None:
             self._send(FILMS[film.suffix], film.read_bytes())
         else:
             self.send_error(404)
+
+    def _send_json(self, content: Any) -> None:
+        """Without NaN and infinities, which no browser reads."""
+        finite = json.loads(json.dumps(content), parse_constant=lambda _: None)
+        self._send("application/json", json.dumps(finite).encode())
 
     def _send(self, kind: str, content: bytes) -> None:
         self.send_response(200)

@@ -191,10 +191,10 @@ def _the_one(told: Iterable[str | None], complaint: str) -> str | None:
 
 def final_return(run: Run) -> float:
     """Mean raw return of the last 100 training episodes, acting policy; raises `RunDataError` where none finished."""
-    curve = metric_curve(run, "episode/return")
-    if curve.value.size == 0:
-        raise RunDataError(f"{run} has no return: no episode finished while it trained; train it longer")
-    return float(curve.value[-1])
+    try:
+        return float(metric_curve(run, "episode/return").value[-1])
+    except RunDataError as error:
+        raise RunDataError(f"{run} has no return: no episode finished while it trained; train it longer") from error
 
 
 def evaluation_return(run: Run) -> float:

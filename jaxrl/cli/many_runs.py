@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jaxrl.cli.output import lasting_output
-from jaxrl.cli.parser import Parser, count, positive_float, positive_int
+from jaxrl.cli.parser import Parser, count, positive_float, positive_int, seed
 
 
 def sweep(arguments: Sequence[str]) -> int:
@@ -24,7 +24,7 @@ def sweep(arguments: Sequence[str]) -> int:
         metavar="N",
         help="at most N runs of each file; `method: random` needs it or run_cap",
     )
-    add("--draw-seed", type=int, default=0, metavar="N", help="of random draws; default: 0")
+    add("--draw-seed", type=seed, default=0, metavar="N", help="of random draws; default: 0")
     add(
         "--population",
         type=_members,

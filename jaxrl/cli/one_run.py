@@ -173,9 +173,9 @@ def evaluate(arguments: Sequence[str]) -> int:
         overrides=settings,
     )
     lost = result.pop("film_lost", "")
-    _print_result(result)
     if options.json:
-        replace_json(options.json, result)
+        replace_json(options.json, result)  # first: standard output may be gone
+    _print_result(result)
     if lost:
         raise UserError(lost)
     return 0

@@ -56,7 +56,13 @@ def lasting_output() -> Iterator[None]:
 
 
 def prepare_output() -> None:
-    """Print a question mark for what the encoding of a terminal has not, and to nowhere where there is no output."""
+    """Print a question mark for what the encoding of a terminal has not, and to nowhere where there is no output.
+
+    No file of the run gets the number of a stream that is closed: what a library writes there would go into it.
+    """
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(number, True)
+    os.close(number)
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:  # closed by whoever started this

@@ -149,6 +149,8 @@ class Checkpoints:
             try:
                 counters, saved = store.read(entry.path)
             except store.DamagedError as error:
+                if not entry.path.exists():  # the run, which trains, has saved newer ones since
+                    return self.open()
                 _log.warning("Checkpoint %s is damaged (%s); trying the one before.", entry.path, error)
                 continue
             return Checkpoint(entry.step, counters, entry.path, saved)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import sys
@@ -123,8 +124,8 @@ class ConsoleSink:
         """Show one report: redraw the panel, or print a line."""
         self.count(env_steps, float(values.get("rate/env_steps", 0.0)))
         self._values = values
-        if "episode/return" in values:
-            self._returns.append(float(values["episode/return"]))
+        if math.isfinite(mean := float(values.get("episode/return", math.nan))):
+            self._returns.append(mean)
         if self._live is not None:
             self._live.refresh()
             return

@@ -149,9 +149,8 @@ class RunDir:
             try:
                 file = opened.enter_context(self._lock.open("a", encoding="utf-8"))
                 lock(file.fileno(), self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                file.truncate(0)
-                file.write(f"process {os.getpid()} on {platform.node()}")
-                file.flush()
+                os.ftruncate(file.fileno(), 0)  # unbuffered: a failed write would come again where the file is closed
+                os.write(file.fileno(), f"process {os.getpid()} on {platform.node()}".encode())
             except BlockingIOError:
                 raise BusyError(
                     f"{self} is being written by {self._lock.read_text(encoding='utf-8')}; wait for its end, or end it"

@@ -153,6 +153,9 @@ def main(run_dir: str, project: str, mode: str, close_timeout: str) -> None:
     run = wandb.init(project=project, name=folder.name, dir=run_dir, config=config, **settings)
     run.define_metric("env_steps")
     run.define_metric("*", step_metric="env_steps")
+    if mode == "online":  # what was handed over did not arrive where W&B hung, or was ended, before it was sent
+        arrived = run.starting_step - 1 if run.resumed else -1
+        progress[mode] = min(progress.get(mode, -1), arrived)
     for row in follow(folder / "metrics.jsonl", lambda: bool(select.select([sys.stdin], [], [], LOOK_S)[0])):
         if row["env_steps"] > progress.get(mode, -1):
             run.log({name: value for name, value in row.items() if value is not None}, row["env_steps"], commit=True)

@@ -23,7 +23,7 @@ from jaxrl.errors import ConfigError, UserError
 from jaxrl.record.console import program, typed
 from jaxrl.record.files import check_writable, replace_json
 from jaxrl.record.meters import member_name
-from jaxrl.record.rundir import RunDir
+from jaxrl.record.rundir import RunDir, write_error
 from jaxrl.record.video import Film, check_video_path, write_video
 from jaxrl.record.wandb import WandbSink, choose_mode
 from jaxrl.run.experiment import (
@@ -241,6 +241,20 @@ def _verdict(distance: float | None, trained_share: float | None) -> str:
         return ""
     words = f"the policy is {abs(distance):.0f} standard errors {'below' if distance < 0 else 'above'} it"
     return f", so {words}" if trained_share is None else f"; after {trained_share:.1%} of its training {words} so far"
+
+
+def set_aside_score(run: RunDir, update: int) -> None:
+    """Rename the score of the checkpoint of `update`, where there is one, since it is not that of the run any more.
+
+    Raises:
+        RunDirError: the folder is not writable.
+    """
+    score = run.path / "evaluation.json"
+    try:
+        if score.exists():
+            score.replace(score.with_name(f"evaluation-{update}.json"))
+    except OSError as error:
+        raise write_error(score, error) from error
 
 
 def finish(config: ExperimentConfig, run: RunDir) -> None:

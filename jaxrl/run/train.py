@@ -28,7 +28,7 @@ from jaxrl.record.tensorboard import check_installed
 from jaxrl.record.versions import collect
 from jaxrl.record.video import check_video_path
 from jaxrl.run import hosts
-from jaxrl.run.evaluate import finish
+from jaxrl.run.evaluate import finish, set_aside_score
 from jaxrl.run.experiment import Experiment, build, make_evaluation_screen
 from jaxrl.run.resuming.resume import note, start
 from jaxrl.run.resuming.same_experiment import Resumed, by, other_settings, with_typed
@@ -158,6 +158,7 @@ class Saver:
     def __init__(
         self, run: RunDir, config: ExperimentConfig, runtime: Runtime, recorder: Recorder, counters: Counters
     ) -> None:
+        self._run = run
         self._checkpoints = Checkpoints(run, config.record.keep_checkpoints)
         self._runtime, self._recorder, self._counters = runtime, recorder, counters
         self.saved = runtime.updates_done
@@ -169,6 +170,7 @@ class Saver:
             recorder.before_checkpoint(runtime.state.params)
             counters = {**self._counters, **recorder.counters(), "hosts": jax.process_count()}
             self._checkpoints.save(runtime.updates_done, runtime.state, runtime.standing(), counters)
+            set_aside_score(self._run, self.saved)
             self.saved = runtime.updates_done
 
 

@@ -18,7 +18,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from jaxrl.analysis.runs import read_record
@@ -116,10 +116,10 @@ def run_slurm(
     if missing:
         for run in missing:
             folder.change(run.id, status="queued")
-        submitted = submit(folder, missing, parameters)
-        jobs |= zip((run.id for run in missing), submitted, strict=True)
-        replace_json(folder.path / "slurm" / "jobs.json", jobs, indent=1)
-        alive |= set(submitted)
+        for submitted in submit(folder, missing, parameters):
+            jobs |= submitted
+            replace_json(folder.path / "slurm" / "jobs.json", jobs, indent=1)  # at once: SLURM has them
+            alive |= set(submitted.values())
     looked = time.monotonic()
     while wait and any(jobs[run.id] in alive for run in runs):
         tick()
@@ -135,8 +135,8 @@ def run_slurm(
     return 0 if all(folder.state(run.id).status == "finished" for run in runs) else 1
 
 
-def submit(folder: SweepFolder, runs: Sequence[Run], parameters: Mapping[str, Any]) -> list[str]:
-    """One job array, or several where there are more runs than an array may have: the ids of the jobs, in order."""
+def submit(folder: SweepFolder, runs: Sequence[Run], parameters: Mapping[str, Any]) -> Iterator[dict[str, str]]:
+    """One job array, or several where there are more runs than one may have: of each its runs' ids, and their jobs'."""
     try:
         import submitit  # pyright: ignore[reportMissingImports]
     except ModuleNotFoundError:
@@ -145,14 +145,13 @@ def submit(folder: SweepFolder, runs: Sequence[Run], parameters: Mapping[str, An
         ) from None
     if shutil.which("sbatch") is None:
         raise SweepError("there is no sbatch here; start this on a SLURM login node, or use --on local")
-    jobs = []
     try:
         executor = submitit.AutoExecutor(folder.path.resolve() / "slurm", cluster="slurm")
         executor.update_parameters(slurm_additional_parameters={"requeue": True}, **parameters)
         for start in range(0, len(runs), MAX_ARRAY):
+            part = runs[start : start + MAX_ARRAY]
             with executor.batch():
-                part = [executor.submit(Job(folder, run)) for run in runs[start : start + MAX_ARRAY]]
-            jobs += [job.job_id for job in part]
+                jobs = [executor.submit(Job(folder, run)) for run in part]
+            yield {run.id: job.job_id for run, job in zip(part, jobs, strict=True)}
     except (NameError, TypeError, ValueError, RuntimeError) as error:
         raise SweepError(f"SLURM did not take the jobs: {' '.join(str(error).split())}") from None
-    return jobs

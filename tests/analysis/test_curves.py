@@ -125,6 +125,15 @@ def test_an_entry_of_many_is_as_all_of_them(tmp_path: Path) -> None:
     assert many.value[2] == pytest.approx(within), "of those the mean stands for each"
 
 
+def test_a_return_that_is_no_number_is_in_no_mean(tmp_path: Path) -> None:
+    run = make_run(tmp_path, [1.0] * 300)
+    file = Path(run, "episodes.jsonl")
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    lines[19]["episode_return"] = None
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert (learning_curve(run).value == 1).all()
+
+
 def test_games_that_end_together_are_one_point(tmp_path: Path) -> None:
     """As of a thousand games side by side: of any hundred of them the mean would jump up and down at one place."""
     run = make_run(tmp_path, [0.0] * 100 + [1.0] * 300)

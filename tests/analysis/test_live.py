@@ -87,6 +87,15 @@ def test_reports_go_on_where_the_page_stopped(run, get):
     assert json.loads(get("/metrics?from=2")[1])["rows"] == []
 
 
+def test_damaged_lines_and_numbers_that_no_browser_reads(run, get):
+    with run.metrics.open("a") as file:
+        file.write('{"env_steps": 1, broken\n\n{"env_steps": 300, "loss/total": NaN}\n')
+    (run.path / "evaluation.json").write_text('{"mean_return": NaN}')
+    told = json.loads(get("/metrics")[1])
+    assert told["rows"][-1] == {"env_steps": 300, "loss/total": None} and told["next"] == len(told["rows"]) + 2
+    assert json.loads(get("/run")[1])["evaluation"] == {"mean_return": None}
+
+
 def test_the_newest_film(run, get):
     assert get("/film")[0] == 404
     (run.path / "a.gif").write_bytes(b"GIF89a")

@@ -7,6 +7,7 @@ import os
 import shlex
 import subprocess
 import sys
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -168,6 +169,17 @@ def test_a_film_that_fails_costs_no_score(
     shown = capsys.readouterr()
     assert shown.out == "mean  18.25\n" and json.loads(out.read_text()) == {"mean": 18.25}
     assert shown.err == "jaxrl: error: cannot write a.gif: No space left on device\n"
+
+
+def test_a_score_that_nobody_reads_is_in_its_file(calls: list[Any], tmp_path: Path, monkeypatch) -> None:
+    def broken(*_: Any) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr(sys.modules["jaxrl.run.evaluate"], "evaluate", lambda run, **options: {"mean": 18.25})
+    monkeypatch.setattr("jaxrl.cli.one_run._print_result", broken)
+    with suppress(BrokenPipeError):
+        main(["evaluate", "runs/a", "--json", str(tmp_path / "score.json")])
+    assert json.loads((tmp_path / "score.json").read_text()) == {"mean": 18.25}
 
 
 def test_what_cannot_be_written_is_found_before_the_work(calls: list[Any], capsys: pytest.CaptureFixture[str]) -> None:

@@ -133,3 +133,13 @@ def test_no_escape_codes_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             board.refresh(now=True)
     written = (tmp_path / "log").read_bytes()
     assert b"50 of 100 env steps" in written and b"\x1b" not in written
+
+
+@pytest.mark.parametrize("closed", ["<&- >&- 2>&-", "<&- 2>&-", "<&- >&-", ">&- 2>&-", ""])
+def test_no_file_takes_the_place_of_a_closed_stream(tmp_path: Path, closed: str) -> None:
+    """What a library writes to standard error would go into it."""
+    program = "import os, sys; from jaxrl.cli.output import prepare_output; prepare_output(); print('a', flush=True); "
+    program += "file = open(sys.argv[1], 'w'); file.write(str(file.fileno())); os.system('echo b; echo c >&2')"
+    words = shlex.join([sys.executable, "-c", program, str(tmp_path / "number")])
+    subprocess.run(["bash", "-c", f"{words} {closed}"], cwd=ROOT, check=True, timeout=100, capture_output=True)
+    assert int((tmp_path / "number").read_text()) > 2

@@ -195,6 +195,22 @@ def test_all_files_damaged_at_once_fall_back(two_checkpoints: RunDir, tmp_path: 
     assert opened(run).step == 1
 
 
+def test_what_a_run_removes_while_it_is_read_is_not_damaged(
+    two_checkpoints: RunDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = RunDir(shutil.copytree(two_checkpoints.path, tmp_path / "run"))
+    read, saved = store.read, []
+
+    def late(path: Path) -> Any:
+        """By the time the newest one is read it is gone, and the one before it as well."""
+        for step in range(3, 5 if not saved else 3):
+            saved.append(Checkpoints(run, keep=1).save(step, make_state(step), make_standing(step)))
+        return read(path)
+
+    monkeypatch.setattr(store, "read", late)
+    assert opened(run).step == 4 and not caplog.records
+
+
 def test_a_damaged_one_set_aside_does_not_count_towards_keep(two_checkpoints: RunDir, tmp_path: Path) -> None:
     run = RunDir(shutil.copytree(two_checkpoints.path, tmp_path / "run"))
     for path in files_of(max(run.checkpoints.iterdir())):

@@ -53,6 +53,8 @@ def test_the_live_panel() -> None:
     assert "no episode has finished yet" in stream.getvalue()
     for step in range(10):
         sink.write(250_000, REPORT | {"episode/return": float(step)})
+        sink.write(250_000, REPORT | {"episode/return": float("inf" if step == 4 else "nan")})
+    sink.write(250_000, REPORT | {"episode/return": 9.0})
     sink.close()
     for thread in set(threading.enumerate()) - threads:
         thread.join(60.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import subprocess
 import sys
 from datetime import datetime
@@ -14,6 +15,7 @@ import pytest
 from jaxrl.errors import UserError
 from jaxrl.record import versions
 from jaxrl.record.rundir import BusyError, RunDir, RunDirError
+from tests.support.full_disk import files_of_at_most
 
 NOON = datetime(2026, 1, 2, 12, 0, 0)
 
@@ -119,6 +121,14 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Path, "write_text", full)
     with pytest.raises(RunDirError, match=r"No space left on device; .*--record\.runs_dir"):
         RunDir.create(tmp_path, "a", 0, "", {})
+
+
+def test_a_full_disk_where_the_folder_is_locked(tmp_path: Path) -> None:
+    run = RunDir.create(tmp_path, "a", 0, "", {})
+    with files_of_at_most(0), pytest.raises(RunDirError, match="File too large"), run.locked():
+        pass
+    with run.locked():
+        assert run.writer().startswith(f"process {os.getpid()} on ")
 
 
 def test_versions(tmp_path: Path) -> None:

@@ -164,6 +164,14 @@ def test_what_is_no_agent_is_one_sentence(file, tmp_path, capsys):
                 other.writestr(name, content.read(name))
     with pytest.raises(ExportError, match="is damaged"):
         restore(str(broken))
+    whole = file.read_bytes()
+    for name in ("card.json", "config.yaml", "leaves.json"):
+        with zipfile.ZipFile(file) as content:
+            start = content.getinfo(name).header_offset + 30 + len(name)
+        for place in range(start, start + 60, 7):  # as after a bad transfer
+            broken.write_bytes(whole[:place] + bytes([whole[place] ^ 0x55]) + whole[place + 1 :])
+            with pytest.raises(ExportError):
+                restore(str(broken))
     assert main(["export", str(file), str(tmp_path / "again.npz")]) == 2
     assert "is exported already; copy it" in capsys.readouterr().err
     assert main(["export", "latest", str(tmp_path / "again.zip")]) == 2

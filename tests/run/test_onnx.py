@@ -112,7 +112,7 @@ def test_what_networks_of_your_own_compute(name):
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
 
 
-def test_what_has_no_translation_is_one_sentence():
+def test_what_has_no_translation_is_one_sentence(monkeypatch):
     pytest.importorskip("onnx", reason=REASON)
     from jaxrl.run.onnx_export.translation import to_model
 
@@ -122,7 +122,7 @@ def test_what_has_no_translation_is_one_sentence():
     with pytest.raises(UntranslatableError, match="numbers the rows of its batch"):
         to_model(lambda x: (x + jnp.arange(BATCH, dtype=jnp.float32)[:, None],), inputs, ["y"], {})
     with pytest.raises(UntranslatableError, match="a loop of 12 steps; at most 4"):
-        pytest.MonkeyPatch().setattr("jaxrl.run.onnx_export.translation.LONGEST_SCAN", 4)
+        monkeypatch.setattr("jaxrl.run.onnx_export.translation.LONGEST_SCAN", 4)
         to_model(lambda x: (FUNCTIONS["scan"](x),), inputs, ["y"], {})
 
 

@@ -88,6 +88,17 @@ def test_a_damaged_checkpoint_falls_back(tmp_path, monkeypatch, caplog):
     assert_same_run(run, whole, config)  # the lines of the lost updates were removed, and written again
 
 
+def test_a_score_is_not_that_of_later_checkpoints(tmp_path):
+    config = make_config(tmp_path)
+    _, run = run_training(config)
+    (run.path / "evaluation.json").write_text('{"mean_return": 3.0}')
+    found = Checkpoints(run).open()
+    longer = dataclasses.replace(config, env_steps=2 * config.env_steps)
+    assert found is not None and run_training(longer, run)[0] == 0
+    assert not (run.path / "evaluation.json").exists()
+    assert (run.path / f"evaluation-{found.step}.json").read_text() == '{"mean_return": 3.0}'
+
+
 def test_another_number_of_hosts_would_be_another_batch(tmp_path, monkeypatch, capsys):
     _, run = run_training(make_config(tmp_path))
     found = Checkpoints(run).open()

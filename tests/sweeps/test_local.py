@@ -9,7 +9,8 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import ExitStack
+from argparse import Namespace
+from contextlib import ExitStack, nullcontext
 
 import pytest
 
@@ -320,6 +321,37 @@ def test_a_folder_that_is_written_is_waited_for(sweep, capsys):
         assert local.run_local(sweep, runs, [Slot((CORES[0],))], tick) == 0
     assert statuses(sweep, runs) == ["finished", "finished"]
     assert capsys.readouterr().out.count(f"waiting for process {os.getpid()} on ") == 1
+
+
+def test_jobs_that_slurm_has_taken_are_not_submitted_again(sweep, monkeypatch):
+    """Of three arrays the second is refused the first time."""
+    taken: list[str] = []
+
+    class Executor:
+        def __init__(self, folder, cluster):
+            self.batch = nullcontext
+
+        def update_parameters(self, **parameters):
+            pass
+
+        def submit(self, job):
+            if job.run.id == "c" and "c" not in refused:
+                refused.append("c")
+                raise RuntimeError("QOSMaxSubmitJobPerUserLimit")
+            taken.append(job.run.id)
+            return Namespace(job_id=f"7_{job.run.id}")
+
+    refused: list[str] = []
+    monkeypatch.setitem(sys.modules, "submitit", Namespace(AutoExecutor=Executor))
+    monkeypatch.setattr(slurm.shutil, "which", lambda name: name)
+    monkeypatch.setattr(slurm, "MAX_ARRAY", 2)
+    monkeypatch.setattr(slurm, "jobs_alive", lambda: {f"7_{name}" for name in taken})
+    runs = [make_run(name) for name in "abcde"]
+    (sweep.path / "slurm").mkdir(parents=True)
+    with pytest.raises(SweepError, match="QOSMaxSubmitJobPerUserLimit"):
+        slurm.run_slurm(sweep, runs, {}, wait=False)
+    assert slurm.run_slurm(sweep, runs, {}, wait=False) == 0
+    assert taken == list("abcde")
 
 
 def test_a_job_of_a_scheduler_waits_too(sweep, monkeypatch, capsys):

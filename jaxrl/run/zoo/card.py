@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,15 @@ def exported_file(word: str) -> Path | None:
 
 def read_card(path: Path) -> Card:
     """The card of an exported agent; raises `ExportError` where the file is none."""
-    return json.loads(read_member(path, CARD))
+    return read_json(path, CARD)
+
+
+def read_json(path: Path, name: str) -> Any:
+    """JSON inside an exported agent; raises `ExportError` where the file is none, or has something else there."""
+    try:
+        return json.loads(read_member(path, name))
+    except ValueError as error:
+        raise ExportError(f"{path} is no agent that `jaxrl export` wrote, or is damaged: {error}") from error
 
 
 def read_member(path: Path, name: str) -> str:
@@ -55,7 +64,7 @@ def read_member(path: Path, name: str) -> str:
     try:
         with zipfile.ZipFile(path) as file:
             return file.read(name).decode()
-    except (OSError, KeyError, zipfile.BadZipFile, UnicodeDecodeError) as error:
+    except (OSError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError, ValueError) as error:
         raise ExportError(f"{path} is no agent that `jaxrl export` wrote, or is damaged: {error}") from error
 
 

@@ -20,7 +20,7 @@ import numpy as np
 from jaxrl.record import leaves
 from jaxrl.record.files import replacing
 from jaxrl.record.store import add, add_array, read_leaf
-from jaxrl.run.zoo.card import CARD, CONFIG, Card, ExportError, card_text, read_card, read_member
+from jaxrl.run.zoo.card import CARD, CONFIG, Card, ExportError, card_text, read_card, read_json, read_member
 from jaxrl.types import TrainState
 
 LEAVES = "leaves.json"
@@ -68,7 +68,7 @@ def write_exported(path: Path, config: str, card: Card, state: TrainState) -> No
 
 def read_exported(path: Path) -> Exported:
     """Read the file whole; raises `ExportError` where it is none or is damaged."""
-    config, card, described = read_member(path, CONFIG), read_card(path), json.loads(read_member(path, LEAVES))
+    config, card, described = read_member(path, CONFIG), read_card(path), read_json(path, LEAVES)
     try:
         with np.load(path, allow_pickle=False) as arrays:
             return Exported(path, config, card, [read_leaf(entry, arrays) for entry in described])

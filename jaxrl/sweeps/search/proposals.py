@@ -64,7 +64,9 @@ class Proposals:
         import optuna  # pyright: ignore[reportMissingImports]
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        sampler = optuna.samplers.TPESampler(seed=self._seed + len(self.runs), constant_liar=True, multivariate=True)
+        sampler = optuna.samplers.TPESampler(
+            seed=(self._seed + len(self.runs)) % 2**32, constant_liar=True, multivariate=True
+        )
         study = optuna.create_study(direction=self._sweep.goal, sampler=sampler)
         for run in self.runs:
             study.add_trial(self._trial(run))
