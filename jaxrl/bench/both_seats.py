@@ -66,13 +66,14 @@ def measure_selfplay(
         "rounds": rounds,
         **circumstances(),
     }
+    if json_path:
+        replace_json(json_path, result)
     rates = result["env_steps_per_s"]
     Console().print(
         f"{rates['train']:,.0f} env steps/s that are learnt from; the networks alone {rates['networks']:,.0f}; "
         f"utilisation {result['utilisation']:.2f} (the fastest of {rounds} each)"
     )
     if json_path:
-        replace_json(json_path, result)
         print(f"written to {json_path}")
 
 

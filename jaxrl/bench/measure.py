@@ -95,11 +95,12 @@ def main(config: ExperimentConfig, json_path: Path | None, seconds: float, peer:
         **_circumstances(experiment, seconds),
         "load_average": load,
     }
+    if json_path:
+        replace_json(json_path, result)  # first: standard output may be gone
     Console().print(table(result))
     if load is not None and load > BUSY * result["cores"]:
         print(f"other processes were busy here (load average {load:.1f}): trust CPU efficiency more than utilisation")
     if json_path:
-        replace_json(json_path, result)
         print(f"written to {json_path}")
 
 

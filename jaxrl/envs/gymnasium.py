@@ -9,9 +9,11 @@ import signal
 import threading
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Annotated, Any
+from multiprocessing.util import Finalize
+from typing import Annotated, Any, cast
 
 import gymnasium
 import numpy as np
@@ -131,6 +133,7 @@ class GymnasiumEnv(BatchedEnv):
             makers = [partial(_in_own_process, config.make_one, os.getpid())] * len(seeds)
             # a fork would take JAX's threads along
             self._envs: Any = AsyncVectorEnv(makers, autoreset_mode=mode, context="forkserver")
+            Finalize(self, _kill, (self._envs,), exitpriority=0)  # or Python, which asks nicely, would wait for them
         else:
             self._envs = SyncVectorEnv([config.make_one] * len(seeds), autoreset_mode=mode)
         self._observer = Observer(flatten(self._envs.single_observation_space), config.parts, config.id)
@@ -192,7 +195,7 @@ def _in_own_process(make: Callable[[], Any], run: int) -> Any:
     the process `run` itself, to look at it."""
     if os.getpid() != run:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
-            signal.signal(number, signal.SIG_IGN)
+            signal.signal(number, lambda *_: None)  # programs that an environment starts would keep SIG_IGN
         threading.Thread(target=_end_with_run, daemon=True).start()
     return make()
 
@@ -206,8 +209,11 @@ def _end_with_run() -> None:
 
 def _kill(envs: AsyncVectorEnv) -> None:
     """End processes of which one is dead or has not answered: `close` would wait for it."""
-    for process, pipe in zip(envs.processes, envs.parent_pipes, strict=True):
-        process.kill()
+    for process, pipe in zip(envs.processes, envs.parent_pipes, strict=True) if not envs.closed else ():
+        with suppress(ProcessLookupError):
+            os.kill(
+                cast(int, process.pid), signal.SIGKILL
+            )  # `Process.kill` does nothing where a signal ended the fork server
         process.join()
         pipe.close()
     envs.closed = True

@@ -71,7 +71,7 @@ METRICS: dict[str, Metric] = {
     "selfplay/meets_scored": Metric("0 to 1", "The same of training games against the script `scored`."),
     "selfplay/pool_size": Metric("policies", "Frozen copies of the policy in the pool."),
     "selfplay/pool_worst": Metric(
-        "0 to 1", "Win rate in this learning period against the member that the policy does worst against."
+        "0 to 1", "By mean result the win rate in this period against the member that the policy does worst against."
     ),
     "selfplay/against_greedy": Metric(
         "0 to 1", "Share of the newest match against `greedy` that the policy won, taking its most probable action."

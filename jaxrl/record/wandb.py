@@ -161,11 +161,11 @@ def main(run_dir: str, project: str, mode: str, close_timeout: str) -> None:
             run.log({name: value for name, value in row.items() if value is not None}, row["env_steps"], commit=True)
             progress[mode] = row["env_steps"]
             _keep(file, progress)
-    if (stamp := add_results(run, folder, wandb, progress.get(f"{mode}_results"))) is not None:
-        progress[f"{mode}_results"] = stamp
-        _keep(file, progress)
+    stamp = add_results(run, folder, wandb, progress.get(f"{mode}_results"))
     signal.alarm(round(float(close_timeout)) + 1)  # whoever would end it may have been killed
     run.finish()
+    if stamp is not None:
+        _keep(file, {**progress, f"{mode}_results": stamp})
 
 
 def _keep(file: int, progress: Mapping[str, Any]) -> None:

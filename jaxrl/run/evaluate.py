@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from jaxrl.analysis.curves import RunDataError, read_metrics
+from jaxrl.analysis.runs import read_record
 from jaxrl.config.registry import env_title
 from jaxrl.config.sections import EvaluationConfig, ExperimentConfig
 from jaxrl.envs.build import protocol_label, scored
@@ -244,7 +245,7 @@ def _verdict(distance: float | None, trained_share: float | None) -> str:
 
 
 def set_aside_score(run: RunDir, update: int) -> None:
-    """Rename the score of the checkpoint of `update`, where there is one, since it is not that of the run any more.
+    """Rename a score, where there is one: it is not that of the run any more; of `update` unless it says of which.
 
     Raises:
         RunDirError: the folder is not writable.
@@ -252,7 +253,8 @@ def set_aside_score(run: RunDir, update: int) -> None:
     score = run.path / "evaluation.json"
     try:
         if score.exists():
-            score.replace(score.with_name(f"evaluation-{update}.json"))
+            told = (read_record(run, score.name) or {}).get("updates", update)
+            score.replace(score.with_name(f"evaluation-{told}.json"))
     except OSError as error:
         raise write_error(score, error) from error
 

@@ -14,7 +14,7 @@ COMPILING_S = 1800.0  # that may pass before a first step, at least
 
 
 class Watchdog:
-    """Use as a context manager. The first step may take half an hour, since it waits for compilers.
+    """Use as a context manager. A first step, which waits for compilers, may take half an hour, if not `timeout_s`.
 
     Args:
         timeout_s: of silence after a step, until the process ends. It is counted in slices of awake time: a process
@@ -52,6 +52,7 @@ class Watchdog:
         while not self._over.wait(seconds):
             self._silent += seconds
             if self._silent > self._limit:
-                print(f"jaxrl: error: {self._sentence}", file=sys.stderr, flush=True)
+                before = f" (before a first step it waits {self._limit:g} s)" if self._limit > self._timeout_s else ""
+                print(f"jaxrl: error: {self._sentence}{before}", file=sys.stderr, flush=True)
                 sys.stdout.flush()
                 os._exit(self._status)

@@ -186,7 +186,7 @@ def _met(table: Table, ended: Ended) -> jax.Array:
     rows = []
     for start, end in pairwise(edges):
         there = ended.there[:, start:end]
-        rows.append(jnp.stack([jnp.sum(jnp.where(there, ended.result[:, start:end], 0)), jnp.sum(there)]))
+        rows.append(jnp.stack([jnp.sum(jnp.where(there, jnp.sign(ended.result[:, start:end]), 0)), jnp.sum(there)]))
     return jnp.stack(rows).astype(jnp.float32)
 
 

@@ -66,5 +66,5 @@ def make_contest(
 
 
 def win_rate(returns: ArrayLike) -> float:
-    """Share of the games that were won, of what was got in each; those that are level, or cut off, count as half."""
+    """Share of the games that were won, of what was got in each; those that are level count as half."""
     return float(np.mean(0.5 + 0.5 * np.sign(returns)))

@@ -52,7 +52,9 @@ class Job(NamedTuple):
                 told = True
                 time.sleep(LOCKED_S)
             if stop.number:  # nothing was begun, and what the other writes is its own
-                self._come_back(stop, folder.state(run.id).attempts)
+                attempts = folder.state(run.id).attempts + 1
+                folder.change(run.id, attempts=attempts)
+                self._come_back(stop, attempts)
                 raise SystemExit(128 + stop.number)
             attempt = Attempt(folder, run, job=job_id())
             while (state := attempt.poll()) is None:

@@ -43,7 +43,11 @@ def test_silence_after_a_step_ends_the_process(after, status, told):
 def test_a_first_step_that_never_comes_ends_the_process_too():
     words = program(1.0, 600, 0, compiling=3.0)
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S)
-    assert (done.returncode, done.stderr, done.stdout) == (75, "jaxrl: error: nothing came for a while\n", "")
+    assert (done.returncode, done.stderr, done.stdout) == (
+        75,
+        "jaxrl: error: nothing came for a while (before a first step it waits 3 s)\n",
+        "",
+    )
 
 
 def test_a_suspended_process_has_not_waited():

@@ -100,8 +100,8 @@ def _open_newest(resumed: Resumed) -> Checkpoint:
     there, here = found.counters.get("hosts", jax.process_count()), jax.process_count()
     if there != here:
         raise ConfigError(
-            f"{resumed.run} was trained by {there} hosts (hosts.num_processes), and by {here} its batch would have "
-            f"another size; launch it on {there}, or start a new run"
+            f"{resumed.run} was trained with hosts.num_processes {there}, and with {here} its batch would have another "
+            f"size; launch it with {there}, or start a new run"
         )
     check_rate(resumed, *(int(found.counters[name]) for name in ("updates", "env_steps")))
     return found

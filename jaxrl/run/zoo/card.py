@@ -35,7 +35,7 @@ def exported_file(word: str) -> Path | None:
     Raises:
         ConfigError: the zoo has no agent of this name.
     """
-    word = NICKNAMES.get(word, word)
+    word = word if Path(word).exists() else NICKNAMES.get(word, word)
     if not word.startswith(PREFIX):
         path = Path(word).expanduser()
         return path if path.is_file() else None
@@ -64,7 +64,7 @@ def read_member(path: Path, name: str) -> str:
     try:
         with zipfile.ZipFile(path) as file:
             return file.read(name).decode()
-    except (OSError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError, ValueError) as error:
+    except (OSError, KeyError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError) as error:
         raise ExportError(f"{path} is no agent that `jaxrl export` wrote, or is damaged: {error}") from error
 
 

@@ -43,10 +43,10 @@ def main(path: Path, json_file: Path | None, seconds: float) -> None:
     if json_file:
         check_writable(json_file)
     told = measure_policy(read_scale(path), seconds)
-    for name, value in told.items():
-        print(f"{name:34}  {value:.4g}" if isinstance(value, float) else f"{name:34}  {value}")
     if json_file:
         replace_json(json_file, told)
+    for name, value in told.items():
+        print(f"{name:34}  {value:.4g}" if isinstance(value, float) else f"{name:34}  {value}")
 
 
 def measure_policy(scale: Scale, seconds: float) -> dict[str, Any]:
