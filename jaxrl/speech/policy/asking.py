@@ -68,6 +68,11 @@ def to_say_so(text: str, sentences: Sequence[str], voice: str = ASSISTANT) -> li
     return [*system(voice), Turn("human", (f"{' and '.join(sentences)}: {text}",))]
 
 
+def to_name(text: str, sentences: Sequence[str]) -> list[Turn]:
+    """The same with the tags that they mean as the whole answer."""
+    return [Turn("human", (f"{IN_TEXT}{' and '.join(sentences)}: {text}",))]
+
+
 def to_write(speech: Speech) -> list[Turn]:
     """Speech to text."""
     return [Turn("human", (WRITE, speech))]

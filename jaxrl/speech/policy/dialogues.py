@@ -21,7 +21,6 @@ from jaxrl.speech.tools import MEANINGS, TOOLS, answer_turn, run_tool
 Maker = Callable[[np.random.Generator, Library], list[Turn]]  # no turns: the library lacks what it needs
 MAX_TURNS = 3
 OWN_ROLES = 0.6  # share of roles that the assistant plays in its own voice, beside those in any
-MADE_UP = 0.25  # share of questions that are sums that nobody read out
 # Questions that neither a tool nor the table of facts answers.
 BEYOND = (
     "what is the capital of {}",
@@ -54,6 +53,16 @@ def control(rng: np.random.Generator, library: Library) -> list[Turn]:
     return [*asked, Turn("assistant", (asking.under(one.tags), _said(rng, one)))]
 
 
+def naming(rng: np.random.Generator, library: Library) -> list[Turn]:
+    """The same with an answer in text, which is the tags alone: in the tokens of one reading there is place for several
+    sentences."""
+    one = _one(rng, library.tagged) if library.tagged else None
+    if one is None or not all(tag in TAGS for tag in one.tags):
+        return []
+    asked = asking.to_name(one.text, [phrasing(rng, tag) for tag in one.tags])
+    return [*asked, Turn("assistant", (asking.under(one.tags),))]
+
+
 def asr(rng: np.random.Generator, library: Library) -> list[Turn]:
     """Speech, and what it says."""
     one = _one(rng, library.all)
@@ -77,12 +86,15 @@ def questions(rng: np.random.Generator, library: Library) -> list[Turn]:
     """A spoken or typed question, and an answer in text, in speech, or in text and then speech."""
     if not library.questions:
         return []
-    if rng.random() < MADE_UP:  # typed sums there are without end
-        script = draw_of(rng, "train", "arithmetic")
-        return [*asking.to_answer(script.text, asking.IN_TEXT), Turn("assistant", (script.answer,))]
     one = _one(rng, library.questions)
     (asked, heard), how = _asked(rng, one), _how(rng, one.answer, library)
     return [*asking.to_answer(asked, how), _reply(rng, one.answer, how, library, heard)]
+
+
+def sums(rng: np.random.Generator, library: Library) -> list[Turn]:
+    """A typed sum that nobody read out: of these there are without end."""
+    script = draw_of(rng, "train", "arithmetic")
+    return [*asking.to_answer(script.text, asking.IN_TEXT), Turn("assistant", (script.answer,))]
 
 
 def tools(rng: np.random.Generator, library: Library) -> list[Turn]:
@@ -139,7 +151,7 @@ def several(rng: np.random.Generator, library: Library) -> list[Turn]:
 
 class Task(NamedTuple):
     """What makes its dialogues, and its shares of them: in a first course, most of which is speaking and writing, and
-    in a second one for those who can do that."""
+    in a second one for those who can do that, half of whose dialogues are a line of text and its answer."""
 
     make: Maker
     first: float
@@ -147,13 +159,15 @@ class Task(NamedTuple):
 
 
 TASKS: Mapping[str, Task] = {
-    "tts": Task(tts, 0.45, 0.17),
-    "asr": Task(asr, 0.29, 0.15),
-    "questions": Task(questions, 0.08, 0.10),
-    "control": Task(control, 0.04, 0.18),
-    "cloning": Task(cloning, 0.04, 0.12),
-    "tools": Task(tools, 0.05, 0.18),
-    "personas": Task(personas, 0.03, 0.08),
+    "tts": Task(tts, 0.42, 0.09),
+    "asr": Task(asr, 0.27, 0.08),
+    "questions": Task(questions, 0.06, 0.05),
+    "control": Task(control, 0.04, 0.09),
+    "naming": Task(naming, 0.04, 0.24),
+    "sums": Task(sums, 0.04, 0.24),
+    "cloning": Task(cloning, 0.04, 0.06),
+    "tools": Task(tools, 0.04, 0.09),
+    "personas": Task(personas, 0.03, 0.04),
     "several": Task(several, 0.02, 0.02),
 }
 

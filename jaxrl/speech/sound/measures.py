@@ -36,7 +36,8 @@ def measure(samples: np.ndarray, f0: np.ndarray | None = None) -> Measured:
     distance = 12 * np.log2(voiced / np.median(voiced))
     inner = distance[np.abs(distance) < 9]  # octave errors of the meter are no melody
     voicing = len(voiced) * PERIOD_MS / 1000 / max(seconds, 1e-3)
-    return Measured(seconds, float(np.median(voiced)), float(inner.std()), active_level(samples), min(voicing, 1.0))
+    spread = float(inner.std()) if inner.size else 0.0
+    return Measured(seconds, float(np.median(voiced)), spread, active_level(samples), min(voicing, 1.0))
 
 
 def relative(heard: Measured, neutral: Measured) -> Mapping[str, float]:

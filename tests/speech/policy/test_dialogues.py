@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from jaxrl.speech.chat import Call, Speech, encode_dialogue, parse
-from jaxrl.speech.engine.scripts import draw
+from jaxrl.speech.engine.phrasings import KINDS
+from jaxrl.speech.engine.scripts import draw, number_words
 from jaxrl.speech.ids import Vocabulary
 from jaxrl.speech.manifest import Item
 from jaxrl.speech.policy import asking
@@ -127,6 +128,21 @@ def test_what_a_sentence_or_a_role_means_is_written_before_it_is_spoken():
                 assert isinstance(speech, Speech) and tags == asking.under(by_speech[speech].tags)
                 seen.add((task, tags))
     assert {("control", "(fast)"), ("personas", "(monotone)"), ("personas", "(slow)")} <= seen
+
+
+def test_a_line_of_text_asks_for_a_sum_or_for_what_a_sentence_means():
+    rng, seen = np.random.default_rng(8), set()
+    for _ in range(100):
+        human, answer = draw_dialogue(rng, LIBRARY, ["sums"])
+        call = asking.call_for(str(human.content[0]).removeprefix(asking.IN_TEXT))
+        assert call and answer.content == (number_words(int(run_tool(call, 0))),)
+        *_, human, answer = draw_dialogue(rng, LIBRARY, ["naming"])
+        if not isinstance(answer.content[-1], Speech):  # of notes and beats there are no sentences
+            sentence = str(human.content[0]).removeprefix(asking.IN_TEXT).partition(": ")[0]
+            tag = str(answer.content[0]).strip("()")
+            assert any(sentence in kind(tag) for kind, _ in KINDS)
+            seen.add(tag)
+    assert {"fast", "slow"} <= seen
 
 
 def test_what_calls_are_for():

@@ -15,6 +15,11 @@ def test_pitch_and_spread_of_a_known_track():
     assert abs(heard.seconds - 0.4) < 0.05 and heard.voicing == pytest.approx(0.4 / heard.seconds)
 
 
+def test_a_track_that_is_nothing_but_jumps_has_no_melody():
+    heard = measure(np.full(1600, 0.1), np.repeat([100.0, 800.0], 10))
+    assert heard.spread == 0 and np.isfinite(heard).all()
+
+
 def test_relative_is_against_the_neutral_reading():
     neutral, heard = Measured(2.0, 100.0, 2.0, -26.0, 0.8), Measured(1.0, 200.0, 3.0, -20.0, 0.4)
     assert relative(heard, neutral) == pytest.approx(
