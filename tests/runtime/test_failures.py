@@ -140,7 +140,7 @@ def test_an_environment_that_hangs(tmp_path):
 @pytest.mark.parametrize(
     ("fault", "sentence", "saved"),
     [
-        ("hang-learning", r"no update for 20 s \(2 times runtime\.timeout_s\): a device or a disk hangs; .*", 20),
+        ("hang-learning", r"no update for 20 s \(2 times runtime\.timeout_s\): an environment, .* hangs; .*", 20),
         ("hang-saving", r"waited 10 s for .*; saving took longer than 10 s too: a device hangs; .*", 120),
     ],
 )
