@@ -12,7 +12,7 @@ import jaxrl
 from jaxrl.cli import agents_at_hand, catalogue, exploitation, game, machine, many_runs, one_run, sound
 from jaxrl.cli.catalogue import table
 from jaxrl.cli.completion import completion
-from jaxrl.cli.output import lost_output, prepare_output
+from jaxrl.cli.output import lost_output, prepare_streams
 from jaxrl.errors import ConfigError, UserError, nearest
 from jaxrl.run.backend import check_flags, memory_fault, platform_fault
 
@@ -60,7 +60,7 @@ COMMANDS = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status: 0, 1 for a failure, 2 for a wrong command or config."""
     name, *words = (sys.argv[1:] if arguments is None else arguments) or [""]
-    prepare_output()
+    prepare_streams()
     status, said, lost = 1, "", None
     try:
         status = _dispatch(name, words)

@@ -15,7 +15,6 @@ from jaxrl.config.shipped import find_config
 from jaxrl.errors import ConfigError, nearest
 
 GAMES = {"locm": "Legends of Code and Magic"}
-CHAMPION = "champion"
 SCRIPTS = ("random", "greedy", "greedy-random-decks", "scored", "scored-random-decks")  # `locm.players` loads JAX
 PLAYERS = f"{', '.join(SCRIPTS)}, champion, a run folder, latest, zoo:NAME or a file of `jaxrl export`"
 
@@ -156,7 +155,9 @@ def _parser(command: str, description: str) -> Parser:
 
 def _player(word: str) -> str:
     """A player that there is; it is read later."""
-    names = (*SCRIPTS, CHAMPION, "latest")
+    from jaxrl.run.zoo.card import NICKNAMES
+
+    names = (*SCRIPTS, *NICKNAMES, "latest")
     if word in names or word.startswith("zoo:") or Path(word).exists():
         return word
     if "/" in word:

@@ -55,18 +55,19 @@ def lasting_output() -> Iterator[None]:
         sys.stdout, sys.stderr = output, error
 
 
-def prepare_output() -> None:
-    """Print a question mark for what the encoding of a terminal has not, and to nowhere where there is no output.
+def prepare_streams() -> None:
+    """Print a question mark for what the encoding of a terminal has not, read one for what is no text, and use nowhere
+    in place of a stream that is closed.
 
-    No file of the run gets the number of a stream that is closed: what a library writes there would go into it.
+    No file of the run gets the number of one that is closed: what a library writes there would go into it.
     """
     while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(number, True)
     os.close(number)
-    for name in ("stdout", "stderr"):
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         stream = getattr(sys, name)
         if stream is None:  # closed by whoever started this
-            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115  (to the end of the process)
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115  (to the end of the process)
         elif isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import sys
@@ -138,8 +137,6 @@ def chat(arguments: Sequence[str]) -> int:
     setting = Setting(options.voice, options.persona, not options.no_tools)
     conversation = Conversation(_assistant(options), setting)
     run = options.run
-    if isinstance(sys.stdin, io.TextIOWrapper):
-        sys.stdin.reconfigure(errors="replace")  # what is no UTF-8 is refused with its line
     waves, status, number = options.waves or (run if run.is_dir() else Path("runs") / run.stem) / "chat", 0, 0
     while (line := _line()) is not None:
         if not line.strip():
@@ -165,8 +162,6 @@ def chat(arguments: Sequence[str]) -> int:
 
 def _line() -> str | None:
     """The next line that was typed; None at the end."""
-    if sys.stdin is None:  # it was closed before we began
-        return None
     if sys.stdin.isatty():
         print("> ", end="", flush=True)
     line = sys.stdin.readline()

@@ -62,16 +62,14 @@ def _plan_selfplay(config: ExperimentConfig, num_hosts: int) -> Plan:
             f"{games} games (runtime.envs_per_pool) do not divide into {devices} learner devices; change one of them"
         )
     table = make_table(config.selfplay, games // devices)
-    for setting, what in (
-        ("population.size", config.population.size > 1),
-        ("agent.replay.capacity", getattr(getattr(config.agent, "replay", None), "capacity", 0) > 0),
-        ("hosts.coordinator", num_hosts > 1),
-        ("evaluation.episodes", config.evaluation.episodes > 0),
-        ("agent.normalise_rewards", getattr(config.agent, "normalise_rewards", False)),
+    for setting, what, one in (
+        ("population.size", config.population.size > 1, "one, or left out"),
+        ("agent.replay.capacity", getattr(getattr(config.agent, "replay", None), "capacity", 0) > 0, "0"),
+        ("hosts.coordinator", num_hosts > 1, "one, or left out"),
+        ("evaluation.episodes", config.evaluation.episodes > 0, "0"),
+        ("agent.normalise_rewards", getattr(config.agent, "normalise_rewards", False), "false"),
     ):
         if what:
-            values = {"agent.normalise_rewards": "false", "agent.replay.capacity": "0", "evaluation.episodes": "0"}
-            one = values.get(setting, "one, or left out")
             raise ConfigError(f"runtime.kind selfplay cannot use {setting} as it is set; it must be {one}")
     if table.num_columns % _minibatches(config):
         raise ConfigError(

@@ -209,11 +209,11 @@ def _end_with_run() -> None:
 
 def _kill(envs: AsyncVectorEnv) -> None:
     """End processes of which one is dead or has not answered: `close` would wait for it."""
-    for process, pipe in zip(envs.processes, envs.parent_pipes, strict=True) if not envs.closed else ():
-        with suppress(ProcessLookupError):
-            os.kill(
-                cast(int, process.pid), signal.SIGKILL
-            )  # `Process.kill` does nothing where a signal ended the fork server
+    if envs.closed:
+        return
+    for process, pipe in zip(envs.processes, envs.parent_pipes, strict=True):
+        with suppress(ProcessLookupError):  # `Process.kill` does nothing where a signal ended the fork server
+            os.kill(cast(int, process.pid), signal.SIGKILL)
         process.join()
         pipe.close()
     envs.closed = True

@@ -5,7 +5,6 @@ action, and ends quietly with its input. A message that cannot be read costs one
 error and is answered with PASS, which is legal in both stages.
 """
 
-import io
 import os
 import re
 import sys
@@ -171,10 +170,6 @@ def keep_compiled() -> None:
 
 def run(make_chooser: Callable[[], Restarts], version: Version, seed: int = 0) -> None:
     """Play one game on standard input and output."""
-    if sys.stdin is None:  # closed: the input has ended
-        return
-    if isinstance(sys.stdin, io.TextIOWrapper):
-        sys.stdin.reconfigure(errors="replace")  # what is no UTF-8 is answered like other nonsense
     keep_compiled()
     chooser = make_chooser()
     warm_up(chooser, version)

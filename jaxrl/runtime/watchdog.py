@@ -14,7 +14,8 @@ COMPILING_S = 1800.0  # that may pass before a first step, at least
 
 
 class Watchdog:
-    """Use as a context manager. A first step, which waits for compilers, may take half an hour, if not `timeout_s`.
+    """Use as a context manager. A first step, which waits for compilers, may take half an hour, or `timeout_s` where
+    that is longer.
 
     Args:
         timeout_s: of silence after a step, until the process ends. It is counted in slices of awake time: a process

@@ -23,7 +23,6 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import BinaryIO
 
 from jaxrl.errors import TRY_AGAIN
 from jaxrl.record.files import tail
@@ -67,19 +66,6 @@ def end_with_launcher(launcher: int) -> Callable[[], None]:
     return ask
 
 
-def _opened(log: Path, line: str) -> BinaryIO:
-    """A log with one line more, to which a process may go on to write; raises `RunDirError` where the disk is full."""
-    file = None
-    try:
-        file = log.open("ab", buffering=0)
-        file.write(line.encode())
-        return file
-    except OSError as error:
-        if file is not None:
-            file.close()
-        raise write_error(log, error) from error
-
-
 class Attempt:
     """A training in a process of its own, and its entries in the manifest.
 
@@ -99,7 +85,12 @@ class Attempt:
         words = command(folder, run)
         log = folder.log(run.id)
         log.parent.mkdir(parents=True, exist_ok=True)
-        with _opened(log, f"$ {shlex.join(words)}\n") as file:
+        try:
+            with log.open("a", encoding="utf-8") as file:
+                file.write(f"$ {shlex.join(words)}\n")
+        except OSError as error:
+            raise write_error(log, error) from error
+        with log.open("a") as file:
             self._process = subprocess.Popen(  # its output goes to the file, so nobody needs to read it
                 words,
                 stdin=subprocess.DEVNULL,

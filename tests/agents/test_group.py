@@ -124,10 +124,8 @@ def test_a_group_of_equal_rewards_learns_nothing_from_them(config, double):
 
 
 def test_a_policy_has_no_distance_from_itself_at_the_temperature_that_acted(double):
-    trajectory, logits = (
-        draw_trajectory(0, legality=True),
-        np.random.default_rng(0).normal(0, 2, np.shape(draw_trajectory(0).behaviour_logits)),
-    )
+    trajectory = draw_trajectory(0, legality=True)
+    logits = np.random.default_rng(0).normal(0, 2, np.shape(trajectory.behaviour_logits))
     acted = ops.softmax_policy(logits, 0.7, trajectory.legal[:-1])
     trajectory = trajectory._replace(behaviour_logits=acted)
     apart, kl = group.divergence(trajectory, logits, 0.7)

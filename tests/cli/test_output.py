@@ -117,7 +117,7 @@ def test_nothing_is_said_when_python_ends(tmp_path: Path, words: list[str]) -> N
 
 
 def test_what_a_terminal_has_not_is_a_question_mark(tmp_path: Path) -> None:
-    code = "from jaxrl.cli.output import prepare_output as r; r(); print('\\u2581', flush=True)"
+    code = "from jaxrl.cli.output import prepare_streams as r; r(); print('\\u2581', flush=True)"
     done = run(["-X", "utf8=0", "-c", f"import sys; sys.stdout.reconfigure(encoding='ascii'); {code}"], tmp_path, -1)
     assert (done.returncode, done.stdout) == (0, b"?\n")
 
@@ -138,7 +138,9 @@ def test_no_escape_codes_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize("closed", ["<&- >&- 2>&-", "<&- 2>&-", "<&- >&-", ">&- 2>&-", ""])
 def test_no_file_takes_the_place_of_a_closed_stream(tmp_path: Path, closed: str) -> None:
     """What a library writes to standard error would go into it."""
-    program = "import os, sys; from jaxrl.cli.output import prepare_output; prepare_output(); print('a', flush=True); "
+    program = (
+        "import os, sys; from jaxrl.cli.output import prepare_streams; prepare_streams(); print('a', flush=True); "
+    )
     program += "file = open(sys.argv[1], 'w'); file.write(str(file.fileno())); os.system('echo b; echo c >&2')"
     words = shlex.join([sys.executable, "-c", program, str(tmp_path / "number")])
     subprocess.run(["bash", "-c", f"{words} {closed}"], cwd=ROOT, check=True, timeout=100, capture_output=True)

@@ -13,8 +13,7 @@ from jaxrl.errors import ConfigError, UserError, nearest
 
 AGENTS = Path(__file__).parent / "agents"  # the exported agents of the package
 PREFIX, SUFFIX = "zoo:", ".npz"
-CHAMPION = "champion"  # of the card game, which has a name of its own
-NICKNAMES = {CHAMPION: f"{PREFIX}locm"}
+NICKNAMES = {"champion": f"{PREFIX}locm"}
 CARD, CONFIG = "card.json", "config.yaml"
 
 Card = dict[str, Any]

@@ -65,12 +65,12 @@ def to_say(text: str, tags: Sequence[str] = (), voice: str = ASSISTANT) -> list[
 
 def to_say_so(text: str, sentences: Sequence[str], voice: str = ASSISTANT) -> list[Turn]:
     """Text to speech under plain sentences, such as `speak up`."""
-    return [*system(voice), Turn("human", (f"{' and '.join(sentences)}: {text}",))]
+    return [*system(voice), Turn("human", (_so(text, sentences),))]
 
 
 def to_name(text: str, sentences: Sequence[str]) -> list[Turn]:
     """The same with the tags that they mean as the whole answer."""
-    return [Turn("human", (f"{IN_TEXT}{' and '.join(sentences)}: {text}",))]
+    return to_answer(_so(text, sentences), IN_TEXT)
 
 
 def to_write(speech: Speech) -> list[Turn]:
@@ -109,6 +109,10 @@ def needs(call: Call | None, tools: Sequence[str]) -> bool:
     """Whether the call can be made with these tools."""
     name = call.text.split()[0] if call else ""
     return name in tools and name in TOOLS
+
+
+def _so(text: str, sentences: Sequence[str]) -> str:
+    return f"{' and '.join(sentences)}: {text}"
 
 
 def _between(text: str, form: str) -> str:
